@@ -1,0 +1,1 @@
+"""Makes images. Knows no Discord and no database."""

@@ -1,0 +1,1 @@
+"""Stable Diffusion itself: the only home of torch, diffusers and transformers."""

@@ -1,0 +1,133 @@
+"""The models on offer: their native sizes, defaults and limits."""
+
+import math
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from generation.errors import InvalidRequest
+from generation.request import SEEDS, GenerationRequest, SchedulerName
+
+MAX_ASPECT = 3.0  #: no side longer than this times the other; models draw everything twice beyond
+
+
+class ModelFamily(StrEnum):
+    """How a model is built, as far as callers can tell."""
+
+    STABLE_DIFFUSION = "Stable Diffusion"
+    STABLE_DIFFUSION_XL = "Stable Diffusion XL"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """What can be said of a model before it is loaded."""
+
+    name: str  #: what people type and see
+    source: str  #: "builtin", a folder, a .safetensors file or a hub id
+    config: str | None = None  #: for a single file: a folder with its configs and tokenizer
+    family: ModelFamily = ModelFamily.STABLE_DIFFUSION
+    description: str = ""
+    native_size: int = 512  #: pixels a side the model was trained at
+    size_multiple: int = 64  #: pixels; sides are multiples of this
+    min_size: int = 256  #: pixels a side
+    max_size: int = 1024  #: pixels a side
+    default_steps: int = 25
+    default_guidance: float = 7.5
+    default_scheduler: SchedulerName = SchedulerName.DPMPP_2M_KARRAS
+    examples: tuple[str, ...] = ()  #: prompts it does well
+
+    def size_of(self, aspect: str) -> tuple[int, int]:
+        """(width, height) in pixels for an aspect such as "16:9": the native number of pixels, rounded to what fits.
+
+        Raises InvalidRequest for anything that is no ratio between 1:3 and 3:1.
+        """
+        limits = f"a ratio like 1:1, 3:2 or 9:16, at most {MAX_ASPECT:g}:1 or 1:{MAX_ASPECT:g}"
+        across, colon, down = aspect.replace(" ", "").partition(":")
+        try:
+            ratio = float(across) / float(down) if colon else math.nan
+        except (ValueError, ZeroDivisionError):
+            ratio = math.nan
+        if not 1 / MAX_ASPECT <= ratio <= MAX_ASPECT:
+            raise InvalidRequest("aspect", limits, aspect)
+        return self._rounded(self.native_size * math.sqrt(ratio)), self._rounded(self.native_size / math.sqrt(ratio))
+
+    def request(
+        self,
+        *,
+        prompt: str,
+        negative_prompt: str = "",
+        aspect: str = "1:1",
+        width: int | None = None,
+        height: int | None = None,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        seed: int | None = None,
+        count: int = 1,
+        scheduler: str | None = None,
+    ) -> GenerationRequest:
+        """A valid request for this model; what is not given takes the model's default, the seed a random one.
+
+        `width` and `height` go before `aspect`. Raises InvalidRequest.
+        """
+        default_width, default_height = self.size_of(aspect)
+        width, height = width or default_width, height or default_height
+        for field, side in (("width", width), ("height", height)):
+            if not self.min_size <= side <= self.max_size or side % self.size_multiple:
+                limits = f"a multiple of {self.size_multiple} from {self.min_size} to {self.max_size} for {self.name}"
+                raise InvalidRequest(field, limits, side)
+        return GenerationRequest(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            model=self.name,
+            width=width,
+            height=height,
+            steps=self.default_steps if steps is None else steps,
+            guidance_scale=self.default_guidance if guidance_scale is None else guidance_scale,
+            scheduler=self.default_scheduler if scheduler is None else scheduler_named(scheduler),
+            seed=random_seed() if seed is None else seed,
+            count=count,
+        )
+
+    def _rounded(self, pixels: float) -> int:
+        side = round(pixels / self.size_multiple) * self.size_multiple
+        return min(max(side, self.min_size), self.max_size)
+
+
+class ModelCatalog:
+    """The models on offer, the default first."""
+
+    def __init__(self, specs: Sequence[ModelSpec]) -> None:
+        if not specs:
+            raise ValueError("a catalog needs at least one model")
+        self._specs = {spec.name: spec for spec in specs}
+
+    def __iter__(self) -> Iterator[ModelSpec]:
+        return iter(self._specs.values())
+
+    @property
+    def default(self) -> ModelSpec:
+        """The model that is used when none is named."""
+        return next(iter(self))
+
+    def get(self, name: str | None = None) -> ModelSpec:
+        """The model of that name, in any case of letters; the default for None. Raises InvalidRequest."""
+        if name is None:
+            return self.default
+        for spec in self:
+            if spec.name.casefold() == name.strip().casefold():
+                return spec
+        raise InvalidRequest("model", "one of " + ", ".join(spec.name for spec in self), name)
+
+
+def scheduler_named(name: str) -> SchedulerName:
+    """The scheduler of that name, in any case of letters. Raises InvalidRequest."""
+    for scheduler in SchedulerName:
+        if scheduler.casefold() == name.strip().casefold():
+            return scheduler
+    raise InvalidRequest("scheduler", "one of " + ", ".join(SchedulerName), name)
+
+
+def random_seed() -> int:
+    """A seed nobody can predict, 32-bit unsigned."""
+    return secrets.randbelow(SEEDS)

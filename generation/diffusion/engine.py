@@ -1,0 +1,312 @@
+"""The DiffusionEngine: the step loop of one device, batching between denoising steps.
+
+Each tick is one U-Net call for every image of a running batch, each at its own timestep with its own scheduler and
+generator. An image joins as soon as there is room and leaves when it is done, so a short job never waits for a long one
+and a cancelled one is gone at the next step. The engine never chooses between members: what is admitted, is drawn.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from generation.diffusion.image_run import BatchKey, ImageRun, JobRun
+from generation.diffusion.model import Conditioning, LoadedModel
+from generation.diffusion.previews import PreviewMap, predicted_original
+from generation.errors import BrokenImage, DoesNotFit, KnownError, WorkerFault, new_reference
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
+from generation.job import Job
+from generation.metadata import png_of
+from generation.result import GeneratedImage
+
+log = logging.getLogger(__name__)
+
+PREVIEW_INTERVAL = 1.0  #: seconds between two previews of a job, at least
+
+
+class DiffusionEngine:
+    """Draws admitted jobs step by step. Single-threaded: only the thread that owns the device calls it."""
+
+    def __init__(
+        self, model: LoadedModel, *, max_rows: int = 8, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.model = model
+        self._max_rows = max_rows
+        self._clock = clock
+        self._jobs: list[JobRun] = []
+        self._batches: dict[BatchKey, list[ImageRun]] = {}
+        self._finished: list[ImageRun] = []  #: denoised, not decoded
+        self._used: dict[BatchKey, float] = {}  #: seconds, of the batches that run
+        self._caps: dict[BatchKey, int] = {}  #: rows that fitted after memory ran out
+        self._events: list[WorkerEvent] = []
+        self._previews: PreviewMap | None = None
+        self.unet_rows = 0  #: rows sent through the U-Net so far
+        self.unet_calls = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._jobs)
+
+    def row_cap(self, key: BatchKey) -> int:
+        """Most rows of a U-Net call of this key."""
+        return self._caps.get(key, self._max_rows)
+
+    def admit(self, job: Job, *, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Take a job in; `cancelled` is asked before and after encoding, at each step and before decoding."""
+        self._jobs.append(JobRun(job, cancelled=cancelled))
+
+    @torch.inference_mode()
+    def step(self) -> list[WorkerEvent]:
+        """One tick: leave, join, one U-Net call, decode one image. Says what happened."""
+        self._drop_cancelled()
+        self._join()
+        self._drop_cancelled()
+        if (key := self._next_key()) is not None:
+            self._denoise(key)
+        self._drop_cancelled()
+        if self._finished:
+            self._finish_one()
+        events, self._events = self._events, []
+        return events
+
+    def abort(self, error: KnownError) -> list[WorkerEvent]:
+        """Give everything up, after a fault of the engine itself."""
+        for run in tuple(self._jobs):
+            self._fail(run, error)
+        events, self._events = self._events, []
+        return events
+
+    # leaving
+
+    def _drop_cancelled(self) -> None:
+        for run in tuple(self._jobs):
+            if run.cancelled():
+                self._remove(run)
+                self._say(JobCancelled(job_id=run.job.id, device_seconds=run.device_seconds))
+
+    def _fail(self, run: JobRun, error: Exception) -> None:
+        if run not in self._jobs:
+            return
+        if isinstance(error, KnownError):
+            known = error
+            log.warning("job %s failed: %s", run.job.id, known)
+        elif is_out_of_memory(error):
+            request = run.job.request
+            known = DoesNotFit(request.width, request.height, detail=repr(error))
+            log.warning("job %s failed: %s", run.job.id, known)
+        else:
+            known = WorkerFault(new_reference(), detail=repr(error))
+            log.error("job %s failed, reference %s", run.job.id, known.reference, exc_info=error)
+        self._remove(run)
+        self._say(JobFailed(job_id=run.job.id, error=known, device_seconds=run.device_seconds))
+
+    def _remove(self, run: JobRun) -> None:
+        self._jobs.remove(run)
+        self._finished = [image for image in self._finished if image.run is not run]
+        for key, images in tuple(self._batches.items()):
+            self._keep(key, [image for image in images if image.run is not run])
+
+    def _keep(self, key: BatchKey, images: list[ImageRun]) -> None:
+        if images:
+            self._batches[key] = images
+        else:
+            self._batches.pop(key, None)
+            self._used.pop(key, None)
+
+    # joining
+
+    def _join(self) -> None:
+        """Start images in the order of admission while their batch has room; the image is the unit, not the job."""
+        full: set[BatchKey] = set()
+        for run in tuple(self._jobs):
+            started = self._clock()
+            try:
+                while run.pending and not run.cancelled():
+                    if run.conditioning is None:
+                        run.encode(self.model)
+                        continue
+                    if run.key in full or not self._fits(run):
+                        full.add(run.key)
+                        break
+                    image = ImageRun(run, run.pending.popleft(), self.model, run.conditioning)
+                    self._used.setdefault(run.key, min(self._used.values(), default=0.0))
+                    self._batches.setdefault(run.key, []).append(image)
+            except Exception as error:
+                self._fail(run, error)
+            run.device_seconds += self._clock() - started
+
+    def _fits(self, run: JobRun) -> bool:
+        batch = self._batches.get(run.key, [])
+        return not batch or sum(image.run.rows for image in batch) + run.rows <= self.row_cap(run.key)
+
+    def _next_key(self) -> BatchKey | None:
+        """The batch that has used the device least so far."""
+        return min(self._used, key=lambda key: self._used[key], default=None)
+
+    # denoising
+
+    def _denoise(self, key: BatchKey) -> None:
+        started = self._clock()
+        images = self._batches[key]
+        predictions = self._predict(key, images)
+        for image in images:
+            prediction = predictions[id(image)]
+            try:
+                if isinstance(prediction, Exception):
+                    raise prediction
+                self._advance(image, prediction)
+            except Exception as error:
+                self._fail(image.run, error)
+        self.model.synchronize()
+        seconds = self._clock() - started
+        self._charge(images, seconds)
+        if key in self._batches:
+            self._used[key] += seconds
+            self._finished += [image for image in self._batches[key] if image.done]
+            self._keep(key, [image for image in self._batches[key] if not image.done])
+        self._report(images)
+
+    def _predict(self, key: BatchKey, images: list[ImageRun]) -> dict[int, Tensor | Exception]:
+        """The guided prediction of each image, or why there is none.
+
+        An error of the shared call runs each of its jobs again alone: no state has changed, and the culprit shows.
+        """
+        try:
+            return dict(zip(map(id, images), self._call(key, images), strict=True))
+        except Exception as error:
+            jobs = {id(image.run): image.run for image in images}
+            if len(jobs) == 1:
+                return dict.fromkeys(map(id, images), error)
+            log.warning("a step of %d jobs failed (%r); running each alone", len(jobs), error)
+        predictions: dict[int, Tensor | Exception] = {}
+        for run in jobs.values():
+            predictions |= self._predict(key, [image for image in images if image.run is run])
+        return predictions
+
+    def _call(self, key: BatchKey, images: list[ImageRun]) -> list[Tensor]:
+        """Rows are [negative rows of guided images] + [positive rows of all]; guidance puts them together again."""
+        inputs = {id(image): image.model_input() for image in images}
+        guided = [image for image in images if image.conditioning.negative is not None]
+        order = [*guided, *images]
+        latents = torch.cat([inputs[id(image)] for image in order])
+        timesteps = torch.stack([image.timestep.float() for image in order]).to(self.model.device)
+        negatives = [c for image in guided if (c := image.conditioning.negative) is not None]
+        conditioning = Conditioning.stack([*negatives, *(image.conditioning.positive for image in images)])
+        noise = self._unet(key, latents, timesteps, conditioning)
+        negative = {id(image): row for image, row in zip(guided, noise, strict=False)}
+        predictions: list[Tensor] = []
+        for image, positive in zip(images, noise[len(guided) :], strict=True):
+            unconditional = negative.get(id(image))
+            prediction = (
+                positive if unconditional is None else unconditional + image.guidance_scale * (positive - unconditional)
+            )
+            predictions.append(prediction[None])
+        return predictions
+
+    def _unet(self, key: BatchKey, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """The U-Net call; when memory runs out, the same rows in halves, and fewer rows from now on."""
+        rows = len(latents)
+        if rows <= self.row_cap(key):
+            try:
+                prediction = self.model.predict_noise(latents, timesteps, conditioning)
+                self.unet_calls += 1
+                self.unet_rows += rows
+                return prediction
+            except Exception as error:
+                if not is_out_of_memory(error) or rows == 1:
+                    raise
+            # Outside the except block: the error holds on to the memory that its frames did.
+            self.model.release_memory()
+            self._caps[key] = (rows + 1) // 2
+            log.warning("out of memory with %d rows of %s; now at most %d", rows, key[0], self._caps[key])
+        half = (rows + 1) // 2
+        parts = (slice(None, half), slice(half, None))
+        return torch.cat([self._unet(key, latents[p], timesteps[p], conditioning.rows(p)) for p in parts])
+
+    def _advance(self, image: ImageRun, prediction: Tensor) -> None:
+        run = image.run
+        now = self._clock()
+        if run.last_preview is None:
+            run.last_preview = now - PREVIEW_INTERVAL / 2  # the first one soon, but not of bare noise
+        if now - run.last_preview >= PREVIEW_INTERVAL:
+            run.last_preview = now
+            run.preview = self._preview(image, prediction)
+        image.advance(prediction)
+        run.steps_done += 1
+
+    def _preview(self, image: ImageRun, prediction: Tensor) -> bytes:
+        if self._previews is None:
+            self._previews = PreviewMap(self.model)
+        guess = predicted_original(
+            image.model_input(),
+            prediction,
+            image.timestep,
+            image.scheduler.alphas_cumprod,
+            self.model.scheduler_config.get("prediction_type", "epsilon"),
+        )
+        return self._previews.jpeg(guess)
+
+    def _charge(self, images: list[ImageRun], seconds: float) -> None:
+        """Device seconds go to jobs by their share of the rows; the shares add up to the busy time."""
+        rows = sum(image.run.rows for image in images)
+        for image in images:
+            image.run.device_seconds += seconds * image.run.rows / rows
+
+    def _report(self, images: list[ImageRun]) -> None:
+        for run in {id(image.run): image.run for image in images}.values():
+            if run in self._jobs:
+                self._say(StepDone(job_id=run.job.id, step=run.steps_done, steps=run.steps, preview=run.preview))
+                run.preview = None
+
+    # finishing
+
+    def _finish_one(self) -> None:
+        """Decode one image: between two steps, so that the others do not wait long."""
+        image = self._finished.pop(0)
+        run = image.run
+        started = self._clock()
+        try:
+            ready = self._decode(image)
+        except Exception as error:
+            run.device_seconds += self._clock() - started
+            self._fail(run, error)
+            return
+        run.device_seconds += self._clock() - started
+        run.unfinished -= 1
+        self._say(ImageReady(job_id=run.job.id, image=ready))
+        if run.unfinished == 0:
+            self._jobs.remove(run)
+            self._say(JobDone(job_id=run.job.id, device_seconds=run.device_seconds))
+
+    def _decode(self, image: ImageRun) -> GeneratedImage:
+        _require_finite(image.latents, "latents")
+        try:
+            pixels = self.model.decode(image.latents)
+        except Exception as error:
+            if not is_out_of_memory(error) or not self.model.save_memory():
+                raise
+            self.model.release_memory()
+            log.warning("out of memory while decoding; decoding in tiles from now on")
+            pixels = self.model.decode(image.latents)
+        _require_finite(pixels, "pixels")
+        picture = self.model.to_picture(pixels)
+        png = png_of(picture, image.run.job.request, seed=image.seed, model_hash=self.model.model_hash)
+        return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
+
+    def _say(self, event: WorkerEvent) -> None:
+        self._events.append(event)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; on the CPU torch says so in a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def _require_finite(values: Tensor, what: str) -> None:
+    if not bool(torch.isfinite(values).all()):
+        raise BrokenImage(detail=f"NaN or infinity in the {what}")

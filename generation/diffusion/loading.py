@@ -1,0 +1,128 @@
+# pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+"""From a folder, a single file or a hub id to a LoadedModel. Safetensors only: a pickle could run its maker's code."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
+
+# Before the pipelines are imported: without torchvision each import logs four fallbacks that concern nothing used here.
+transformers_logging.set_verbosity_error()
+diffusers_logging.set_verbosity_error()
+
+# ruff: noqa: E402
+from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+
+from generation.catalog import ModelFamily, ModelSpec
+from generation.diffusion.model import LoadedModel, LoadedModelXL
+from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
+from generation.errors import ModelUnavailable
+
+log = logging.getLogger(__name__)
+
+_FAMILIES: dict[ModelFamily, tuple[Any, type[LoadedModel]]] = {
+    ModelFamily.STABLE_DIFFUSION: (StableDiffusionPipeline, LoadedModel),
+    ModelFamily.STABLE_DIFFUSION_XL: (StableDiffusionXLPipeline, LoadedModelXL),
+}
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; for "auto" CUDA, then Apple's MPS, then the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The dtype of that name; for "auto" what the device is fast and safe with."""
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.float16 if device.type == "mps" else torch.float32
+
+
+def load_model(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
+    """The model on its device, ready to draw. Raises ModelUnavailable with words for the operator in `detail`."""
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    try:
+        target = choose_device(device)
+        number = choose_dtype(dtype, target)
+        pipeline_class, model_class = _FAMILIES[spec.family]
+        pipeline, weights = _load_pipeline(pipeline_class, spec, number)
+        pipeline.to(target, number)
+        if spec.family is ModelFamily.STABLE_DIFFUSION_XL and number is torch.float16:
+            pipeline.vae.to(torch.float32)  # SDXL's VAE overflows float16
+    except Exception as error:
+        raise ModelUnavailable(spec.name, detail=f"{type(error).__name__}: {error}") from error
+    log.info("loaded %s on %s in %s", spec.name, target, str(number).removeprefix("torch."))
+    return model_class(pipeline, spec, model_hash=_in_background(lambda: _short_hash(weights)))
+
+
+def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> tuple[Any, Path]:
+    """The pipeline on the CPU, and the file that stands for its weights."""
+    settings: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    if issubclass(pipeline_class, StableDiffusionPipeline):
+        # Safety of pictures is the bot's business and one for the server to choose.
+        settings |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    source = BUILTIN_FOLDER if spec.source == BUILTIN else Path(spec.source).expanduser()
+    if source.is_file():
+        settings.pop("use_safetensors")  # the file is one; the spec's maker has seen to it
+        settings["torch_dtype"] = settings.pop("dtype")
+        if spec.config is not None:
+            settings |= {"config": str(Path(spec.config).expanduser()), "local_files_only": True}
+        return pipeline_class.from_single_file(str(source), **settings), source
+    if not source.is_dir():
+        source = _download(spec.source, half=dtype is not torch.float32)
+    variant = _variant(source / "unet")
+    _refuse_pickles(source)
+    pipeline = pipeline_class.from_pretrained(str(source), variant=variant, local_files_only=True, **settings)
+    return pipeline, min((source / "unet").glob("*.safetensors"))
+
+
+def _download(hub_id: str, *, half: bool) -> Path:
+    """Fetch a model from the hub, safetensors and configs only, in half precision where it is offered and wanted."""
+    for variant in ("fp16", None) if half else (None,):
+        try:
+            return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, variant=variant))
+        except (OSError, ValueError):
+            if variant is None:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _variant(folder: Path) -> str | None:
+    """The variant its files are named by ("fp16" in model.fp16.safetensors), if all of them are."""
+    names = [path.name for path in folder.glob("*.safetensors")]
+    return "fp16" if names and all(".fp16." in name for name in names) else None
+
+
+def _refuse_pickles(folder: Path) -> None:
+    """Every component needs its weights as safetensors, whatever else lies beside them."""
+    for component in (path for path in folder.iterdir() if path.is_dir()):
+        pickles = [path for pattern in _PICKLES for path in component.glob(pattern)]
+        if pickles and not any(component.glob("*.safetensors")):
+            raise ValueError(f"{component.name} has its weights as {pickles[0].name} only; safetensors are needed")
+
+
+def _short_hash(weights: Path) -> str:
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+
+
+def _in_background(work: Callable[[], str]) -> "Future[str]":
+    """Hashing gigabytes takes seconds, and the first picture need not wait for them."""
+    with_thread = ThreadPoolExecutor(1, thread_name_prefix="model hash")
+    future = with_thread.submit(work)
+    with_thread.shutdown(wait=False)
+    return future

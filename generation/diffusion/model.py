@@ -1,0 +1,203 @@
+"""LoadedModel: encode prompts, predict noise, decode latents. One subclass a model family.
+
+Shapes: a latent is [C, h, w] with C = 4 and h, w = pixels / `vae_scale_factor`; a row of the running batch is one
+latent with one timestep and one text embedding [T, D] (T tokens, D features).
+"""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.utils.torch_utils import randn_tensor  # pyright: ignore[reportUnknownVariableType]
+from PIL import Image
+from torch import Tensor
+
+from generation.catalog import ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditioning:
+    """What the U-Net is told besides latents and timestep, one entry a row.
+
+    `text` is [R, T, D]; `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] is that of models distilled
+    with guidance as an input (LCM).
+    """
+
+    text: Tensor
+    pooled: Tensor | None = None
+    time_ids: Tensor | None = None
+    guidance: Tensor | None = None
+
+    @classmethod
+    def stack(cls, parts: "list[Conditioning]") -> "Conditioning":
+        """Several as one, all of one model."""
+        return cls(
+            text=torch.cat([part.text for part in parts]),
+            pooled=_cat([part.pooled for part in parts]),
+            time_ids=_cat([part.time_ids for part in parts]),
+            guidance=_cat([part.guidance for part in parts]),
+        )
+
+    def rows(self, which: slice) -> "Conditioning":
+        """Some of the rows."""
+        return Conditioning(
+            text=self.text[which],
+            pooled=_cut(self.pooled, which),
+            time_ids=_cut(self.time_ids, which),
+            guidance=_cut(self.guidance, which),
+        )
+
+
+def _cat(values: list[Tensor | None]) -> Tensor | None:
+    tensors = [value for value in values if value is not None]
+    return torch.cat(tensors) if tensors else None
+
+
+def _cut(values: Tensor | None, which: slice) -> Tensor | None:
+    return None if values is None else values[which]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptConditioning:
+    """One job's two rows: what is asked for, and what guidance pushes away from (None: no guidance)."""
+
+    positive: Conditioning
+    negative: Conditioning | None
+
+
+class LoadedModel:
+    """Stable Diffusion 1.x and 2.x on one device. Only the worker's thread calls it."""
+
+    def __init__(self, pipeline: Any, spec: ModelSpec, *, model_hash: "Future[str] | None" = None) -> None:
+        self.spec = spec
+        self.pipeline = pipeline
+        self.unet = pipeline.unet
+        self.vae = pipeline.vae
+        self.scheduler_config: dict[str, Any] = dict(pipeline.scheduler.config)
+        self.device: torch.device = pipeline.unet.device
+        self.dtype: torch.dtype = pipeline.unet.dtype
+        self._model_hash = model_hash
+
+    @property
+    def model_hash(self) -> str | None:
+        """The first ten hex digits of the weights' sha256, AUTOMATIC1111's "Model hash"; waits while it is computed."""
+        return self._model_hash.result() if self._model_hash is not None else None
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
+        """[C, h, w] of an image of this many pixels."""
+        factor = self.pipeline.vae_scale_factor
+        return self.unet.config.in_channels, height // factor, width // factor
+
+    def initial_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
+        """Unit Gaussian noise [1, C, h, w], drawn on the CPU so that a seed means the same on every device."""
+        shape = (1, *self.latent_shape(width, height))
+        return randn_tensor(shape, generator=generator, device=self.device, dtype=self.dtype)
+
+    def is_guided(self, guidance_scale: float) -> bool:
+        """Whether classifier-free guidance needs a second, negative row (Ho and Salimans, arXiv:2207.12598)."""
+        return guidance_scale > 1 and self.unet.config.time_cond_proj_dim is None
+
+    @torch.inference_mode()
+    def encode(
+        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+    ) -> PromptConditioning:
+        """The prompt as the U-Net understands it. What is longer than the tokenizer's limit is cut."""
+        guided = self.is_guided(guidance_scale)
+        positive, negative = self.pipeline.encode_prompt(
+            prompt, self.device, 1, guided, negative_prompt=negative_prompt or None
+        )
+        guidance = self._guidance_embedding(guidance_scale)
+        return PromptConditioning(
+            positive=Conditioning(text=positive.to(self.dtype), guidance=guidance),
+            negative=Conditioning(text=negative.to(self.dtype), guidance=guidance) if guided else None,
+        )
+
+    @torch.inference_mode()
+    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """One U-Net call: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w]."""
+        return self.unet(
+            latents,
+            timesteps,
+            encoder_hidden_states=conditioning.text,
+            timestep_cond=conditioning.guidance,
+            added_cond_kwargs=self._added(conditioning),
+            return_dict=False,
+        )[0]
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents [B, C, h, w] -> pixels [B, 3, H, W], nominally in -1..1."""
+        config = self.vae.config
+        latents = latents.to(self.vae.dtype)
+        if config.latents_mean is not None and config.latents_std is not None:
+            mean, std = (latents.new_tensor(v).view(1, -1, 1, 1) for v in (config.latents_mean, config.latents_std))
+            latents = latents * std / config.scaling_factor + mean
+        else:
+            latents = latents / config.scaling_factor
+        return self.vae.decode(latents, return_dict=False)[0]
+
+    def to_picture(self, pixels: Tensor) -> Image.Image:
+        """Decoded pixels [1, 3, H, W] as a picture."""
+        return self.pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
+
+    def save_memory(self) -> bool:
+        """Decode in tiles from now on, after memory ran out; False when that is already so."""
+        if self.vae.use_tiling:
+            return False
+        self.vae.enable_tiling()
+        return True
+
+    def release_memory(self) -> None:
+        """Give cached blocks back to the device."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def synchronize(self) -> None:
+        """Wait for the device, so that a clock read now tells the truth."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _added(self, conditioning: Conditioning) -> dict[str, Tensor] | None:
+        return None
+
+    def _guidance_embedding(self, guidance_scale: float) -> Tensor | None:
+        size = self.unet.config.time_cond_proj_dim
+        if size is None:
+            return None
+        scale = torch.tensor([guidance_scale - 1])
+        return self.pipeline.get_guidance_scale_embedding(scale, embedding_dim=size).to(self.device, self.dtype)
+
+
+class LoadedModelXL(LoadedModel):
+    """Stable Diffusion XL: two text encoders, a pooled embedding, and the picture's size as a condition."""
+
+    @torch.inference_mode()
+    def encode(
+        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+    ) -> PromptConditioning:
+        guided = self.is_guided(guidance_scale)
+        positive, negative, pooled, negative_pooled = self.pipeline.encode_prompt(
+            prompt,
+            device=self.device,
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=guided,
+            negative_prompt=negative_prompt or None,
+        )
+        # original size, crop, target size: section 2.2 of the SDXL paper, arXiv:2307.01952
+        time_ids = torch.tensor([[height, width, 0, 0, height, width]], device=self.device, dtype=self.dtype)
+        guidance = self._guidance_embedding(guidance_scale)
+
+        def row(text: Tensor, pool: Tensor) -> Conditioning:
+            return Conditioning(
+                text=text.to(self.dtype), pooled=pool.to(self.dtype), time_ids=time_ids, guidance=guidance
+            )
+
+        return PromptConditioning(
+            positive=row(positive, pooled), negative=row(negative, negative_pooled) if guided else None
+        )
+
+    def _added(self, conditioning: Conditioning) -> dict[str, Tensor] | None:
+        assert conditioning.pooled is not None  # noqa: S101 - encode always sets it
+        assert conditioning.time_ids is not None  # noqa: S101
+        return {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}

@@ -1,0 +1,72 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+"""Latents -> a small picture, cheaply: a linear map from latent channels to colours instead of the VAE.
+
+The map is fitted once to the model's own VAE, by least squares on a few smooth random latents, so that it needs no
+table of constants and fits any model.
+"""
+
+import io
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from generation.diffusion.model import LoadedModel
+
+PREVIEW_SIDE = 192  #: pixels of the longer side, at least
+_SAMPLES = 24
+_SAMPLE_SIDE = 8  #: latent pixels
+
+
+def predicted_original(
+    model_input: Tensor, prediction: Tensor, timestep: Tensor, alphas_cumprod: Tensor, kind: str
+) -> Tensor:
+    """The model's present guess of the finished latents x_0, [1, C, h, w].
+
+    From x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e (Ho et al., arXiv:2006.11239, eq. 4) for `epsilon`, and
+    x_0 = sqrt(a_t) x_t - sqrt(1 - a_t) v (Salimans and Ho, arXiv:2202.00512) for `v_prediction`. The U-Net's scaled
+    input is x_t in this form whatever the scheduler's own scale is.
+    """
+    index = int(timestep.round().clamp(0, len(alphas_cumprod) - 1))
+    alpha = alphas_cumprod[index].to(model_input)
+    if kind == "epsilon":
+        return (model_input - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
+    if kind == "v_prediction":
+        return alpha.sqrt() * model_input - (1 - alpha).sqrt() * prediction
+    return prediction
+
+
+class PreviewMap:
+    """Draws previews for one model."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._weights = _fit(model)
+
+    def jpeg(self, latents: Tensor) -> bytes:
+        """Latents [1, C, h, w] as a small JPEG."""
+        flat = latents[0].float().flatten(1).T.cpu()
+        pixels = torch.cat([flat, torch.ones(len(flat), 1)], dim=1) @ self._weights
+        height, width = latents.shape[2:]
+        bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).reshape(height, width, 3).numpy()
+        picture = Image.fromarray(bytes_)
+        scale = max(1, -(-PREVIEW_SIDE // max(picture.size)))
+        picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=75)
+        return out.getvalue()
+
+
+@torch.inference_mode()
+def _fit(model: LoadedModel) -> Tensor:
+    """Weights [C + 1, 3], the last row being the offset."""
+    channels = model.unet.config.in_channels
+    generator = torch.Generator("cpu").manual_seed(0)
+    # Smooth patches: that is what latents of pictures look like, and what a colour is decided by.
+    coarse = torch.randn(_SAMPLES, channels, 2, 2, generator=generator)
+    latents = functional.interpolate(coarse, size=(_SAMPLE_SIDE, _SAMPLE_SIDE), mode="bilinear") * 1.5
+    pixels = torch.cat([model.decode(row[None].to(model.device, model.dtype)).float().cpu() for row in latents])
+    pixels = functional.adaptive_avg_pool2d(pixels, _SAMPLE_SIDE)
+    inputs = latents.permute(0, 2, 3, 1).reshape(-1, channels)
+    inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
+    return torch.linalg.lstsq(inputs, pixels.permute(0, 2, 3, 1).reshape(-1, 3)).solution

@@ -1,0 +1,209 @@
+"""The Dispatcher moves jobs: queue -> worker -> journal -> ticket, one task for each running job."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from generation.errors import (
+    Cancelled,
+    Interrupted,
+    KnownError,
+    ModelUnavailable,
+    QueueFull,
+    ShuttingDown,
+    WorkerFault,
+    new_reference,
+)
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone
+from generation.job import Job, JobId, JobStatus
+from generation.journal import Journal
+from generation.queue import FairQueue
+from generation.result import GeneratedImage, GenerationResult, RenderedJob
+from generation.ticket import JobTicket, Progress
+from generation.workers.base import Worker
+from generation.workers.stream import EventStream
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Takes jobs in, hands them to workers in the queue's order, and sees each one to exactly one end.
+
+    Nothing here waits for work: `submit` and every event that frees room call `_hand_out`.
+    """
+
+    def __init__(self, workers: Sequence[Worker], journal: Journal, *, capacity: int = 1000) -> None:
+        self._workers = tuple(workers)
+        self._ready: list[Worker] = []
+        self._journal = journal
+        self._queue = FairQueue(capacity=capacity)
+        self._tickets: dict[JobId, JobTicket] = {}  #: every live job
+        self._running: dict[JobId, tuple[Job, Worker]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._first_ready: asyncio.Future[None] | None = None
+        self._closing = False
+        self._closed: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the workers in the background; jobs may be submitted at once and wait until one is ready."""
+        self._first_ready = first_ready = asyncio.get_running_loop().create_future()
+        first_ready.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._spawn(self._start_workers(first_ready), name="start workers")
+
+    async def ready(self) -> None:
+        """Wait until the first worker can draw. Raises ModelUnavailable when none ever will."""
+        if self._first_ready is None:
+            raise RuntimeError("start() comes first")
+        await asyncio.shield(self._first_ready)
+
+    def check_room(self) -> None:
+        """Whether a job could be submitted now. Raises QueueFull or ShuttingDown."""
+        if self._closing:
+            raise ShuttingDown()
+        if len(self._queue) >= self._queue.capacity:
+            raise QueueFull(self._queue.capacity)
+
+    def submit(self, job: Job) -> JobTicket:
+        """Put the job in line. Raises QueueFull or ShuttingDown."""
+        self.check_room()
+        self._queue.push(job)
+        ticket = JobTicket(job, place=lambda: self._queue.place(job.id))
+        self._tickets[job.id] = ticket
+        self._hand_out()
+        return ticket
+
+    def ticket(self, job_id: JobId) -> JobTicket | None:
+        """The ticket of a job that is waiting or running."""
+        return self._tickets.get(job_id)
+
+    def waiting(self) -> tuple[Job, ...]:
+        """The waiting jobs in the order they will be started."""
+        return self._queue.in_order()
+
+    def running(self) -> tuple[Job, ...]:
+        """The jobs that workers draw now."""
+        return tuple(job for job, _ in self._running.values())
+
+    async def cancel(self, job_id: JobId) -> bool:
+        """Cancel a waiting or running job; False when there is nothing left to cancel."""
+        if (job := self._queue.cancel(job_id)) is not None:
+            # Shielded: whoever pressed the button may vanish, the row must still be written.
+            await asyncio.shield(self._spawn(self._end(job, JobStatus.CANCELLED, Cancelled(), 0.0), name="cancel"))
+            return True
+        if (running := self._running.get(job_id)) is not None:
+            await running[1].cancel(job_id)
+            return True
+        return False
+
+    async def close(self) -> None:
+        """Take no new jobs, end all live ones as interrupted, close the workers. May be called twice."""
+        if self._closed is None:
+            self._closing = True
+            self._closed = asyncio.create_task(self._close(), name="close dispatcher")
+        await asyncio.shield(self._closed)
+
+    async def _close(self) -> None:
+        while (job := self._queue.pop()) is not None:
+            await self._end(job, JobStatus.INTERRUPTED, Interrupted(), 0.0)
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _start_workers(self, first_ready: asyncio.Future[None]) -> None:
+        starts = (self._start_worker(worker, first_ready) for worker in self._workers)
+        outcomes = await asyncio.gather(*starts, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if len(failures) == len(self._workers):
+            first_ready.set_exception(failures[0])
+
+    async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
+        try:
+            await worker.start()
+        except KnownError:
+            raise
+        except Exception as error:
+            log.exception("a worker did not start")
+            raise ModelUnavailable("?", detail=repr(error)) from error
+        self._ready.append(worker)
+        if not first_ready.done():
+            first_ready.set_result(None)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Start jobs in the queue's order as long as the next one has room somewhere.
+
+        The next job is never skipped for one behind it that would fit: that would starve the large ones.
+        """
+        while not self._closing and (job := self._queue.peek()) is not None:
+            worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
+            if worker is None:
+                return
+            self._queue.pop()
+            self._running[job.id] = (job, worker)
+            self._spawn(self._run(job, worker.draw(job)), name=f"job {job.id}")
+
+    async def _run(self, job: Job, events: EventStream) -> None:
+        """See one job from its worker to its end."""
+        outcome: GenerationResult | KnownError
+        device_seconds = 0.0
+        try:
+            async with aclosing(events):
+                await self._journal.started(job)
+                outcome, device_seconds = await self._follow(job, events)
+            self._hand_out()  # the stream is closed, its room is free
+            if isinstance(outcome, GenerationResult):
+                rendered = await self._journal.rendered(job, outcome)
+                self._leave(job, rendered)
+                return
+        except Exception as error:
+            outcome = error if isinstance(error, KnownError) else WorkerFault(new_reference(), detail=repr(error))
+            log.exception("job %s failed, reference %s", job.id, getattr(outcome, "reference", "-"))
+        match outcome:
+            case Cancelled() if self._closing:
+                await self._end(job, JobStatus.INTERRUPTED, Interrupted(), device_seconds)
+            case Cancelled():
+                await self._end(job, JobStatus.CANCELLED, outcome, device_seconds)
+            case _:
+                await self._end(job, JobStatus.FAILED, outcome, device_seconds)
+
+    async def _follow(self, job: Job, events: EventStream) -> tuple[GenerationResult | KnownError, float]:
+        """Relay progress to the ticket and gather the images, up to the job's last event."""
+        images: list[GeneratedImage] = []
+        ticket = self._tickets[job.id]
+        async for event in events:
+            match event:
+                case StepDone():
+                    ticket.report(Progress(step=event.step, steps=event.steps, preview=event.preview))
+                case ImageReady():
+                    images.append(event.image)
+                    self._hand_out()
+                case JobDone():
+                    images.sort(key=lambda image: image.index)
+                    result = GenerationResult(job_id=job.id, images=tuple(images), device_seconds=event.device_seconds)
+                    return result, event.device_seconds
+                case JobFailed():
+                    return event.error, event.device_seconds
+                case JobCancelled():
+                    return Cancelled(), event.device_seconds
+        raise RuntimeError("the worker's events ended without a last one")
+
+    async def _end(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
+        try:
+            await self._journal.ended(job, status, error, device_seconds)
+        except Exception:
+            log.exception("the end of job %s (%s) could not be written down", job.id, status)
+        self._leave(job, error)
+
+    def _leave(self, job: Job, outcome: RenderedJob | KnownError) -> None:
+        """The job is over: its ticket resolves and its room goes to the next one."""
+        self._running.pop(job.id, None)
+        self._tickets.pop(job.id).resolve(outcome)
+        self._hand_out()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

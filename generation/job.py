@@ -1,0 +1,45 @@
+"""A Job is a request that was accepted: it has an id and somebody who waits for it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+from generation.request import GenerationRequest
+
+JobId: TypeAlias = UUID
+
+
+class JobStatus(StrEnum):
+    """Where a job is. The last four are final, and each job ends in exactly one of them."""
+
+    ACCEPTED = "accepted"
+    STARTED = "started"
+    RENDERED = "rendered"
+    POSTED = "posted"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to such a job."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({JobStatus.POSTED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.INTERRUPTED})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """An accepted request. `requester` is whom the queue is fair to, a plain string."""
+
+    id: JobId
+    request: GenerationRequest
+    requester: str
+    weight: float = 1.0  #: share of the device this requester has a right to, relative to others
+
+    @property
+    def cost(self) -> float:
+        """What the queue charges for the job, in images."""
+        return float(self.request.count)

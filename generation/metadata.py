@@ -1,0 +1,68 @@
+"""Generation parameters <-> the PNG text chunk that AUTOMATIC1111 made the standard.
+
+The chunk is named `parameters` and holds three parts: the prompt, a line "Negative prompt: ..." when there is one, and
+a line "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: ..., Model: ...".
+"""
+
+import io
+import re
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from generation.request import GenerationRequest
+
+CHUNK = "parameters"
+_NEGATIVE = "Negative prompt: "
+_FIELD = re.compile(r'\s*([\w ]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+
+
+def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | None = None) -> str:
+    """The text that describes one image of the request, as other tools read it."""
+    settings = {
+        "Steps": request.steps,
+        "Sampler": request.scheduler,
+        "CFG scale": f"{request.guidance_scale:g}",
+        "Seed": seed,
+        "Size": f"{request.width}x{request.height}",
+        **({"Model hash": model_hash} if model_hash else {}),
+        "Model": _quoted(request.model),
+    }
+    lines = [request.prompt]
+    if request.negative_prompt:
+        lines.append(_NEGATIVE + request.negative_prompt)
+    lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    return "\n".join(lines)
+
+
+def parse_parameters(text: str) -> dict[str, str]:
+    """The fields of a `parameters` text by name, with "Prompt" and "Negative prompt" beside the settings.
+
+    Fields that are not there are missing from the result; text in no known form is taken as a prompt.
+    """
+    lines = text.strip().split("\n")
+    fields: dict[str, str] = {}
+    if re.match(r"Steps: \d+", lines[-1]):
+        fields = {name.strip(): _unquoted(value.strip()) for name, value in _FIELD.findall(lines.pop())}
+    body = "\n".join(lines)
+    prompt, negative, after = (
+        ("", _NEGATIVE, body[len(_NEGATIVE) :]) if body.startswith(_NEGATIVE) else body.partition("\n" + _NEGATIVE)
+    )
+    return {"Prompt": prompt, **({"Negative prompt": after} if negative else {}), **fields}
+
+
+def png_of(picture: Image.Image, request: GenerationRequest, *, seed: int, model_hash: str | None) -> bytes:
+    """The picture as PNG with its parameters in the text chunk."""
+    info = PngInfo()
+    info.add_text(CHUNK, parameters_text(request, seed=seed, model_hash=model_hash))
+    out = io.BytesIO()
+    picture.save(out, "PNG", pnginfo=info)
+    return out.getvalue()
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if set(value) & set(',:"\n') else value
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value

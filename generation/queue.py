@@ -1,0 +1,90 @@
+"""FairQueue decides whose job is next. A plain data structure: no asyncio, no torch.
+
+Start-time fair queueing (Goyal, Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996): a job's start tag is
+max(virtual time, the requester's last finish tag), its finish tag is start + cost / weight, and the smallest start tag
+goes first, in arrival order within one. Virtual time is the start tag of the job that left last. So a requester who
+asks for much waits for everyone who asked for less, and one who comes back after a pause cannot save up turns.
+"""
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+from generation.errors import QueueFull
+from generation.job import Job, JobId
+
+
+@dataclass(order=True, slots=True)
+class _Entry:
+    start: float
+    arrival: int
+    job: Job = field(compare=False)
+    earliest: float = field(compare=False)  #: virtual time at arrival; no tag goes below it
+
+    @property
+    def finish(self) -> float:
+        return self.start + self.job.cost / self.job.weight
+
+
+class FairQueue:
+    """Waiting jobs in the order they will be started; at most `capacity` of them."""
+
+    def __init__(self, *, capacity: int = 1000) -> None:
+        self.capacity = capacity
+        self._entries: list[_Entry] = []
+        self._finish: dict[str, float] = {}  #: requester -> finish tag of their last job, while above virtual time
+        self._virtual_time = 0.0
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def in_order(self) -> tuple[Job, ...]:
+        """All waiting jobs, the next one first."""
+        return tuple(entry.job for entry in self._entries)
+
+    def push(self, job: Job) -> None:
+        """Add a job. Raises QueueFull."""
+        if len(self._entries) >= self.capacity:
+            raise QueueFull(self.capacity)
+        self._arrivals += 1
+        start = max(self._virtual_time, self._finish.get(job.requester, 0.0))
+        entry = _Entry(start=start, arrival=self._arrivals, job=job, earliest=self._virtual_time)
+        insort(self._entries, entry)
+        self._finish[job.requester] = entry.finish
+
+    def peek(self) -> Job | None:
+        """The next job, left where it is."""
+        return self._entries[0].job if self._entries else None
+
+    def pop(self) -> Job | None:
+        """Take the next job out; virtual time moves to its start tag."""
+        if not self._entries:
+            return None
+        entry = self._entries.pop(0)
+        self._virtual_time = entry.start
+        # A finish tag that virtual time has reached no longer holds anybody back.
+        self._finish = {who: tag for who, tag in self._finish.items() if tag > self._virtual_time}
+        return entry.job
+
+    def place(self, job_id: JobId) -> int | None:
+        """The job's place in line, 1 being next; None when it does not wait here."""
+        return next((place for place, entry in enumerate(self._entries, 1) if entry.job.id == job_id), None)
+
+    def cancel(self, job_id: JobId) -> Job | None:
+        """Take a waiting job out and give its requester the turn back; None when it does not wait here."""
+        entry = next((entry for entry in self._entries if entry.job.id == job_id), None)
+        if entry is None:
+            return None
+        self._entries.remove(entry)
+        self._close_gap(entry)
+        return entry.job
+
+    def _close_gap(self, gone: _Entry) -> None:
+        """The requester's later jobs move up by what the cancelled one would have cost."""
+        requester, finish = gone.job.requester, gone.start
+        later = [e for e in self._entries if e.job.requester == requester and e.arrival > gone.arrival]
+        for entry in sorted(later, key=lambda e: e.arrival):
+            entry.start = max(entry.earliest, finish)
+            finish = entry.finish
+        self._entries.sort()
+        self._finish[requester] = finish

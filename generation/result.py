@@ -1,0 +1,35 @@
+"""What comes out of a worker, and what a ticket hands to whoever waited."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from generation.job import JobId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GeneratedImage:
+    """One finished image, encoded as PNG with its generation parameters in a text chunk."""
+
+    index: int  #: position in its job, from 0
+    seed: int
+    width: int  #: pixels
+    height: int  #: pixels
+    png: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerationResult:
+    """All images of a job, in order, and the seconds of device time they took."""
+
+    job_id: JobId
+    images: tuple[GeneratedImage, ...]
+    device_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderedJob:
+    """A job whose pictures are safe on disk: the journal's receipt, what a ticket resolves to."""
+
+    job_id: JobId
+    image_ids: tuple[UUID, ...]
+    device_seconds: float

@@ -1,0 +1,65 @@
+"""The caller's half of a job: its newest progress and its final result."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from generation.errors import KnownError
+from generation.job import Job
+from generation.result import RenderedJob
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """A snapshot of a job: its place in line (1 is next) while it waits, its steps while it runs."""
+
+    place: int | None = None
+    step: int = 0
+    steps: int = 0
+    preview: bytes | None = None  #: a small JPEG
+
+
+class JobTicket:
+    """How one waits for a job. Progress is newest-wins; the result comes once and stays."""
+
+    def __init__(self, job: Job, *, place: Callable[[], int | None]) -> None:
+        self.job = job
+        self._place = place
+        self._latest = Progress()
+        self._result: asyncio.Future[RenderedJob] = asyncio.get_running_loop().create_future()
+        # A result nobody asks for is no reason for asyncio to complain.
+        self._result.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    @property
+    def progress(self) -> Progress:
+        """Where the job is now."""
+        place = self._place()
+        return self._latest if place is None else Progress(place=place)
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is there."""
+        return self._result.done()
+
+    async def result(self) -> RenderedJob:
+        """The rendered job, once its pictures are safe. Raises the KnownError that ended it otherwise."""
+        return await asyncio.shield(self._result)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for the result, this long at most; says whether it is there."""
+        await asyncio.wait({self._result}, timeout=seconds)
+        return self.done
+
+    def report(self, progress: Progress) -> None:
+        """Newer progress replaces the older. For the dispatcher."""
+        preview = progress.preview or self._latest.preview
+        self._latest = Progress(step=progress.step, steps=progress.steps, preview=preview)
+
+    def resolve(self, outcome: RenderedJob | KnownError) -> None:
+        """The final outcome; the first one wins. For the dispatcher."""
+        if self._result.done():
+            return
+        if isinstance(outcome, KnownError):
+            self._result.set_exception(outcome)
+        else:
+            self._result.set_result(outcome)

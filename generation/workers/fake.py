@@ -1,0 +1,98 @@
+"""FakeWorker draws without a device, at once or when told: a full second implementation of Worker, for tests."""
+
+import io
+
+from PIL import Image
+
+from generation.errors import KnownError, WorkerFault, new_reference
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone
+from generation.job import Job, JobId
+from generation.metadata import png_of
+from generation.request import GenerationRequest
+from generation.result import GeneratedImage
+from generation.workers.stream import EventStream
+
+
+class FakeWorker:
+    """Paints plain squares, coloured by seed.
+
+    With `hold` a job stays running until `release` is called; `steps` says how far it got meanwhile.
+    """
+
+    def __init__(self, room: int = 8, *, hold: bool = False, device_seconds_per_image: float = 0.5) -> None:
+        self.drawn: list[Job] = []
+        self._room = room
+        self._hold = hold
+        self._seconds = device_seconds_per_image
+        self._live: dict[JobId, tuple[Job, EventStream]] = {}
+        self._errors: list[Exception] = []
+        self._closed = False
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    def room(self, request: GenerationRequest) -> int:
+        reserved = sum(job.request.count for job, _ in self._live.values())
+        return 0 if self._closed else max(0, min(request.count, self._room - reserved))
+
+    def draw(self, job: Job) -> EventStream:
+        stream = EventStream(on_close=lambda: self._live.pop(job.id, None) and None)
+        self._live[job.id] = (job, stream)
+        self.drawn.append(job)
+        if not self._hold:
+            self._paint(job, stream)
+        return stream
+
+    async def cancel(self, job_id: JobId) -> None:
+        if (live := self._live.get(job_id)) is not None:
+            live[1].put(JobCancelled(job_id=job_id, device_seconds=0.0))
+
+    async def close(self) -> None:
+        self._closed = True
+        for job_id in tuple(self._live):
+            await self.cancel(job_id)
+
+    def release(self, job_id: JobId | None = None) -> None:
+        """Let a held job finish; without an id all of them, and all that come."""
+        if job_id is None:
+            self._hold = False
+        for job, stream in tuple(self._live.values()) if job_id is None else [self._live[job_id]]:
+            self._paint(job, stream)
+
+    def steps(self, job_id: JobId, step: int) -> None:
+        """Say that a held job is `step` steps on."""
+        job, stream = self._live[job_id]
+        stream.put(_step(job, step))
+
+    def fail_next(self, error: Exception) -> None:
+        """The next job that would finish fails with this error instead."""
+        self._errors.append(error)
+
+    def _paint(self, job: Job, stream: EventStream) -> None:
+        if self._errors:
+            stream.put(JobFailed(job_id=job.id, error=_known(self._errors.pop(0)), device_seconds=self._seconds))
+            return
+        for index, seed in enumerate(job.request.seeds):
+            stream.put(_step(job, (index + 1) * job.request.steps))
+            stream.put(ImageReady(job_id=job.id, image=_square(job.request, index, seed)))
+        stream.put(JobDone(job_id=job.id, device_seconds=self._seconds * job.request.count))
+
+
+def _known(error: Exception) -> KnownError:
+    return error if isinstance(error, KnownError) else WorkerFault(new_reference(), detail=repr(error))
+
+
+def _step(job: Job, step: int) -> StepDone:
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), _colour(job.request.seed)).save(picture, "JPEG")
+    return StepDone(job_id=job.id, step=step, steps=job.request.steps * job.request.count, preview=picture.getvalue())
+
+
+def _square(request: GenerationRequest, index: int, seed: int) -> GeneratedImage:
+    picture = Image.new("RGB", (request.width, request.height), _colour(seed))
+    png = png_of(picture, request, seed=seed, model_hash=None)
+    return GeneratedImage(index=index, seed=seed, width=request.width, height=request.height, png=png)
+
+
+def _colour(seed: int) -> tuple[int, int, int]:
+    return seed & 0xFF, seed >> 8 & 0xFF, seed >> 16 & 0xFF

@@ -1,0 +1,55 @@
+"""EventStream carries one job's events from its worker to whoever follows the job."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Self
+
+from generation.events import JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
+
+_LAST = (JobDone, JobFailed, JobCancelled)
+
+
+class EventStream(AsyncIterator[WorkerEvent]):
+    """Progress is newest-wins, other events are never dropped, nothing follows the last event.
+
+    `on_close` runs once, when the follower is done with the stream, however far it read: the worker's chance to stop
+    drawing and to give the reserved room back. Used from the event loop's thread only.
+    """
+
+    def __init__(self, *, on_close: Callable[[], None]) -> None:
+        self._events: deque[WorkerEvent] = deque()
+        self._arrived: asyncio.Future[None] | None = None
+        self._on_close: Callable[[], None] | None = on_close
+        self._ended = False  #: the last event was put
+        self._over = False  #: the last event was read
+
+    def put(self, event: WorkerEvent) -> None:
+        """Say something; ignored after the last event and after closing."""
+        if self._ended or self._on_close is None:
+            return
+        if isinstance(event, StepDone) and self._events and isinstance(self._events[-1], StepDone):
+            self._events.pop()
+        self._events.append(event)
+        self._ended = isinstance(event, _LAST)
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> WorkerEvent:
+        if self._over or self._on_close is None:
+            raise StopAsyncIteration
+        while not self._events:
+            self._arrived = asyncio.get_running_loop().create_future()
+            await self._arrived
+        event = self._events.popleft()
+        self._over = isinstance(event, _LAST)
+        return event
+
+    async def aclose(self) -> None:
+        """The follower is done. May be called twice."""
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close()

@@ -1,0 +1,61 @@
+"""What the engine's tests share: tiny models, jobs, and driving the engine to its end."""
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from generation.catalog import ModelFamily, ModelSpec
+from generation.diffusion.model import LoadedModel, LoadedModelXL
+from generation.job import Job
+from generation.request import GenerationRequest, SchedulerName
+from tests.generation.diffusion.tiny_models import make_pipeline, save_folder
+
+SIZE = 32  #: pixels; the tiny models' native size
+
+
+def load_tiny(kind: str, dtype: torch.dtype = torch.float32) -> LoadedModel:
+    """A tiny model as the engine wants it."""
+    family = ModelFamily.STABLE_DIFFUSION_XL if kind == "xl" else ModelFamily.STABLE_DIFFUSION
+    spec = ModelSpec(name="tiny", source="tiny", family=family, native_size=SIZE)
+    model_hash: Future[str] = Future()
+    model_hash.set_result("0123456789")
+    pipeline = make_pipeline(kind).to(dtype=dtype)
+    return (LoadedModelXL if kind == "xl" else LoadedModel)(pipeline, spec, model_hash=model_hash)
+
+
+def make_job(prompt: str = "a red heart", **wishes: Any) -> Job:
+    """A job for a tiny model; what is not wished is small and plain."""
+    settings: dict[str, Any] = {
+        "model": "tiny",
+        "width": SIZE,
+        "height": SIZE,
+        "steps": 4,
+        "guidance_scale": 5.0,
+        "scheduler": SchedulerName.DDIM,
+        "seed": 7,
+    }
+    return Job(id=uuid.uuid4(), request=GenerationRequest(prompt=prompt, **settings | wishes), requester="ada")
+
+
+@pytest.fixture
+def tiny_model() -> LoadedModel:
+    """A fresh tiny epsilon model in float32."""
+    return load_tiny("epsilon")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Tiny models as diffusers folders, each made once."""
+    made: dict[str, Path] = {}
+
+    def folder(kind: str) -> Path:
+        if kind not in made:
+            made[kind] = save_folder(kind, tmp_path_factory.mktemp(kind) / f"tiny-{kind}")
+        return made[kind]
+
+    return folder
