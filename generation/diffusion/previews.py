@@ -65,7 +65,7 @@ def _fit(model: LoadedModel) -> Tensor:
     # Smooth patches: that is what latents of pictures look like, and what a colour is decided by.
     coarse = torch.randn(_SAMPLES, channels, 2, 2, generator=generator)
     latents = functional.interpolate(coarse, size=(_SAMPLE_SIDE, _SAMPLE_SIDE), mode="bilinear") * 1.5
-    pixels = torch.cat([model.decode(row[None].to(model.device, model.dtype)).float().cpu() for row in latents])
+    pixels = model.decode(latents.to(model.device, model.dtype)).float().cpu()
     pixels = functional.adaptive_avg_pool2d(pixels, _SAMPLE_SIDE)
     inputs = latents.permute(0, 2, 3, 1).reshape(-1, channels)
     inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)

@@ -48,7 +48,7 @@ def _spec(name: str, source: str, configs: dict[str, Any], *, config: str | None
     is_xl = unet.get("addition_embed_type") == "text_time"
     # U-Nets halve the latents once a level but the last; multiples of that keep every skip connection aligned.
     multiple = factor * 2 ** (len(unet.get("block_out_channels", [0] * 4)) - 1)
-    steps, guidance, scheduler = _habits(source, configs["scheduler"])
+    steps, guidance, scheduler = _habits(name, configs["scheduler"])
     return ModelSpec(
         name=name,
         source=source,
@@ -65,11 +65,11 @@ def _spec(name: str, source: str, configs: dict[str, Any], *, config: str | None
     )
 
 
-def _habits(source: str, scheduler: dict[str, Any]) -> tuple[int, float, SchedulerName]:
+def _habits(name: str, scheduler: dict[str, Any]) -> tuple[int, float, SchedulerName]:
     """Steps, guidance and scheduler that this kind of model was made for."""
-    if "turbo" in source.casefold():
+    if "turbo" in name.casefold():
         return 4, 0.0, SchedulerName.EULER_A
-    if scheduler.get("_class_name") == "LCMScheduler" or "lcm" in source.casefold():
+    if scheduler.get("_class_name") == "LCMScheduler" or "lcm" in name.casefold():
         return 6, 1.5, SchedulerName.LCM
     return 25, 7.0, SchedulerName.DPMPP_2M_KARRAS
 

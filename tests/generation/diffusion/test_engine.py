@@ -60,6 +60,7 @@ class TestBatching:
     ) -> None:
         """Encoding takes 1 s, a U-Net call 10 s, decoding 100 s, and every second is somebody's."""
         now = [0.0]
+        monkeypatch.setattr("generation.diffusion.engine.PREVIEW_INTERVAL", 1e9)
         for name, seconds in (("encode", 1.0), ("predict_noise", 10.0), ("decode", 100.0)):
             monkeypatch.setattr(tiny_model, name, taking(seconds, now, getattr(tiny_model, name)))
         two, one, wide = make_job(steps=4, count=2), make_job(steps=4, guidance_scale=1.0), make_job(width=64, steps=3)
@@ -101,7 +102,7 @@ class TestCancelling:
         rows = engine.unet_rows
         events = engine.step()
         assert engine.unet_rows - rows == 2
-        assert [e for e in events if isinstance(e, JobCancelled)][0].device_seconds > 0
+        assert next(e for e in events if isinstance(e, JobCancelled)).device_seconds > 0
 
     def test_before_decoding(self, tiny_model: LoadedModel) -> None:
         engine = DiffusionEngine(tiny_model)
@@ -152,7 +153,9 @@ class TestFailing:
         encode = tiny_model.encode
 
         def encode_marked(prompt: str, negative: str, *, guidance_scale: float, **size: int) -> Any:
-            return encode("poison" if guidance_scale == 9.0 else prompt, negative, guidance_scale=guidance_scale, **size)
+            return encode(
+                "poison" if guidance_scale == 9.0 else prompt, negative, guidance_scale=guidance_scale, **size
+            )
 
         def refuse_poison(latents: Any, timesteps: Any, conditioning: Any) -> Any:
             if any(torch.equal(row[None], marker) for row in conditioning.text):

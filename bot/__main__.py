@@ -1,0 +1,57 @@
+"""`python -m bot [run | playground]`: the bot on Discord, or a Discord on this computer to try it in."""
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from bot.settings import BadSettings, Settings, read_settings
+
+
+def main() -> int:
+    """Start what the command line asks for; without a word, the bot if there is a token, else the playground."""
+    options = _parser().parse_args()
+    try:
+        settings = read_settings()
+    except BadSettings as error:
+        print(error, file=sys.stderr)
+        return 1
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
+    )
+    # Libraries that tell each request; theirs only when something is wrong.
+    for name in ("discord", "httpx", "alembic", "aiosqlite", "filelock", "urllib3"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    if options.command == "run" or (options.command is None and settings.discord_token is not None):
+        from bot.app import run
+
+        return asyncio.run(run(settings))
+    if options.command is None:
+        print("DISCORD_TOKEN is not set, so this is the playground: a simulated Discord on this computer.")
+    return _playground(settings, options.port if options.command == "playground" else None)
+
+
+def _playground(settings: Settings, port: int | None) -> int:
+    try:
+        from bot.playground import run_playground
+    except ImportError as error:
+        print(f"The playground needs its extra: pip install 'imagine-bot[playground]' ({error})", file=sys.stderr)
+        return 1
+    bot_command = [sys.executable, "-m", "bot", "run"]
+    # A data folder of its own: the simulated server's ids mean nothing on the real one.
+    data = (settings.data_dir.expanduser() / "playground").resolve()
+    bot_env = {"DATA_DIR": str(data), "DATABASE_URL": f"sqlite+aiosqlite:///{data / 'bot.db'}"}
+    return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="{run,playground}")
+    commands.add_parser("run", help="run the bot on Discord; needs DISCORD_TOKEN")
+    playground = commands.add_parser("playground", help="a simulated Discord in the browser, with the bot in it")
+    playground.add_argument("--port", type=int, help="port of the page (8400, or a free one when that is taken)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The composition root: opens all parts in order, closes them in reverse."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bot.discord_ui.client import ImageBot
+from bot.discord_ui.connection import CannotConnect, point_at, stay_connected
+from bot.services.admin import AdminService
+from bot.services.images import ImageService
+from bot.services.limits import Limits
+from bot.settings import Settings
+from bot.storage.database import Database
+from bot.storage.image_files import ImageFiles
+from bot.storage.journal import StoredJournal
+from generation.catalog import ModelCatalog
+from generation.diffusion.sources import inspect_model
+from generation.dispatcher import Dispatcher
+from generation.errors import KnownError
+from generation.workers.local import LocalWorker
+
+log = logging.getLogger(__name__)
+
+#: Exit codes, beside 0 for a clean stop.
+EXIT_CANNOT_RUN = 1  #: a mistake that a restart will not mend: settings, token, model, a second bot on the same data
+EXIT_UNEXPECTED = 70  #: a fault of ours; the log has the trace, a restart may help
+
+
+async def run(settings: Settings) -> int:
+    """Run the bot until SIGTERM or Ctrl-C; the process' exit code."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with AsyncExitStack() as parts:
+            lock_folder(settings.data_dir.expanduser(), parts)
+            return await _run(settings, parts, stop)
+    except KnownError as error:
+        log.error("%s %s", error.user_text, error.detail)
+        return EXIT_CANNOT_RUN
+    except Exception:
+        log.exception("the bot stopped unexpectedly")
+        return EXIT_UNEXPECTED
+
+
+class DataInUse(KnownError):
+    """Another bot has this DATA_DIR: two would steal each other's jobs."""
+
+    code = "data_in_use"
+
+
+def lock_folder(folder: Path, parts: AsyncExitStack) -> None:
+    """Make the data folder and keep others out of it. Raises DataInUse."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        parts.enter_context(FileLock(folder / "bot.lock", timeout=0))
+    except Timeout:
+        raise DataInUse(f"Another bot is running with DATA_DIR={folder}.") from None
+    except OSError as error:
+        raise DataInUse(f"DATA_DIR={folder} cannot be used.", detail=str(error)) from error
+
+
+async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -> int:
+    data = settings.data_dir.expanduser()
+    config = str(settings.model_config_dir) if settings.model_config_dir else None
+    spec = await asyncio.to_thread(inspect_model, settings.model, config)
+    catalog = ModelCatalog([spec])
+
+    database = Database(settings.database)
+    parts.push_async_callback(database.close)
+    await database.open()
+    files = ImageFiles(data / "images")
+
+    worker = LocalWorker.for_model(spec, device=settings.device, dtype=settings.dtype)
+    dispatcher = Dispatcher([worker], StoredJournal(database=database, files=files, clock=utc_now))
+    images = ImageService(
+        database=database, files=files, dispatcher=dispatcher, catalog=catalog, limits=Limits(), clock=utc_now
+    )
+    parts.push_async_callback(images.close)
+    recovery = await images.recover()
+
+    point_at(_text(settings.discord_api_base), _text(settings.discord_gateway_url))
+    bot = ImageBot(
+        images=images,
+        admin=AdminService(database=database, clock=utc_now),
+        clock=utc_now,
+        command_hash_file=data / "commands.hash",
+        recovery=recovery,
+    )
+    parts.push_async_callback(bot.close)
+    parts.push_async_callback(bot.deliveries.close)
+    # Closed first: no new jobs, the running ones end, and their deliveries then have words to say.
+    parts.push_async_callback(dispatcher.close)
+    await dispatcher.start()
+
+    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    if not token:
+        raise CannotConnect("DISCORD_TOKEN is not set. `python -m bot playground` needs none.")
+    await first_of(stop.wait(), model_failure(dispatcher), stay_connected(bot, token))
+    log.info("stopping")
+    return 0
+
+
+async def model_failure(dispatcher: Dispatcher) -> None:
+    """Ends only with the error of a model that cannot be loaded: a bot that cannot draw should not look alive."""
+    await dispatcher.ready()
+    log.info("ready to draw")
+    await asyncio.Event().wait()
+
+
+async def first_of(*work: Coroutine[Any, Any, Any]) -> None:
+    """Wait until the first of these ends, end the others, and raise what it raised."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def utc_now() -> datetime:
+    """The clock of the whole application."""
+    return datetime.now(UTC)
+
+
+def _text(url: object | None) -> str | None:
+    return None if url is None else str(url)

@@ -1,0 +1,97 @@
+"""Settings: read once from the environment and `.env`, all mistakes reported together."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AnyUrl, Field, SecretStr, UrlConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HttpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["http", "https"])]
+WebSocketUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["ws", "wss"])]
+
+
+class BadSettings(Exception):
+    """Some settings make no sense; the text names each one, and no secret."""
+
+
+class Settings(BaseSettings):
+    """What an operator can choose. Each field is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    discord_token: SecretStr | None = Field(None, description="The bot's token. Without it the playground starts.")
+    discord_api_base: HttpUrl | None = Field(
+        None, description="Another server that speaks Discord's API, such as http://127.0.0.1:8400/api/v10."
+    )
+    discord_gateway_url: WebSocketUrl | None = Field(
+        None, description="That server's gateway, such as ws://127.0.0.1:8400/gw."
+    )
+    data_dir: Path = Field(Path("data"), description="Folder for the database and the pictures; made if it is missing.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL with an async driver; by default SQLite, bot.db in DATA_DIR."
+    )
+    model: str = Field("builtin", description='"builtin", a hub id, a diffusers folder or a .safetensors file.')
+    model_config_dir: Path | None = Field(
+        None,
+        alias="MODEL_CONFIG",
+        description="For a .safetensors file: a folder with its configs and tokenizer; else the hub's cache is used.",
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        "auto", description="Number format of the model: auto, float32, float16 or bfloat16."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("log_level", "dtype", mode="before")
+    @classmethod
+    def _any_case(cls, value: object, info: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return value.strip().upper() if getattr(info, "field_name", "") == "log_level" else value.strip().lower()
+
+    @field_validator("discord_token")
+    @classmethod
+    def _not_blank(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is not None and value.get_secret_value().strip() else None
+
+    @field_validator("model_config_dir")
+    @classmethod
+    def _a_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.expanduser().is_dir():
+            raise ValueError("is no folder")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _async_driver(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("sqlite+aiosqlite://", "postgresql+")):
+            raise ValueError("must start with sqlite+aiosqlite:// or postgresql+asyncpg://")
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{(self.data_dir.expanduser() / 'bot.db').resolve()}"
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field."""
+    return Settings.model_fields[field].alias or field.upper()
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings of this process. Raises BadSettings, which names every mistake at once."""
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        lines = ["The settings cannot be used:"]
+        for mistake in error.errors():
+            name = str(mistake["loc"][0]) if mistake["loc"] else "?"
+            variable = name if name.isupper() else name.upper()
+            given = "" if variable == "DISCORD_TOKEN" else f" (given: {mistake['input']!r})"
+            lines.append(f"  {variable}: {mistake['msg'].removeprefix('Value error, ')}{given}")
+        raise BadSettings("\n".join(lines)) from None

@@ -1,0 +1,163 @@
+"""Models from a folder, a single file, the built-in one; never from a pickle."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from generation.catalog import ModelFamily
+from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.loading import choose_device, choose_dtype, load_model
+from generation.diffusion.model import LoadedModelXL
+from generation.diffusion.sources import BUILTIN_FOLDER, inspect_model
+from generation.errors import ModelUnavailable
+from generation.events import ImageReady
+from generation.metadata import parse_parameters
+from generation.request import SchedulerName
+from tests.generation.diffusion.conftest import make_job
+from tests.generation.diffusion.single_file import save_single_file
+from tests.generation.diffusion.test_equals_diffusers import latents_in_a_crowd
+from tests.generation.diffusion.tiny_models import make_pipeline, save_folder
+
+Folders = Callable[[str], Path]
+
+
+class TestInspecting:
+    """A spec is read from small files, before torch is imported."""
+
+    def test_the_builtin_model(self) -> None:
+        spec = inspect_model("builtin")
+        assert (spec.name, spec.native_size) == ("builtin", 64)
+        unet = json.loads((BUILTIN_FOLDER / "unet/config.json").read_text())
+        vae = json.loads((BUILTIN_FOLDER / "vae/config.json").read_text())
+        assert spec.native_size == unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
+
+    @pytest.mark.parametrize(
+        ("kind", "family"),
+        [("epsilon", ModelFamily.STABLE_DIFFUSION), ("xl", ModelFamily.STABLE_DIFFUSION_XL)],
+    )
+    def test_a_folder(self, tiny_folder: Folders, kind: str, family: ModelFamily) -> None:
+        spec = inspect_model(str(tiny_folder(kind)))
+        assert spec.name == f"tiny-{kind}"
+        assert spec.family is family
+        assert spec.native_size == 32
+        assert spec.size_multiple == 4
+
+    def test_turbo_models_want_few_steps_and_no_guidance(self, tiny_folder: Folders, tmp_path: Path) -> None:
+        turbo = shutil.copytree(tiny_folder("epsilon"), tmp_path / "sd-turbo")
+        spec = inspect_model(str(turbo))
+        assert (spec.default_steps, spec.default_guidance) == (4, 0.0)
+        lcm = inspect_model(str(shutil.copytree(tiny_folder("epsilon"), tmp_path / "LCM_v7")))
+        assert lcm.default_scheduler is SchedulerName.LCM
+
+    @pytest.mark.parametrize("nonsense", ["", "nowhere", "./no/such/folder", "/no/such", "a/b/c"])
+    def test_nonsense(self, nonsense: str) -> None:
+        with pytest.raises(ModelUnavailable) as error:
+            inspect_model(nonsense)
+        assert error.value.detail
+
+    def test_a_pickle_by_name(self, tmp_path: Path) -> None:
+        (tmp_path / "model.ckpt").write_bytes(b"\x80\x04")
+        with pytest.raises(ModelUnavailable, match=r"only \.safetensors files are loaded"):
+            inspect_model(str(tmp_path / "model.ckpt"))
+
+    def test_a_file_that_only_says_it_is_safetensors(self, tmp_path: Path) -> None:
+        for number, content in enumerate((b"", b"\x80\x04", b"\xff" * 100, b"\x02\0\0\0\0\0\0\0{")):
+            path = tmp_path / f"{number}.safetensors"
+            path.write_bytes(content)
+            with pytest.raises(ModelUnavailable, match="no safetensors file"):
+                inspect_model(str(path))
+
+    def test_an_empty_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelUnavailable, match="no diffusers model folder"):
+            inspect_model(str(tmp_path))
+
+
+class TestLoading:
+    @pytest.mark.parametrize("kind", ["epsilon", "xl"])
+    def test_a_folder(self, tiny_folder: Folders, kind: str) -> None:
+        model = load_model(inspect_model(str(tiny_folder(kind))), device="cpu")
+        assert isinstance(model, LoadedModelXL) == (kind == "xl")
+        assert model.dtype is torch.float32
+        assert draws(DiffusionEngine(model))
+
+    def test_an_fp16_variant_folder(self, tmp_path: Path) -> None:
+        folder = save_folder("epsilon", tmp_path / "half", variant="fp16")
+        assert not (folder / "unet/diffusion_pytorch_model.safetensors").exists()
+        assert draws(DiffusionEngine(load_model(inspect_model(str(folder)), device="cpu")))
+
+    def test_bfloat16(self, tiny_folder: Folders) -> None:
+        model = load_model(inspect_model(str(tiny_folder("epsilon"))), device="cpu", dtype="bfloat16")
+        assert model.dtype is torch.bfloat16
+        assert draws(DiffusionEngine(model))
+
+    def test_a_single_file_is_the_same_model(self, tiny_folder: Folders, tmp_path: Path) -> None:
+        path = save_single_file(make_pipeline("epsilon"), tmp_path / "shared.safetensors")
+        spec = inspect_model(str(path), config=str(tiny_folder("epsilon")))
+        assert (spec.name, spec.native_size) == ("shared", 32)
+        job = make_job()
+        one = load_model(spec, device="cpu")
+        other = load_model(inspect_model(str(tiny_folder("epsilon"))), device="cpu")
+        ours, theirs = (latents_in_a_crowd(model, [job])[7] for model in (one, other))
+        assert torch.equal(ours, theirs)
+        assert one.model_hash == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+
+    @pytest.mark.parametrize("component", ["unet", "text_encoder"])
+    def test_pickled_weights_are_refused(self, tmp_path: Path, component: str) -> None:
+        folder = save_folder("epsilon", tmp_path / "model")
+        (weights,) = (folder / component).glob("*.safetensors")
+        trap = weights.with_name("pytorch_model.bin" if component == "text_encoder" else weights.stem + ".bin")
+        weights.unlink()
+        torch.save({}, trap)
+        with pytest.raises(ModelUnavailable, match="safetensors are needed"):
+            load_model(inspect_model(str(folder)), device="cpu")
+
+    def test_missing_weights_are_named(self, tmp_path: Path) -> None:
+        folder = save_folder("epsilon", tmp_path / "model")
+        next((folder / "vae").glob("*.safetensors")).unlink()
+        with pytest.raises(ModelUnavailable) as error:
+            load_model(inspect_model(str(folder)), device="cpu")
+        assert "vae" in error.value.detail
+        assert str(tmp_path) not in error.value.user_text
+
+    def test_a_device_that_is_not_there(self) -> None:
+        with pytest.raises(ModelUnavailable):
+            load_model(inspect_model("builtin"), device="cuda:99")
+
+    def test_auto_is_float32_on_the_cpu(self) -> None:
+        assert choose_dtype("auto", torch.device("cpu")) is torch.float32
+        assert choose_dtype("float16", torch.device("cpu")) is torch.float16
+        assert choose_device("cpu") == torch.device("cpu")
+
+    def test_the_builtin_model_draws_a_red_heart_red(self) -> None:
+        import io
+
+        from PIL import Image
+
+        spec = inspect_model("builtin")
+        engine = DiffusionEngine(load_model(spec, device="cpu"))
+        request = spec.request(prompt="a red heart", seed=1)
+        (image,) = draws(engine, request=request)
+        picture = Image.open(io.BytesIO(image.image.png))
+        fields = parse_parameters(picture.text["parameters"])  # type: ignore[attr-defined]
+        assert fields["Model"] == "builtin"
+        assert len(fields["Model hash"]) == 10
+        red, green, blue = picture.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        assert red > green + 30
+        assert red > blue + 30
+
+
+def draws(engine: DiffusionEngine, request: object = None) -> list[ImageReady]:
+    """The pictures of one job."""
+    from dataclasses import replace
+
+    job = make_job() if request is None else replace(make_job(), request=request)
+    engine.admit(job)
+    events = []
+    while engine.busy:
+        events += engine.step()
+    return [event for event in events if isinstance(event, ImageReady)]

@@ -1,0 +1,223 @@
+"""From submit to exactly one end."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from generation.dispatcher import Dispatcher
+from generation.errors import (
+    BrokenImage,
+    Cancelled,
+    Interrupted,
+    KnownError,
+    ModelUnavailable,
+    QueueFull,
+    ShuttingDown,
+    WorkerFault,
+)
+from generation.job import Job, JobStatus
+from generation.journal import Journal, MemoryJournal
+from generation.request import GenerationRequest, SchedulerName
+from generation.result import GenerationResult, RenderedJob
+from generation.ticket import JobTicket
+from generation.workers.fake import FakeWorker
+
+
+def job(requester: str = "ada", **wishes: Any) -> Job:
+    settings: dict[str, Any] = {
+        "prompt": "x",
+        "model": "m",
+        "width": 64,
+        "height": 64,
+        "steps": 10,
+        "guidance_scale": 1.0,
+        "scheduler": SchedulerName.DDIM,
+        "seed": 1,
+    }
+    return Job(id=uuid.uuid4(), request=GenerationRequest(**settings | wishes), requester=requester)
+
+
+async def running_dispatcher(worker: FakeWorker, journal: Journal | None = None, *, capacity: int = 1000) -> Dispatcher:
+    dispatcher = Dispatcher([worker], journal or MemoryJournal(), capacity=capacity)
+    await dispatcher.start()
+    await dispatcher.ready()
+    return dispatcher
+
+
+async def error_of(ticket: JobTicket) -> KnownError:
+    with pytest.raises(KnownError) as raised:
+        await ticket.result()
+    return raised.value
+
+
+async def soon() -> None:
+    """Let every task that can run, run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_job_is_drawn_and_written_down() -> None:
+    journal = MemoryJournal()
+    dispatcher = await running_dispatcher(FakeWorker(), journal)
+    one = job(count=2)
+    rendered = await dispatcher.submit(one).result()
+    assert rendered.job_id == one.id
+    assert len(rendered.image_ids) == 2
+    assert journal.history == [(one.id, JobStatus.STARTED), (one.id, JobStatus.RENDERED)]
+    assert [image.index for image in journal.results[one.id].images] == [0, 1]
+    assert dispatcher.ticket(one.id) is None
+    await dispatcher.close()
+
+
+async def test_jobs_wait_for_room_in_the_queues_order() -> None:
+    worker = FakeWorker(room=1, hold=True)
+    dispatcher = await running_dispatcher(worker)
+    first, second, third = job("a"), job("a"), job("b")
+    tickets = [dispatcher.submit(one) for one in (first, second, third)]
+    assert [ticket.progress.place for ticket in tickets] == [None, 2, 1]
+    assert [one.id for one in dispatcher.waiting()] == [third.id, second.id]
+    worker.release()
+    await asyncio.gather(*(ticket.result() for ticket in tickets))
+    assert [one.id for one in worker.drawn] == [first.id, third.id, second.id]
+    await dispatcher.close()
+
+
+async def test_progress_is_the_newest() -> None:
+    worker = FakeWorker(hold=True)
+    dispatcher = await running_dispatcher(worker)
+    ticket = dispatcher.submit(job())
+    worker.steps(ticket.job.id, 3)
+    await soon()
+    worker.steps(ticket.job.id, 4)
+    worker.steps(ticket.job.id, 7)
+    await soon()
+    assert (ticket.progress.step, ticket.progress.steps) == (7, 10)
+    assert ticket.progress.preview
+    assert not ticket.done
+    await dispatcher.close()
+
+
+async def test_cancel_while_waiting_and_while_running() -> None:
+    journal = MemoryJournal()
+    dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), journal)
+    running, waiting, other = (dispatcher.submit(job()) for _ in range(3))
+    await soon()
+    assert await dispatcher.cancel(waiting.job.id)
+    assert isinstance(await error_of(waiting), Cancelled)
+    assert await dispatcher.cancel(running.job.id)
+    assert isinstance(await error_of(running), Cancelled)
+    await soon()
+    assert [one.id for one in dispatcher.running()] == [other.job.id], "the room went to the next one"
+    assert not await dispatcher.cancel(running.job.id)
+    assert not await dispatcher.cancel(uuid.uuid4())
+    assert (waiting.job.id, JobStatus.CANCELLED) in journal.history
+    assert (running.job.id, JobStatus.CANCELLED) in journal.history
+    await dispatcher.close()
+
+
+async def test_a_failed_job_says_why_and_frees_its_room() -> None:
+    worker, journal = FakeWorker(room=1), MemoryJournal()
+    worker.fail_next(BrokenImage())
+    dispatcher = await running_dispatcher(worker, journal)
+    bad, good = dispatcher.submit(job()), dispatcher.submit(job())
+    assert isinstance(await error_of(bad), BrokenImage)
+    assert (await good.result()).job_id == good.job.id
+    assert (bad.job.id, JobStatus.FAILED) in journal.history
+    await dispatcher.close()
+
+
+async def test_the_queue_is_bounded() -> None:
+    dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), capacity=2)
+    for _ in range(3):
+        dispatcher.submit(job())
+    with pytest.raises(QueueFull):
+        dispatcher.check_room()
+    with pytest.raises(QueueFull):
+        dispatcher.submit(job())
+    await dispatcher.close()
+
+
+async def test_close_interrupts_everyone_and_may_come_twice() -> None:
+    journal = MemoryJournal()
+    dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), journal)
+    tickets = [dispatcher.submit(job()) for _ in range(3)]
+    await soon()
+    await asyncio.gather(dispatcher.close(), dispatcher.close())
+    for ticket in tickets:
+        assert isinstance(await error_of(ticket), Interrupted)
+        assert (ticket.job.id, JobStatus.INTERRUPTED) in journal.history
+    with pytest.raises(ShuttingDown):
+        dispatcher.submit(job())
+
+
+async def test_jobs_submitted_before_a_worker_is_ready_wait() -> None:
+    class Slow(FakeWorker):
+        loaded = asyncio.Event()
+
+        async def start(self) -> None:
+            await self.loaded.wait()
+
+    worker = Slow()
+    dispatcher = Dispatcher([worker], MemoryJournal())
+    await dispatcher.start()
+    ticket = dispatcher.submit(job())
+    await soon()
+    assert ticket.progress.place == 1
+    worker.loaded.set()
+    await ticket.result()
+    await dispatcher.close()
+
+
+async def test_a_worker_that_never_starts() -> None:
+    class Broken(FakeWorker):
+        async def start(self) -> None:
+            raise ModelUnavailable("m", detail="no file")
+
+    dispatcher = Dispatcher([Broken()], MemoryJournal())
+    await dispatcher.start()
+    with pytest.raises(ModelUnavailable):
+        await dispatcher.ready()
+    await dispatcher.close()
+
+
+class DiskFull(MemoryJournal):
+    """A journal that cannot keep pictures the first time."""
+
+    failed = False
+
+    async def rendered(self, job: Job, result: GenerationResult) -> RenderedJob:
+        if not self.failed:
+            self.failed = True
+            raise OSError("no space left on device")
+        return await super().rendered(job, result)
+
+
+async def test_pictures_that_could_not_be_kept_are_not_promised(caplog: pytest.LogCaptureFixture) -> None:
+    journal = DiskFull()
+    dispatcher = await running_dispatcher(FakeWorker(), journal)
+    ticket = dispatcher.submit(job())
+    error = await error_of(ticket)
+    assert isinstance(error, WorkerFault)
+    assert error.reference in caplog.text
+    assert "no space left" not in error.user_text
+    assert (ticket.job.id, JobStatus.FAILED) in journal.history
+    await dispatcher.submit(job()).result()
+    await dispatcher.close()
+
+
+class Unwritable(MemoryJournal):
+    async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
+        raise OSError("database is locked")
+
+
+async def test_a_ticket_ends_even_when_the_journal_does_not() -> None:
+    worker = FakeWorker(hold=True, room=1)
+    dispatcher = await running_dispatcher(worker, Unwritable())
+    tickets = [dispatcher.submit(job()) for _ in range(2)]
+    await soon()
+    for ticket in tickets:
+        await dispatcher.cancel(ticket.job.id)
+        assert isinstance(await error_of(ticket), Cancelled)
+    await dispatcher.close()

@@ -1,0 +1,123 @@
+"""Whose turn it is."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generation.errors import QueueFull
+from generation.job import Job
+from generation.queue import FairQueue
+from generation.request import GenerationRequest, SchedulerName
+
+
+def job(requester: str, count: int = 1, weight: float = 1.0) -> Job:
+    request = GenerationRequest(
+        prompt="x",
+        model="m",
+        width=64,
+        height=64,
+        steps=1,
+        guidance_scale=1,
+        scheduler=SchedulerName.DDIM,
+        seed=0,
+        count=count,
+    )
+    return Job(id=uuid.uuid4(), request=request, requester=requester, weight=weight)
+
+
+def filled(*jobs: Job, capacity: int = 1000) -> FairQueue:
+    queue = FairQueue(capacity=capacity)
+    for one in jobs:
+        queue.push(one)
+    return queue
+
+
+def requesters(queue: FairQueue) -> str:
+    return "".join(one.requester for one in queue.in_order())
+
+
+def test_a_members_second_job_waits_for_everyones_first() -> None:
+    assert requesters(filled(job("a"), job("a"), job("a"), job("b"), job("c"), job("b"))) == "abcaba"
+
+
+def test_even_when_the_others_ask_for_more() -> None:
+    assert requesters(filled(job("a"), job("a"), job("b", count=4))) == "aba"
+
+
+def test_who_asks_for_more_waits_longer() -> None:
+    queue = filled(*(job("big", count=4) for _ in range(3)), *(job("s") for _ in range(8)))
+    assert requesters(queue).replace("big", "B") == "BssssBssssB"
+
+
+def test_weight_is_a_share() -> None:
+    queue = filled(*(job("v", weight=2) for _ in range(6)), *(job("n") for _ in range(6)))
+    first_nine = requesters(queue)[:9]
+    assert first_nine.count("v") == 6
+
+
+def test_nobody_saves_up_turns() -> None:
+    queue = filled(*(job("a") for _ in range(5)))
+    for _ in range(4):
+        queue.pop()
+    late = [job("b"), job("b"), job("b")]
+    for one in late:
+        queue.push(one)
+    assert requesters(queue)[:2] in ("ab", "ba")
+
+
+def test_place_and_cancel() -> None:
+    first, second, third = job("a"), job("a"), job("b")
+    queue = filled(first, second, third)
+    assert [queue.place(one.id) for one in (first, third, second)] == [1, 2, 3]
+    assert queue.cancel(third.id) is third
+    assert queue.cancel(third.id) is None
+    assert queue.place(second.id) == 2
+    assert queue.place(third.id) is None
+
+
+def test_a_cancelled_job_gives_the_turn_back() -> None:
+    mine, again = job("a", count=4), job("a")
+    queue = filled(mine, again, job("b"), job("b"))
+    assert requesters(queue) == "abba"
+    queue.cancel(mine.id)
+    assert requesters(queue) == "abb"
+
+
+def test_it_is_bounded() -> None:
+    queue = filled(job("a"), job("b"), capacity=2)
+    with pytest.raises(QueueFull, match="2 jobs are waiting"):
+        queue.push(job("c"))
+    queue.pop()
+    queue.push(job("c"))
+
+
+def test_an_empty_queue_has_nobody() -> None:
+    assert FairQueue().pop() is None
+    assert FairQueue().peek() is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 4)), max_size=40), st.data())
+def test_pops_follow_the_shown_order_whatever_is_cancelled(asked: list[tuple[str, int]], data: st.DataObject) -> None:
+    jobs = [job(who, count) for who, count in asked]
+    queue = filled(*jobs)
+    for gone in data.draw(st.lists(st.sampled_from(jobs), unique=True)) if jobs else []:
+        assert queue.cancel(gone.id) is gone
+    shown = queue.in_order()
+    assert tuple(queue.pop() for _ in range(len(queue))) == shown
+    for who in "abcd":
+        mine = [one for one in shown if one.requester == who]
+        assert mine == [one for one in jobs if one in mine], "arrival order within one requester"
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=10, max_size=60))
+def test_served_images_stay_within_one_job_of_each_other(asked: list[str]) -> None:
+    """Among requesters who always have something waiting, nobody is served two images more than another."""
+    queue = filled(*(job(who) for who in asked))
+    served = dict.fromkeys(asked, 0)
+    while all(any(one.requester == who for one in queue.in_order()) for who in served):
+        nxt = queue.pop()
+        assert nxt is not None
+        served[nxt.requester] += 1
+        assert max(served.values()) - min(served.values()) <= 1

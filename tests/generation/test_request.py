@@ -1,0 +1,88 @@
+"""A constructed request is valid, and a refused one says why in one sentence."""
+
+import pickle
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generation.errors import BrokenImage, DoesNotFit, InvalidRequest, KnownError, QueueFull, WorkerFault
+from generation.request import GenerationRequest, SchedulerName
+
+VALID: dict[str, Any] = {
+    "prompt": "a red heart",
+    "model": "builtin",
+    "width": 64,
+    "height": 64,
+    "steps": 20,
+    "guidance_scale": 4.0,
+    "scheduler": SchedulerName.DDIM,
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named", "limits"),
+    [
+        ("prompt", "   ", "prompt", "some text"),
+        ("prompt", "x" * 6001, "prompt", "6000 characters"),
+        ("negative_prompt", "x" * 6001, "negative prompt", "6000 characters"),
+        ("width", 63, "width", "multiple of 8"),
+        ("width", 0, "width", "from 8 to 4096"),
+        ("height", 4104, "height", "from 8 to 4096"),
+        ("steps", 0, "steps", "from 1 to 150"),
+        ("steps", 151, "steps", "from 1 to 150"),
+        ("guidance_scale", -0.1, "guidance", "from 0 to 30"),
+        ("guidance_scale", 30.5, "guidance", "from 0 to 30"),
+        ("guidance_scale", float("nan"), "guidance", "from 0 to 30"),
+        ("seed", -1, "seed", "from 0 to 4294967295"),
+        ("seed", 2**32, "seed", "from 0 to 4294967295"),
+        ("count", 0, "count", "from 1 to 4"),
+        ("count", 5, "count", "from 1 to 4"),
+    ],
+)
+def test_out_of_range_is_refused_in_words(field: str, value: Any, named: str, limits: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        GenerationRequest(**VALID | {field: value})
+    sentence = refusal.value.user_text
+    assert named in sentence
+    assert limits in sentence
+    assert "you gave" in sentence
+    assert len(sentence) < 200
+
+
+def test_lcm_takes_no_more_steps_than_it_was_distilled_at() -> None:
+    with pytest.raises(InvalidRequest, match="50 with the LCM"):
+        GenerationRequest(**VALID | {"scheduler": SchedulerName.LCM, "steps": 51})
+
+
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 4))
+def test_seeds_count_up_and_wrap_around(seed: int, count: int) -> None:
+    seeds = GenerationRequest(**VALID | {"seed": seed, "count": count}).seeds
+    assert seeds == tuple((seed + index) % 2**32 for index in range(count))
+
+
+def test_it_is_frozen() -> None:
+    request = GenerationRequest(**VALID)
+    with pytest.raises(FrozenInstanceError):
+        request.seed = 2  # type: ignore[misc]
+    assert request.with_seed(2).seed == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidRequest("steps", "from 1 to 150", 0),
+        QueueFull(1000),
+        DoesNotFit(512, 512, detail="x"),
+        BrokenImage(),
+        WorkerFault("abcd1234", detail="boom"),
+    ],
+)
+def test_errors_survive_the_way_to_another_process(error: KnownError) -> None:
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own, made in the line above
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
