@@ -1,0 +1,1 @@
+"""The running application: a Discord bot that draws."""

@@ -1,0 +1,78 @@
+"""What a front end gets to show: values only, ready to be put into words."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.services.limits import EffectiveLimits
+from bot.storage.records import DayStats, JobRecord, MemberStats
+from generation.job import JobId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """One finished picture, ready to be sent."""
+
+    filename: str
+    png: bytes
+    seed: int
+    width: int  #: pixels
+    height: int  #: pixels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueuedJob:
+    """A waiting or running job as one particular member may see it."""
+
+    job_id: JobId
+    requester: str | None  #: None for somebody on another server
+    mine: bool
+    place: int | None  #: 1 is next; None when it runs
+    prompt: str | None  #: None when it is not mine
+    step: int
+    steps: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueView:
+    """The whole queue as one particular member may see it."""
+
+    running: tuple[QueuedJob, ...]
+    waiting: tuple[QueuedJob, ...]  #: in the order they will be started
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a member has used today, what is left to them, and when the next day begins."""
+
+    jobs: int
+    images: int
+    device_seconds: float
+    waiting_or_running: int
+    limits: EffectiveLimits
+    resets_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recovery:
+    """What a restart found: jobs whose requester has to be told, jobs whose pictures have to be delivered."""
+
+    interrupted: tuple[JobRecord, ...]  #: with the interaction's token, which their rows have forgotten
+    rendered: tuple[JobRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stats:
+    """A server's last days."""
+
+    by_day: tuple[DayStats, ...]  #: the earliest first, quiet days too
+    by_member: tuple[MemberStats, ...]  #: the heaviest users of the device first
+
+
+def picture_filename(prompt: str, seed: int) -> str:
+    """A name that says what is on it and suits every file system: "a-red-heart-42.png"."""
+    ascii_only = unicodedata.normalize("NFKD", prompt.casefold()).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")[:40].strip("-")
+    return f"{words or 'picture'}-{seed}.png"

@@ -1,0 +1,69 @@
+"""What members may not do, grown onto the tree in generation.errors.
+
+KnownError
+├── Refusal                     nothing was started; whoever asked can do something about it
+│   ├── InvalidRequest, QueueFull, ShuttingDown     (generation.errors)
+│   ├── LimitReached            asked for more than this server lets this member have
+│   ├── Blocked                 kept out by an admin
+│   ├── NotAllowed              not theirs, or a permission is missing
+│   ├── UnknownJob              never existed, was deleted, or belongs to another server
+│   └── AlreadyOver             too late to cancel
+└── StorageFault                (bot.storage.errors)
+"""
+
+import math
+from datetime import datetime
+
+from bot.storage.errors import StorageFault
+from generation.errors import Refusal
+
+__all__ = ["AlreadyOver", "Blocked", "LimitReached", "NotAllowed", "StorageFault", "UnknownJob"]
+
+
+class LimitReached(Refusal):
+    """A limit says no: which, its value, what to do about it, and when it frees up if time alone helps."""
+
+    code = "limit_reached"
+
+    def __init__(self, limit: str, value: int, resets_at: datetime | None, *, name: str, advice: str) -> None:
+        # Rounded up: at the second that is shown it must really be over.
+        frees_up = "" if resets_at is None else f" It frees up <t:{math.ceil(resets_at.timestamp())}:R>."
+        super().__init__(f"**{name}**: your limit here is {value}. {advice}{frees_up}")
+        self.limit = limit  #: the field of LimitValues
+        self.value = value
+        self.resets_at = resets_at
+
+
+class Blocked(Refusal):
+    """An admin of this server keeps the member out."""
+
+    code = "blocked"
+
+    def __init__(self, reason: str | None = None) -> None:
+        said = f" The reason given: {reason}" if reason else ""
+        super().__init__(f"An admin of this server has blocked you from asking for pictures here.{said}")
+        self.reason = reason
+
+
+class NotAllowed(Refusal):
+    """Not theirs, or a permission is missing; the sentence says which."""
+
+    code = "not_allowed"
+
+
+class UnknownJob(Refusal):
+    """Never existed, was deleted, or is none of this server's business."""
+
+    code = "unknown_job"
+
+    def __init__(self) -> None:
+        super().__init__("I do not know this job, or it was deleted.")
+
+
+class AlreadyOver(Refusal):
+    """There is nothing left to cancel."""
+
+    code = "already_over"
+
+    def __init__(self) -> None:
+        super().__init__("This job is over already.")

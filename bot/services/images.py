@@ -1,0 +1,266 @@
+"""The use cases around pictures: ask for them, follow them, stop them, look at them again."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from bot.services.answers import Picture, QueuedJob, QueueView, Recovery, Usage, picture_filename
+from bot.services.errors import AlreadyOver, NotAllowed, StorageFault, UnknownJob
+from bot.services.limits import Limits, next_day
+from bot.services.members import Member, Whereabouts
+from bot.services.reservations import Reservations
+from bot.storage import jobs
+from bot.storage.database import Database
+from bot.storage.image_files import ImageFiles
+from bot.storage.records import Clock, ImageRecord, JobRecord
+from generation.catalog import ModelCatalog, random_seed
+from generation.dispatcher import Dispatcher
+from generation.errors import Interrupted, Refusal
+from generation.job import Job, JobId, JobStatus
+from generation.request import GenerationRequest
+from generation.ticket import JobTicket, Progress
+
+__all__ = ["ImageRecord", "ImageService", "JobRecord", "Picture", "QueueView", "QueuedJob", "Recovery", "Usage"]
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+STOPS_WITHIN = 10.0  #: seconds a worker may take to notice that a job was cancelled
+
+
+class ImageService:
+    """Everything members do with pictures. Refusals raise; what is allowed is written down before it is begun."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        files: ImageFiles,
+        dispatcher: Dispatcher,
+        catalog: ModelCatalog,
+        limits: Limits,
+        clock: Clock,
+        new_seed: Callable[[], int] = random_seed,
+    ) -> None:
+        self.catalog = catalog
+        self._database = database
+        self._files = files
+        self._dispatcher = dispatcher
+        self._reservations = Reservations(database=database, limits=limits, clock=clock)
+        self._clock = clock
+        self._new_seed = new_seed
+        self._writes: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        """Wait for what is still being written for those who did not wait. May be called twice."""
+        while self._writes:
+            await asyncio.wait(self._writes)
+
+    async def imagine(
+        self, request: GenerationRequest, member: Member, *, at: Whereabouts, parent: JobId | None = None
+    ) -> JobTicket:
+        """Reserve and put in line. Raises Refusal; may be called under a deadline, which leaves nothing behind."""
+        self._dispatcher.check_room()
+        job = Job(id=uuid4(), request=request, requester=member.id)
+        # A task of its own: a deadline frees the caller at once, however long the database still takes.
+        reservation = self._write(self._reservations.take(job, member, at, parent), name=f"reserve {job.id}")
+        try:
+            await asyncio.shield(reservation)
+        except asyncio.CancelledError:
+            self._write(self._withdraw_after(reservation, job.id), name=f"withdraw {job.id}")
+            raise
+        try:
+            return self._dispatcher.submit(job)
+        except Refusal as refusal:
+            await self._finish(job.id, JobStatus.CANCELLED, refusal.code)
+            raise
+
+    async def rerun(self, job_id: JobId, member: Member, *, at: Whereabouts) -> JobTicket:
+        """The same again with new seeds, charged to whoever asks now. Raises Refusal."""
+        record = await self.job(job_id)
+        if not member.is_where(record):
+            raise UnknownJob
+        old = record.request
+        # Through the catalogue, as a new request would: the model may have gone or changed its limits since.
+        request = self.catalog.get(old.model).request(
+            prompt=old.prompt,
+            negative_prompt=old.negative_prompt,
+            width=old.width,
+            height=old.height,
+            steps=old.steps,
+            guidance_scale=old.guidance_scale,
+            scheduler=old.scheduler,
+            seed=self._new_seed(),
+            count=old.count,
+        )
+        return await self.imagine(request, member, at=at, parent=record.id)
+
+    async def cancel(self, job_id: JobId, member: Member) -> None:
+        """Stop a waiting or running job. Raises NotAllowed, UnknownJob, AlreadyOver."""
+        self._check_theirs(await self.job(job_id), member)
+        if await self._dispatcher.cancel(job_id):
+            return
+        # Nobody draws it, and yet its row may say so: its end could not be written down.
+        async with self._database.writing() as transaction:
+            if not await jobs.finish(
+                transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="cancelled", among=jobs.LIVE
+            ):
+                raise AlreadyOver
+
+    async def abandon(self, job_id: JobId) -> None:
+        """The answer could not be given: stop the job, whoever asked for it, and count nothing."""
+        await self._stop(job_id)
+        await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
+
+    async def delete(self, job_id: JobId, member: Member) -> JobRecord:
+        """Remove a job's pictures and hide it; its row stays as history. Raises NotAllowed, UnknownJob."""
+        self._check_theirs(await self.job(job_id), member)
+        await self._stop(job_id)
+        return await asyncio.shield(self._write(self._deleted(job_id), name=f"delete {job_id}"))
+
+    async def job(self, job_id: JobId) -> JobRecord:
+        """The job of that id. Raises UnknownJob, for a deleted one too."""
+        async with self._database.reading() as transaction:
+            record = await jobs.get(transaction, job_id)
+        if record is None or record.deleted_at is not None:
+            raise UnknownJob
+        return record
+
+    async def job_posted_as(self, channel: str, message: str) -> JobRecord | None:
+        """The job that a message shows; None for a deleted one, or for any other message."""
+        async with self._database.reading() as transaction:
+            return await jobs.shown_as(transaction, channel, message)
+
+    async def pictures(self, job_id: JobId) -> tuple[Picture, ...]:
+        """A job's finished pictures, in order; none while it is not rendered. Raises UnknownJob."""
+        record = await self.job(job_id)
+        return tuple(
+            [
+                Picture(
+                    filename=picture_filename(record.request.prompt, image.seed),
+                    png=await self._files.read(image.file),
+                    seed=image.seed,
+                    width=image.width,
+                    height=image.height,
+                )
+                for image in record.images
+            ]
+        )
+
+    async def answered(self, job_id: JobId, message: str, *, channel: str | None = None) -> None:
+        """The command has its answer: this message shows the job from now on."""
+        async with self._database.writing() as transaction:
+            await jobs.show_as(transaction, job_id, message, channel)
+
+    async def posted(self, job_id: JobId, message: str, *, channel: str | None = None) -> None:
+        """The pictures are where they belong: the job's good end."""
+        await asyncio.shield(self._write(self._posted(job_id, message, channel), name=f"posted {job_id}"))
+
+    async def undeliverable(self, job_id: JobId, code: str) -> None:
+        """The pictures are there and nobody could be given them: failed, and not counted."""
+        await self._finish(job_id, JobStatus.FAILED, code)
+
+    async def queue(self, member: Member) -> QueueView:
+        """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
+        async with self._database.reading() as transaction:
+            servers = await jobs.live_servers(transaction)
+
+        def seen(job: Job, place: int | None) -> QueuedJob:
+            mine = job.requester == member.id
+            here = member.server is not None and servers.get(job.id) == member.server
+            ticket = self._dispatcher.ticket(job.id)
+            progress = ticket.progress if ticket is not None else Progress()
+            return QueuedJob(
+                job_id=job.id,
+                requester=job.requester if mine or here else None,
+                mine=mine,
+                place=place,
+                prompt=job.request.prompt if mine else None,
+                step=progress.step,
+                steps=progress.steps or job.request.steps * job.request.count,
+                count=job.request.count,
+            )
+
+        return QueueView(
+            running=tuple(seen(job, None) for job in self._dispatcher.running()),
+            waiting=tuple(seen(job, place) for place, job in enumerate(self._dispatcher.waiting(), start=1)),
+        )
+
+    async def usage(self, member: Member) -> Usage:
+        """What a member has used today where they speak from, and what limits hold for them there."""
+        limits, use = await self._reservations.account(member)
+        return Usage(
+            jobs=use.jobs,
+            images=use.images,
+            device_seconds=use.device_seconds,
+            waiting_or_running=use.waiting_or_running,
+            limits=limits,
+            resets_at=next_day(self._clock()),
+        )
+
+    async def live_jobs(self, member: Member) -> tuple[JobRecord, ...]:
+        """The waiting and running jobs this member may cancel, the oldest first."""
+        server = member.server if member.is_moderator else None
+        async with self._database.reading() as transaction:
+            return await jobs.live_of(transaction, member.id, server)
+
+    async def recover(self) -> Recovery:
+        """What the last run left unfinished, once, before the dispatcher takes jobs: what it had not drawn is over."""
+        async with self._database.writing() as transaction:
+            return Recovery(
+                interrupted=await jobs.interrupt_live(transaction, self._clock(), Interrupted.code),
+                rendered=await jobs.rendered(transaction),
+            )
+
+    async def _withdraw_after(self, reservation: asyncio.Task[None], job_id: JobId) -> None:
+        """Whoever asked is gone: give back what was reserved for them."""
+        await asyncio.wait({reservation})
+        if not reservation.cancelled() and reservation.exception() is None:
+            await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
+
+    async def _stop(self, job_id: JobId) -> None:
+        """Have the job drawn no further, and wait for its end to be written down."""
+        ticket = self._dispatcher.ticket(job_id)
+        if ticket is not None and await self._dispatcher.cancel(job_id):
+            await ticket.wait(STOPS_WITHIN)
+
+    async def _deleted(self, job_id: JobId) -> JobRecord:
+        async with self._database.writing() as transaction:
+            record = await jobs.get(transaction, job_id)  # again: it may have been drawn meanwhile
+            if record is None or not await jobs.delete(transaction, job_id, self._clock()):
+                raise UnknownJob
+            await jobs.finish(transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="deleted")
+        for image in record.images:
+            try:
+                await self._files.delete(image.file)
+            except StorageFault:
+                log.exception("file %s of the deleted job %s is still there", image.file, job_id)
+        return record
+
+    async def _posted(self, job_id: JobId, message: str, channel: str | None) -> None:
+        async with self._database.writing() as transaction:
+            await jobs.post(transaction, job_id, self._clock(), message, channel)
+
+    async def _finish(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
+        await asyncio.shield(self._write(self._finished(job_id, status, error_code), name=f"{status} {job_id}"))
+
+    async def _finished(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
+        async with self._database.writing() as transaction:
+            await jobs.finish(transaction, job_id, status, self._clock(), error_code=error_code)
+
+    def _check_theirs(self, record: JobRecord, member: Member) -> None:
+        if member.may_stop(record):
+            return
+        if not member.is_where(record):
+            raise UnknownJob
+        raise NotAllowed("Only whoever asked for it, or a moderator (Manage Messages), may do that.")
+
+    def _write(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Begin to write something down that must not be left half done because its caller is cancelled."""
+        task = asyncio.create_task(work, name=name)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return task

@@ -1,0 +1,105 @@
+"""The way to the rows: one connection pool, one writer at a time, readers never blocked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, event, exc
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from bot.storage import schema
+from bot.storage.errors import StorageFault
+
+Transaction: TypeAlias = AsyncSession
+
+BUSY_TIMEOUT = 5.0  #: seconds to wait for another process that writes
+_WRITER_LOCK = 0x1_D2A3  #: any number, the same for all of us; names PostgreSQL's advisory lock
+
+
+class Database:
+    """The database behind a URL: SQLite in a file, or PostgreSQL.
+
+    Writers take turns, so that what a transaction has read stays true until it commits: two commands at once cannot
+    both see the last free place. On SQLite that is BEGIN IMMEDIATE, on PostgreSQL an advisory lock.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine = _engine(url)
+        self._read = async_sessionmaker(self._engine)
+        self._write = async_sessionmaker(self._engine.execution_options(writing=True))
+        # In our own process writers wait in line here, in order and without polling the file.
+        self._turn = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Bring the tables up to date. Raises StorageFault."""
+        # Rebuilding a table, SQLite's only way to alter one, would cascade into the rows that refer to it.
+        engine = _engine(self._url, foreign_keys=False).execution_options(writing=True)
+        try:
+            with _faults():
+                async with engine.begin() as connection:
+                    await connection.run_sync(schema.upgrade)
+        finally:
+            await engine.dispose()
+
+    async def close(self) -> None:
+        """Close all connections. May be called twice."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """A transaction that may write: committed at the end, rolled back on any error. Raises StorageFault."""
+        with _faults():
+            async with self._turn, self._write.begin() as transaction:
+                yield transaction
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A transaction that sees one moment of the database, and waits for no writer. Raises StorageFault."""
+        with _faults():
+            async with self._read.begin() as transaction:
+                yield transaction
+
+
+def _engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
+    sqlite = url.startswith("sqlite")
+    engine = create_async_engine(
+        url,
+        # sqlite3 would begin transactions by its own rules; None leaves that to _begin.
+        connect_args={"isolation_level": None} if sqlite else {},
+        hide_parameters=True,  # an error's text goes to the log, prompts and tokens do not
+    )
+    if sqlite:
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def _connected(connection: Any, record: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+            cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("writing", False)
+        if sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        elif writing and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+
+    return engine
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """What the database cannot help (locked, full, gone) as one StorageFault; our own mistakes stay what they are."""
+    try:
+        yield
+    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError):
+        raise
+    except exc.DBAPIError as error:
+        raise StorageFault(detail=str(error.orig)) from error  # orig: without the statement's values
+    except (exc.TimeoutError, CommandError) as error:
+        raise StorageFault(detail=str(error)) from error

@@ -1,0 +1,251 @@
+"""Jobs and their pictures: written down, looked up, moved from one status to the next."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, func, select, update
+from sqlalchemy.orm import selectinload
+
+from bot.storage.database import Transaction
+from bot.storage.records import ImageRecord, JobRecord
+from bot.storage.tables import ImageRow, JobRow
+from generation.job import JobId, JobStatus
+from generation.request import GenerationRequest, SchedulerName
+
+LIVE = frozenset({JobStatus.ACCEPTED, JobStatus.STARTED})  #: waiting or running
+UNFINISHED = LIVE | {JobStatus.RENDERED}  #: somebody is still owed an answer
+
+
+async def insert(transaction: Transaction, record: JobRecord) -> None:
+    """Write a new job down. Its images come later, with `rendered`."""
+    request = record.request
+    transaction.add(
+        JobRow(
+            id=record.id,
+            parent_id=record.parent,
+            requester=record.requester,
+            requester_name=record.requester_name,
+            server=record.server,
+            channel=record.channel,
+            message=record.message,
+            reply_to=record.reply_to,
+            interaction_token=record.interaction_token,
+            token_expires=record.token_expires,
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            model=request.model,
+            width=request.width,
+            height=request.height,
+            steps=request.steps,
+            guidance_scale=request.guidance_scale,
+            scheduler=request.scheduler.value,
+            seed=request.seed,
+            count=request.count,
+            status=record.status,
+            accepted_at=record.accepted_at,
+            starts=record.starts,
+            cost=record.cost,
+            device_seconds=record.device_seconds,
+        )
+    )
+    await transaction.flush()
+
+
+async def get(transaction: Transaction, job_id: JobId) -> JobRecord | None:
+    """The job of that id, a deleted one too."""
+    return next(iter(await _records(transaction, JobRow.id == job_id)), None)
+
+
+async def shown_as(transaction: Transaction, channel: str, message: str) -> JobRecord | None:
+    """The job that a message shows; None for a deleted one."""
+    shown = (JobRow.channel == channel) & (JobRow.message == message) & JobRow.deleted_at.is_(None)
+    return next(reversed(await _records(transaction, shown)), None)
+
+
+async def live(transaction: Transaction) -> tuple[JobRecord, ...]:
+    """What waits or runs, everywhere: never more than the queue holds and the device draws."""
+    return await _records(transaction, JobRow.status.in_(LIVE))
+
+
+async def live_of(transaction: Transaction, requester: str, server: str | None) -> tuple[JobRecord, ...]:
+    """What a member has waiting or running anywhere, and what anybody has on this server, if one is given."""
+    theirs = JobRow.requester == requester
+    return await _records(
+        transaction, JobRow.status.in_(LIVE) & (theirs if server is None else theirs | (JobRow.server == server))
+    )
+
+
+async def live_servers(transaction: Transaction) -> dict[JobId, str | None]:
+    """Where each waiting or running job was asked for; None for a direct message."""
+    rows = await transaction.execute(select(JobRow.id, JobRow.server).where(JobRow.status.in_(LIVE)))
+    return {job_id: server for job_id, server in rows}  # noqa: C416 - Row is a tuple only at run time
+
+
+async def rendered(transaction: Transaction) -> tuple[JobRecord, ...]:
+    """The jobs whose pictures somebody is still owed."""
+    return await _records(transaction, JobRow.status == JobStatus.RENDERED)
+
+
+async def show_as(transaction: Transaction, job_id: JobId, message: str, channel: str | None) -> None:
+    """Note which message shows the job, and its channel where that is another one than thought."""
+    values: dict[str, Any] = {"message": message}
+    if channel is not None:
+        values["channel"] = channel
+    await transaction.execute(update(JobRow).where(JobRow.id == job_id).values(values))
+
+
+async def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
+    """A worker has it. A second start, after a crash, counts up and keeps the first one's time."""
+    return await _move(
+        transaction,
+        job_id,
+        LIVE,
+        JobStatus.STARTED,
+        started_at=func.coalesce(JobRow.started_at, at),
+        starts=JobRow.starts + 1,
+    )
+
+
+async def render(
+    transaction: Transaction, job_id: JobId, at: datetime, device_seconds: float, images: Iterable[ImageRecord]
+) -> bool:
+    """The pictures are on disk. False, and nothing written, when the job is over already."""
+    if not await _move(transaction, job_id, LIVE, JobStatus.RENDERED, rendered_at=at, device_seconds=device_seconds):
+        return False
+    transaction.add_all(
+        ImageRow(
+            id=image.id,
+            job_id=job_id,
+            index=image.index,
+            seed=image.seed,
+            width=image.width,
+            height=image.height,
+            file=image.file,
+            sha256=image.sha256,
+            size=image.size,
+        )
+        for image in images
+    )
+    await transaction.flush()
+    return True
+
+
+async def finish(
+    transaction: Transaction,
+    job_id: JobId,
+    status: JobStatus,
+    at: datetime,
+    *,
+    error_code: str | None = None,
+    device_seconds: float | None = None,
+    among: Collection[JobStatus] = UNFINISHED,
+) -> bool:
+    """The job's one final status; the first wins, False when it came too late. The interaction's token is forgotten."""
+    values: dict[str, Any] = {"ended_at": at, "error_code": error_code}
+    if device_seconds is not None:
+        values["device_seconds"] = device_seconds
+    return await _move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
+
+
+async def post(transaction: Transaction, job_id: JobId, at: datetime, message: str, channel: str | None) -> bool:
+    """The good end: a message has the pictures. False when the job is not, or no longer, waiting for one."""
+    await show_as(transaction, job_id, message, channel)
+    return await finish(transaction, job_id, JobStatus.POSTED, at, among={JobStatus.RENDERED})
+
+
+async def interrupt_live(transaction: Transaction, at: datetime, error_code: str) -> tuple[JobRecord, ...]:
+    """End all that waits or runs; returned with the interaction's token, so that somebody can still be told."""
+    interrupted = await live(transaction)
+    for record in interrupted:
+        await finish(transaction, record.id, JobStatus.INTERRUPTED, at, error_code=error_code)
+    return tuple(
+        replace(record, status=JobStatus.INTERRUPTED, ended_at=at, error_code=error_code) for record in interrupted
+    )
+
+
+async def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
+    """Mark a job as deleted; its row stays as history. False when it was so already."""
+    changed = await transaction.execute(
+        update(JobRow).where(JobRow.id == job_id, JobRow.deleted_at.is_(None)).values(deleted_at=at)
+    )
+    return _changed(changed)
+
+
+async def _move(
+    transaction: Transaction, job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any
+) -> bool:
+    """The one place where a status changes: only from one of `among`, so that no two ends can both win."""
+    changed = await transaction.execute(
+        update(JobRow).where(JobRow.id == job_id, JobRow.status.in_(among)).values(status=to, **values)
+    )
+    return _changed(changed)
+
+
+def _changed(result: object) -> bool:
+    return cast("CursorResult[Any]", result).rowcount > 0  # what an UPDATE always returns
+
+
+async def _records(transaction: Transaction, where: ColumnElement[bool]) -> tuple[JobRecord, ...]:
+    """The jobs that match, oldest first."""
+    rows = await transaction.scalars(
+        select(JobRow)
+        .where(where)
+        .order_by(JobRow.accepted_at, JobRow.id)
+        .options(selectinload(JobRow.images))
+        # Statuses change by UPDATE, behind the session's back.
+        .execution_options(populate_existing=True)
+    )
+    return tuple(_record(row) for row in rows)
+
+
+def _record(row: JobRow) -> JobRecord:
+    return JobRecord(
+        id=row.id,
+        parent=row.parent_id,
+        requester=row.requester,
+        requester_name=row.requester_name,
+        server=row.server,
+        channel=row.channel,
+        message=row.message,
+        reply_to=row.reply_to,
+        interaction_token=row.interaction_token,
+        token_expires=row.token_expires,
+        request=GenerationRequest(
+            prompt=row.prompt,
+            negative_prompt=row.negative_prompt,
+            model=row.model,
+            width=row.width,
+            height=row.height,
+            steps=row.steps,
+            guidance_scale=row.guidance_scale,
+            scheduler=SchedulerName(row.scheduler),
+            seed=row.seed,
+            count=row.count,
+        ),
+        status=row.status,
+        error_code=row.error_code,
+        accepted_at=row.accepted_at,
+        started_at=row.started_at,
+        rendered_at=row.rendered_at,
+        ended_at=row.ended_at,
+        deleted_at=row.deleted_at,
+        starts=row.starts,
+        cost=row.cost,
+        device_seconds=row.device_seconds,
+        images=tuple(_image(image) for image in row.images),
+    )
+
+
+def _image(row: ImageRow) -> ImageRecord:
+    return ImageRecord(
+        id=row.id,
+        index=row.index,
+        seed=row.seed,
+        width=row.width,
+        height=row.height,
+        file=row.file,
+        sha256=row.sha256,
+        size=row.size,
+    )

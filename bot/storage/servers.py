@@ -1,0 +1,134 @@
+"""What the admins of a server have set: limits, blocks, and the audit of both."""
+
+from collections.abc import Collection
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import select
+
+from bot.storage.database import Transaction
+from bot.storage.records import AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
+from bot.storage.tables import AuditRow, BlockRow, LimitsRow, ServerRow
+
+
+async def ensure(transaction: Transaction, server: str, at: datetime) -> None:
+    """The server's own row, which everything it sets hangs on."""
+    if await transaction.get(ServerRow, server) is None:
+        transaction.add(ServerRow(id=server, first_set_at=at))
+        await transaction.flush()
+
+
+async def limits_of(transaction: Transaction, server: str) -> tuple[LimitRow, ...]:
+    """All limits of a server: its own, then its roles', then its members'."""
+    rows = await transaction.scalars(select(LimitsRow).where(LimitsRow.server == server).order_by(LimitsRow.subject))
+    order = list(LimitScope)
+    return tuple(sorted(map(_limit_row, rows), key=lambda row: order.index(row.scope)))
+
+
+async def limits_that_concern(
+    transaction: Transaction, server: str, member: str, roles: Collection[str]
+) -> tuple[LimitRow, ...]:
+    """The limits of a server that may touch this member."""
+    rows = await transaction.scalars(
+        select(LimitsRow).where(LimitsRow.server == server, LimitsRow.subject.in_({server, member, *roles}))
+    )
+    return tuple(map(_limit_row, rows))
+
+
+async def limits_at(transaction: Transaction, server: str, scope: LimitScope, subject: str | None) -> LimitValues:
+    """What is set at exactly this place; nothing set is a LimitValues that says nothing."""
+    row = await transaction.get(LimitsRow, (server, scope, subject or server))
+    return LimitValues() if row is None else _values(row)
+
+
+async def put_limits(
+    transaction: Transaction, server: str, scope: LimitScope, subject: str | None, values: LimitValues
+) -> None:
+    """Set these limits and no others at this place; a LimitValues that says nothing removes the row."""
+    row = await transaction.get(LimitsRow, (server, scope, subject or server))
+    if values == LimitValues():
+        if row is not None:
+            await transaction.delete(row)
+    elif row is None:
+        transaction.add(LimitsRow(server=server, scope=scope, subject=subject or server, **asdict(values)))
+    else:
+        for field, value in asdict(values).items():
+            setattr(row, field, value)
+    await transaction.flush()
+
+
+async def block_of(transaction: Transaction, server: str, member: str) -> BlockRecord | None:
+    """The block that keeps a member out, if there is one."""
+    row = await transaction.get(BlockRow, (server, member))
+    if row is None:
+        return None
+    return BlockRecord(server=row.server, member=row.member, reason=row.reason, by=row.by, at=row.at)
+
+
+async def put_block(transaction: Transaction, block: BlockRecord) -> None:
+    """Block a member, or block them for another reason."""
+    await transaction.merge(
+        BlockRow(server=block.server, member=block.member, reason=block.reason, by=block.by, at=block.at)
+    )
+    await transaction.flush()
+
+
+async def remove_block(transaction: Transaction, block: BlockRecord) -> None:
+    """Let a member in again."""
+    row = await transaction.get_one(BlockRow, (block.server, block.member))
+    await transaction.delete(row)
+    await transaction.flush()
+
+
+async def note(transaction: Transaction, record: AuditRecord) -> None:
+    """Write down what an admin did; in the transaction that does it."""
+    transaction.add(
+        AuditRow(
+            id=record.id,
+            server=record.server,
+            actor=record.actor,
+            actor_name=record.actor_name,
+            action=record.action,
+            scope=record.scope,
+            subject=record.subject,
+            changes=[[change.field, change.before, change.after] for change in record.changes],
+            at=record.at,
+        )
+    )
+    await transaction.flush()
+
+
+async def audit_of(transaction: Transaction, server: str, most: int = 100) -> tuple[AuditRecord, ...]:
+    """What the admins of a server did, the newest first."""
+    rows = await transaction.scalars(
+        select(AuditRow).where(AuditRow.server == server).order_by(AuditRow.at.desc(), AuditRow.id).limit(most)
+    )
+    return tuple(
+        AuditRecord(
+            id=row.id,
+            server=row.server,
+            actor=row.actor,
+            actor_name=row.actor_name,
+            action=row.action,
+            scope=row.scope,
+            subject=row.subject,
+            changes=tuple(Change(field=field, before=before, after=after) for field, before, after in row.changes),
+            at=row.at,
+        )
+        for row in rows
+    )
+
+
+def _limit_row(row: LimitsRow) -> LimitRow:
+    subject = None if row.scope is LimitScope.SERVER else row.subject
+    return LimitRow(scope=row.scope, subject=subject, values=_values(row))
+
+
+def _values(row: LimitsRow) -> LimitValues:
+    return LimitValues(
+        images_a_day=row.images_a_day,
+        jobs_at_once=row.jobs_at_once,
+        largest_size=row.largest_size,
+        most_steps=row.most_steps,
+        cooldown=row.cooldown,
+    )

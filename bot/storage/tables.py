@@ -1,0 +1,195 @@
+"""The tables. Types that SQLite and PostgreSQL share, constraints with names, so that migrations can speak of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from bot.storage.records import LimitScope
+from generation.job import JobStatus
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, UTC. SQLite forgets the time zone, so it is put on again here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment needs a time zone: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _closed(kind: type[JobStatus] | type[LimitScope], name: str) -> Enum:
+    """A column for words that will hardly ever change; the database refuses any other.
+
+    Open vocabularies (schedulers, audit actions) are plain strings: a new word needs no migration.
+    """
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+Snowflake = String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
+
+
+class Table(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {datetime: UtcDateTime(), UUID: Uuid(), float: Double()}  # noqa: RUF012 - sqlalchemy's own way
+
+
+class JobRow(Table):
+    """A row for each accepted job. It is also the reservation that limits count."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "requester", "server", "accepted_at"),  # limits
+        Index(None, "server", "accepted_at"),  # statistics
+        Index(None, "channel", "message"),  # reactions
+        Index(None, "status"),  # recovery
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
+    requester: Mapped[str] = mapped_column(Snowflake)
+    requester_name: Mapped[str] = mapped_column(String(100))
+    server: Mapped[str | None] = mapped_column(Snowflake)
+    channel: Mapped[str] = mapped_column(Snowflake)
+    message: Mapped[str | None] = mapped_column(Snowflake)
+    reply_to: Mapped[str | None] = mapped_column(Snowflake)
+    interaction_token: Mapped[str | None] = mapped_column(Text)
+    token_expires: Mapped[datetime | None]
+
+    prompt: Mapped[str] = mapped_column(Text)
+    negative_prompt: Mapped[str] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(String(255))
+    width: Mapped[int]
+    height: Mapped[int]
+    steps: Mapped[int]
+    guidance_scale: Mapped[float]
+    scheduler: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[int] = mapped_column(BigInteger)  # 32 bits unsigned: more than PostgreSQL's integer
+    count: Mapped[int]
+
+    status: Mapped[JobStatus] = mapped_column(_closed(JobStatus, "status"))
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    accepted_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    rendered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    starts: Mapped[int]
+    cost: Mapped[float]
+    device_seconds: Mapped[float]
+
+    images: Mapped[list["ImageRow"]] = relationship(order_by="ImageRow.index", lazy="raise")
+
+
+class ImageRow(Table):
+    """A row for each picture; the file it names was complete before the row was written."""
+
+    __tablename__ = "images"
+    __table_args__ = (UniqueConstraint("job_id", "index"), UniqueConstraint("file"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    index: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int]
+    height: Mapped[int]
+    file: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]
+
+
+class ServerRow(Table):
+    """A server whose admins have set something; what it has set hangs on this row and goes with it."""
+
+    __tablename__ = "servers"
+
+    id: Mapped[str] = mapped_column(Snowflake, primary_key=True)
+    first_set_at: Mapped[datetime]
+
+
+class LimitsRow(Table):
+    """What a server, one of its roles or one of its members may ask for at most."""
+
+    __tablename__ = "limits"
+
+    server: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
+    scope: Mapped[LimitScope] = mapped_column(_closed(LimitScope, "scope"), primary_key=True)
+    subject: Mapped[str] = mapped_column(Snowflake, primary_key=True)  # the role, the member, or the server again
+    images_a_day: Mapped[int | None]
+    jobs_at_once: Mapped[int | None]
+    largest_size: Mapped[int | None]
+    most_steps: Mapped[int | None]
+    cooldown: Mapped[int | None]
+
+
+class BlockRow(Table):
+    """A member who may not ask for pictures on a server."""
+
+    __tablename__ = "blocks"
+
+    server: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
+    member: Mapped[str] = mapped_column(Snowflake, primary_key=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(Snowflake)
+    at: Mapped[datetime]
+
+
+class AuditRow(Table):
+    """A row for each thing an admin changed, written in the change's own transaction."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "server", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    server: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"))
+    actor: Mapped[str] = mapped_column(Snowflake)
+    actor_name: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(32))
+    scope: Mapped[LimitScope] = mapped_column(_closed(LimitScope, "scope"))
+    subject: Mapped[str | None] = mapped_column(Snowflake)
+    changes: Mapped[list[list[Any]]] = mapped_column(JSON)
+    at: Mapped[datetime]

@@ -1,0 +1,147 @@
+"""The real services on a real SQLite file, with a worker that only pretends and a clock that stands still."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.services.admin import AdminService
+from bot.services.images import ImageService
+from bot.services.limits import Limits
+from bot.services.members import Member, Whereabouts
+from bot.storage.database import Database
+from bot.storage.image_files import ImageFiles
+from bot.storage.journal import StoredJournal
+from generation.catalog import ModelCatalog, ModelSpec
+from generation.dispatcher import Dispatcher
+from generation.job import JobId
+from generation.request import GenerationRequest
+from generation.workers.fake import FakeWorker
+
+
+@dataclass
+class HandClock:
+    """A clock that is moved by hand."""
+
+    now: datetime = datetime(2030, 5, 17, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+
+@dataclass
+class House:
+    """All parts below the front end, put together as the bot does it."""
+
+    folder: Path
+    clock: HandClock
+    worker: FakeWorker = field(default_factory=lambda: FakeWorker(room=64, hold=True))
+    capacity: int = 1000
+    model: str = "tiny"
+
+    def __post_init__(self) -> None:
+        self.catalog = ModelCatalog(
+            [ModelSpec(name=self.model, source="builtin", native_size=64, min_size=64, default_steps=2)]
+        )
+        self.database = Database(f"sqlite+aiosqlite:///{self.folder / 'bot.db'}")
+        self.files = ImageFiles(self.folder / "images")
+        journal = StoredJournal(database=self.database, files=self.files, clock=self.clock)
+        self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)
+        self.images = ImageService(
+            database=self.database,
+            files=self.files,
+            dispatcher=self.dispatcher,
+            catalog=self.catalog,
+            limits=Limits(),
+            clock=self.clock,
+        )
+        self.admin = AdminService(database=self.database, clock=self.clock)
+
+    async def open(self) -> None:
+        await self.database.open()
+        await self.dispatcher.start()
+        await self.dispatcher.ready()
+
+    async def close(self) -> None:
+        await self.dispatcher.close()
+        await self.images.close()
+        await self.database.close()
+
+    def request(self, **changes: object) -> GenerationRequest:
+        return self.catalog.default.request(**{"prompt": "a red heart", "seed": 7, **changes})  # type: ignore[arg-type]
+
+    async def drawn(self, member: Member, **changes: object) -> JobId:
+        """The id of a job that was drawn and posted."""
+        ticket = await self.images.imagine(self.request(**changes), member, at=Whereabouts(channel=member.channel))
+        self.worker.release(ticket.job.id)
+        await ticket.result()
+        await self.images.posted(ticket.job.id, message=f"6{ticket.job.id.int % 10**8}")
+        return ticket.job.id
+
+    def pictures_on_disk(self) -> list[Path]:
+        return [path for path in (self.folder / "images").rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def open_house(tmp_path: Path, clock: HandClock) -> AsyncIterator[Callable]:
+    """Makes houses on one folder; the second one is what a restart finds."""
+    houses: list[House] = []
+
+    async def opened(**parts: object) -> House:
+        house = House(folder=tmp_path, clock=clock, **parts)  # type: ignore[arg-type]
+        houses.append(house)
+        await house.open()
+        return house
+
+    yield opened
+    for house in reversed(houses):
+        await house.close()
+
+
+@pytest.fixture
+async def house(open_house: Callable) -> House:
+    """A house whose worker holds each job until it is released."""
+    return await open_house()
+
+
+@pytest.fixture
+def ann() -> Member:
+    return Member(id="1001", name="Ann", server="9000", channel="5000", roles=("9000", "7001"))
+
+
+@pytest.fixture
+def bob() -> Member:
+    return Member(id="1002", name="Bob", server="9000", channel="5000", roles=("9000",))
+
+
+@pytest.fixture
+def moderator() -> Member:
+    return Member(id="1003", name="Mia", server="9000", channel="5000", is_moderator=True)
+
+
+@pytest.fixture
+def admin() -> Member:
+    return Member(id="1004", name="Ada", server="9000", channel="5000", is_admin=True)
+
+
+@pytest.fixture
+def stranger() -> Member:
+    """Somebody on another server, and powerful there."""
+    return Member(id="1005", name="Sam", server="9999", channel="5999", is_moderator=True, is_admin=True)
+
+
+@pytest.fixture
+def here() -> Whereabouts:
+    return Whereabouts(
+        channel="5000", interaction_token="secret", token_expires=datetime(2030, 5, 17, 12, 15, tzinfo=UTC)
+    )

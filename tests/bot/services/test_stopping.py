@@ -1,0 +1,133 @@
+"""Jobs that come to an early end: cancelled, abandoned, deleted, or cut off by a deadline."""
+
+import asyncio
+
+import pytest
+
+from bot.services.errors import AlreadyOver, NotAllowed, UnknownJob
+from generation.errors import Cancelled
+from generation.job import JobStatus
+
+
+@pytest.fixture
+async def running(house, ann, here):
+    """A job of Ann's that a worker holds."""
+    return await house.images.imagine(house.request(count=2), ann, at=here)
+
+
+async def test_its_requester_may_cancel(house, ann, running):
+    await house.images.cancel(running.job.id, ann)
+
+    with pytest.raises(Cancelled):
+        await running.result()
+    record = await house.images.job(running.job.id)
+    assert (record.status, record.error_code) == (JobStatus.CANCELLED, "cancelled")
+    assert record.interaction_token is None
+
+
+async def test_a_moderator_of_the_same_server_may_cancel(house, moderator, running):
+    await house.images.cancel(running.job.id, moderator)
+
+    with pytest.raises(Cancelled):
+        await running.result()
+
+
+@pytest.mark.parametrize("use_case", ["cancel", "delete"])
+async def test_nobody_else_may(house, bob, stranger, running, use_case):
+    stop = getattr(house.images, use_case)
+
+    with pytest.raises(NotAllowed, match="moderator"):
+        await stop(running.job.id, bob)
+    with pytest.raises(UnknownJob):  # another server learns not even that it exists
+        await stop(running.job.id, stranger)
+
+    assert not running.done
+
+
+async def test_a_cancel_can_come_too_late(house, ann):
+    job_id = await house.drawn(ann)
+
+    with pytest.raises(AlreadyOver):
+        await house.images.cancel(job_id, ann)
+
+
+async def test_a_cancel_ends_a_job_that_only_its_row_remembers(open_house, ann, running):
+    after_a_crash = await open_house()
+
+    await after_a_crash.images.cancel(running.job.id, ann)
+
+    assert (await after_a_crash.images.job(running.job.id)).status is JobStatus.CANCELLED
+
+
+async def test_an_abandoned_job_is_drawn_no_further_and_not_counted(house, ann, running):
+    await house.images.abandon(running.job.id)
+
+    with pytest.raises(Cancelled):
+        await running.result()
+    assert (await house.images.usage(ann)).jobs == 0
+
+
+async def test_a_job_abandoned_when_it_was_done_already_is_not_counted_either(house, ann, running):
+    house.worker.release()
+    await running.result()
+
+    await house.images.abandon(running.job.id)
+
+    record = await house.images.job(running.job.id)
+    assert (record.status, record.error_code) == (JobStatus.CANCELLED, "abandoned")
+
+
+async def test_a_deleted_job_leaves_its_row_and_no_picture(house, ann):
+    job_id = await house.drawn(ann, count=2)
+    assert len(house.pictures_on_disk()) == 2
+
+    record = await house.images.delete(job_id, ann)
+
+    assert record.message is not None
+    assert house.pictures_on_disk() == []
+    for look in (house.images.job, house.images.pictures):
+        with pytest.raises(UnknownJob):
+            await look(job_id)
+    assert (await house.images.usage(ann)).images == 2  # they were drawn, deleting refunds nothing
+
+
+async def test_of_two_deletions_one_wins(house, ann, moderator):
+    job_id = await house.drawn(ann)
+
+    outcomes = await asyncio.gather(
+        house.images.delete(job_id, ann), house.images.delete(job_id, moderator), return_exceptions=True
+    )
+
+    assert sorted(isinstance(outcome, UnknownJob) for outcome in outcomes) == [False, True]
+
+
+async def test_deleting_a_running_job_cancels_it(house, ann, running):
+    await house.images.delete(running.job.id, ann)
+
+    with pytest.raises(Cancelled):
+        await running.result()
+    assert house.pictures_on_disk() == []
+
+
+async def test_a_deadline_frees_the_caller_and_leaves_no_reservation(house, ann, here):
+    async with house.database.writing():  # somebody writes and writes
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await house.images.imagine(house.request(), ann, at=here)
+
+    await house.images.close()
+    assert (await house.images.usage(ann)).waiting_or_running == 0
+    assert house.worker.drawn == []
+
+
+async def test_a_final_state_is_written_even_when_whoever_wrote_it_is_stopped(house, running):
+    house.worker.release()
+    await running.result()
+
+    async with house.database.writing():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await house.images.posted(running.job.id, "6000")
+
+    await house.images.close()
+    assert (await house.images.job(running.job.id)).status is JobStatus.POSTED

@@ -1,0 +1,133 @@
+"""The migrations: up, down, equal to the tables, and good for PostgreSQL too."""
+
+import io
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from bot.storage import schema
+from bot.storage.database import Database
+from bot.storage.tables import Table
+
+
+@pytest.fixture
+async def new_engine(tmp_path: Path) -> AsyncIterator[Callable[[str], AsyncEngine]]:
+    engines: list[AsyncEngine] = []
+
+    def made(name: str) -> AsyncEngine:
+        engines.append(create_async_engine(f"sqlite+aiosqlite:///{tmp_path / name}"))
+        return engines[-1]
+
+    yield made
+    for engine in engines:
+        await engine.dispose()
+
+
+@pytest.fixture
+def engine(new_engine: Callable[[str], AsyncEngine]) -> AsyncEngine:
+    return new_engine("migrated.db")
+
+
+def table_names(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def constraints(connection: Connection) -> dict[str, object]:
+    """All that alembic's comparison leaves out: names of keys and checks, and what the checks say."""
+    look = inspect(connection)
+    return {
+        name: (
+            look.get_pk_constraint(name),
+            sorted((check["name"], check["sqltext"]) for check in look.get_check_constraints(name)),
+            sorted((unique["name"], *unique["column_names"]) for unique in look.get_unique_constraints(name)),
+            sorted(map(str, look.get_foreign_keys(name))),
+            sorted(map(str, look.get_indexes(name))),
+        )
+        for name in table_names(connection)
+    }
+
+
+async def test_up_they_equal_the_tables(new_engine):
+    async with new_engine("migrated.db").begin() as connection:
+        await connection.run_sync(schema.upgrade)
+        difference = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), Table.metadata)
+        )
+        migrated = await connection.run_sync(constraints)
+    async with new_engine("created.db").begin() as connection:
+        await connection.run_sync(Table.metadata.create_all)
+        created = await connection.run_sync(constraints)
+
+    assert difference == []
+    assert migrated == created
+
+
+async def test_down_they_leave_nothing_and_up_again_they_work(engine):
+    async with engine.begin() as connection:
+        await connection.run_sync(schema.upgrade)
+        await connection.run_sync(schema.downgrade)
+        assert await connection.run_sync(table_names) == set()
+        await connection.run_sync(schema.upgrade)
+        assert await connection.run_sync(table_names) == set(Table.metadata.tables)
+
+
+async def test_each_can_be_undone_alone(engine):
+    revisions = [script.revision for script in ScriptDirectory.from_config(schema.config()).walk_revisions()]
+    async with engine.begin() as connection:
+        for revision in reversed(revisions):
+            await connection.run_sync(schema.upgrade, revision)
+            before = await connection.run_sync(constraints)
+            await connection.run_sync(schema.downgrade, "-1")
+            await connection.run_sync(schema.upgrade, revision)
+            assert await connection.run_sync(constraints) == before
+
+
+async def test_they_are_one_line_without_branches():
+    assert len(ScriptDirectory.from_config(schema.config()).get_heads()) == 1
+
+
+async def test_the_database_migrates_itself_wherever_it_is_started(tmp_path, monkeypatch, engine):
+    monkeypatch.chdir(tmp_path)
+
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'migrated.db'}")
+    await database.open()
+    await database.close()
+
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+
+
+def test_postgresql_takes_the_migrations():
+    script = io.StringIO()
+    settings = schema.config()
+    settings.output_buffer = script
+
+    command.upgrade(settings, "head", sql=True)
+
+    for fragment in (
+        "id UUID NOT NULL",
+        "accepted_at TIMESTAMP WITH TIME ZONE NOT NULL",
+        "seed BIGINT NOT NULL",
+        "guidance_scale DOUBLE PRECISION NOT NULL",
+        "CONSTRAINT ck_jobs_status CHECK (status IN ('accepted',",
+    ):
+        assert fragment in script.getvalue()
+
+
+@pytest.mark.parametrize("table", Table.metadata.sorted_tables, ids=lambda table: table.name)
+def test_every_table_compiles_for_both_databases_with_every_constraint_named(table):
+    for dialect in (postgresql.dialect(), sqlite.dialect()):
+        assert str(CreateTable(table).compile(dialect=dialect))
+        assert all(str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes)
+    assert all(constraint.name for constraint in table.constraints)
+    for column in table.columns:
+        assert not column.type.__module__.startswith("sqlalchemy.dialects")
