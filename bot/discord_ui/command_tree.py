@@ -1,0 +1,48 @@
+"""The slash commands as Discord keeps them: told to it only when their definition changed."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.discord_ui import errors
+
+log = logging.getLogger(__name__)
+
+
+class CommandTree(app_commands.CommandTree[Any]):
+    """The tree with this bot's way to answer errors and to sync."""
+
+    async def on_error(self, interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+        """Every error of every command ends here."""
+        command = interaction.command.qualified_name if interaction.command else "?"
+        await errors.answer(interaction, error, doing=f"/{command} by {interaction.user.id}")
+
+    async def sync_if_changed(self, hash_file: Path) -> bool:
+        """Send the definitions to Discord if they are not what was sent last, or are not there any more.
+
+        A guild allows 200 command creations a day; a bot that syncs at every start can use them up.
+        """
+        definition = json.dumps([command.to_dict(self) for command in self.get_commands()], sort_keys=True)
+        known = f"{self.client.application_id} {hashlib.sha256(definition.encode()).hexdigest()}"
+        if await asyncio.to_thread(_read, hash_file) == known:
+            there = {command.name for command in await self.fetch_commands()}
+            if there == {command.name for command in self.get_commands()}:
+                return False
+        await self.sync()
+        await asyncio.to_thread(_write, hash_file, known)
+        log.info("the slash commands were sent to Discord")
+        return True
+
+
+def _read(file: Path) -> str | None:
+    return file.read_text() if file.exists() else None
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)

@@ -1,0 +1,134 @@
+"""/admin: limits, blocks and statistics of a server. Shown to Manage Server; checked again by the service."""
+
+from typing import TYPE_CHECKING
+
+import discord
+from discord import Interaction, app_commands
+from discord.app_commands import Range
+from discord.ext import commands
+
+from bot.discord_ui import admin_embeds
+from bot.discord_ui.embeds import limit_values
+from bot.discord_ui.members import member_of
+from bot.services.admin import AdminService
+from bot.services.limits import LIMIT_RANGES, LimitScope, LimitValues
+from generation.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from bot.discord_ui.client import ImageBot
+
+_IMAGES, _JOBS, _SIZE, _STEPS, _COOLDOWN = (
+    LIMIT_RANGES[name] for name in ("images_a_day", "jobs_at_once", "largest_size", "most_steps", "cooldown")
+)
+_MAX_REASON = 300  #: characters
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_guild=True)
+class Admin(commands.GroupCog, group_name="admin", group_description="Run this bot on your server"):
+    """Commands for whoever manages the server."""
+
+    limits = app_commands.Group(name="limits", description="How much members may ask for")
+
+    def __init__(self, admin: AdminService) -> None:
+        super().__init__()
+        self._admin = admin
+
+    @limits.command(name="show")
+    async def show_limits(self, interaction: Interaction["ImageBot"]) -> None:
+        """Show all limits that are set here"""
+        await interaction.response.defer(ephemeral=True)
+        rows = await self._admin.limits(member_of(interaction))
+        await interaction.edit_original_response(embed=admin_embeds.limits(rows))
+
+    @limits.command(name="set")
+    @app_commands.describe(
+        role="Only for this role",
+        member="Only for this member",
+        images_a_day="Pictures a day (UTC)",
+        jobs_at_once="Jobs waiting or running at once",
+        largest_size="Longest side, in pixels",
+        most_steps="Denoising steps",
+        cooldown="Seconds between two jobs",
+    )
+    async def set_limits(
+        self,
+        interaction: Interaction["ImageBot"],
+        images_a_day: Range[int, *_IMAGES] | None = None,
+        jobs_at_once: Range[int, *_JOBS] | None = None,
+        largest_size: Range[int, *_SIZE] | None = None,
+        most_steps: Range[int, *_STEPS] | None = None,
+        cooldown: Range[int, *_COOLDOWN] | None = None,
+        role: discord.Role | None = None,
+        member: discord.Member | None = None,
+    ) -> None:
+        """Set limits for the server, a role or a member; what you leave out stays as it is"""
+        await interaction.response.defer(ephemeral=True)
+        changes = LimitValues(
+            images_a_day=images_a_day,
+            jobs_at_once=jobs_at_once,
+            largest_size=largest_size,
+            most_steps=most_steps,
+            cooldown=cooldown,
+        )
+        if changes == LimitValues():
+            raise InvalidRequest("limits", "at least one of the options", "none")
+        scope, subject = _scope(role, member)
+        values = await self._admin.set_limits(member_of(interaction), scope, subject, changes)
+        words = f"Limits for {admin_embeds.subject(scope, subject)} are now:\n{limit_values(values)}"
+        await interaction.edit_original_response(content=words)
+
+    @limits.command(name="reset")
+    @app_commands.describe(role="Only of this role", member="Only of this member")
+    async def reset_limits(
+        self,
+        interaction: Interaction["ImageBot"],
+        role: discord.Role | None = None,
+        member: discord.Member | None = None,
+    ) -> None:
+        """Remove all limits of the server, a role or a member"""
+        await interaction.response.defer(ephemeral=True)
+        scope, subject = _scope(role, member)
+        was_set = await self._admin.reset_limits(member_of(interaction), scope, subject)
+        words = "are removed." if was_set else "were not set; nothing changed."
+        await interaction.edit_original_response(content=f"Limits for {admin_embeds.subject(scope, subject)} {words}")
+
+    @app_commands.command()
+    @app_commands.describe(days="How many days back")
+    async def stats(self, interaction: Interaction["ImageBot"], days: Range[int, 1, 31] = 7) -> None:
+        """Show jobs, pictures, failures and device seconds by day and by member"""
+        await interaction.response.defer(ephemeral=True)
+        found = await self._admin.stats(member_of(interaction), days)
+        await interaction.edit_original_response(embed=admin_embeds.stats(found))
+
+    @app_commands.command()
+    @app_commands.describe(member="Whom", reason="Why; they are told")
+    async def block(
+        self,
+        interaction: Interaction["ImageBot"],
+        member: discord.User,
+        reason: Range[str, 1, _MAX_REASON] | None = None,
+    ) -> None:
+        """Keep a member from asking for pictures here"""
+        await interaction.response.defer(ephemeral=True)
+        await self._admin.block(member_of(interaction), str(member.id), reason)
+        await interaction.edit_original_response(content=f"{member.mention} is blocked here.")
+
+    @app_commands.command()
+    @app_commands.describe(member="Whom")
+    async def unblock(self, interaction: Interaction["ImageBot"], member: discord.User) -> None:
+        """Let a member ask for pictures again"""
+        await interaction.response.defer(ephemeral=True)
+        was_blocked = await self._admin.unblock(member_of(interaction), str(member.id))
+        words = "may ask for pictures again." if was_blocked else "was not blocked."
+        await interaction.edit_original_response(content=f"{member.mention} {words}")
+
+
+def _scope(role: discord.Role | None, member: discord.Member | None) -> tuple[LimitScope, str | None]:
+    if role is not None and member is not None:
+        raise InvalidRequest("role and member", "one of the two", "both")
+    if member is not None:
+        return LimitScope.MEMBER, str(member.id)
+    if role is not None:
+        return LimitScope.ROLE, str(role.id)
+    return LimitScope.SERVER, None

@@ -1,0 +1,108 @@
+"""What a job's message looks like at each moment of its life, as a value. No I/O."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import discord
+
+from bot.discord_ui import wording
+from bot.discord_ui.attachments import Attachment
+from bot.discord_ui.buttons import ButtonAction, button_row
+from bot.discord_ui.embeds import COLOUR
+from bot.services.images import JobRecord, Picture
+from generation.job import JobId
+from generation.request import GenerationRequest
+from generation.ticket import Progress
+
+_BUTTONS = (ButtonAction.RERUN, ButtonAction.INFO, ButtonAction.DELETE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """A job's whole message: what it does not name, it does not have."""
+
+    job_id: JobId
+    text: str
+    embed: discord.Embed
+    buttons: tuple[ButtonAction, ...]
+    attachments: tuple[Attachment, ...] = ()
+
+    @classmethod
+    def progress(cls, job_id: JobId, request: GenerationRequest, requester: str, progress: Progress) -> "Content":
+        """A job that waits or is being drawn."""
+        if progress.place is not None:
+            state = f"🕓 In line: **place {progress.place}**"
+        elif progress.step == 0:
+            state = "🎨 Starting to draw"
+        else:
+            state = f"🎨 {wording.bar(progress.step, progress.steps)} **step {progress.step} of {progress.steps}**"
+        preview = progress.preview if progress.place is None else None
+        return cls(
+            job_id=job_id,
+            text=f"{state} for {requester}",
+            embed=_embed(request),
+            buttons=(ButtonAction.CANCEL,),
+            attachments=(Attachment.preview(preview, request.prompt),) if preview else (),
+        )
+
+    @classmethod
+    def result(cls, job: JobRecord, requester: str, pictures: tuple[Picture, ...]) -> "Content":
+        """A job whose pictures are done."""
+        request = job.request
+        embed = _embed(request)
+        embed.add_field(name="Seed" if request.count == 1 else "Seeds", value=_seeds(request))
+        embed.add_field(name="Size", value=f"{request.width}×{request.height}")
+        if job.rendered_at is not None:
+            taken = (job.rendered_at - job.accepted_at).total_seconds()
+            embed.add_field(name="Time taken", value=wording.seconds(max(taken, 0.0)))
+        return cls(
+            job_id=job.id,
+            text=f"✅ {wording.counted(len(pictures), 'picture')} for {requester}",
+            embed=embed,
+            buttons=_BUTTONS,
+            attachments=tuple(Attachment.picture(picture, request.prompt) for picture in pictures),
+        )
+
+    @classmethod
+    def ended(cls, job_id: JobId, request: GenerationRequest, requester: str, words: str) -> "Content":
+        """A job that ended without pictures, and why."""
+        return cls(
+            job_id=job_id,
+            text=f"⏹️ For {requester}: {words}",
+            embed=_embed(request),
+            buttons=_BUTTONS,
+        )
+
+    def lighter(self) -> "Content":
+        """The same with smaller files, and a word about it. Slow: not for the event loop."""
+        return replace(
+            self,
+            text=f"{self.text} (as WebP: the originals are too large for this server)",
+            attachments=tuple(attachment.lighter() for attachment in self.attachments),
+        )
+
+    def to_send(self) -> dict[str, Any]:
+        """Arguments for a new message."""
+        return {
+            "content": self.text,
+            "embed": self.embed,
+            "view": button_row(self.job_id, self.buttons),
+            "files": [attachment.to_file() for attachment in self.attachments],
+        }
+
+    def to_edit(self) -> dict[str, Any]:
+        """Arguments for an edit: whatever was there before goes, in the same request."""
+        return {
+            "content": self.text,
+            "embed": self.embed,
+            "view": button_row(self.job_id, self.buttons),
+            "attachments": [attachment.to_file() for attachment in self.attachments],
+        }
+
+
+def _embed(request: GenerationRequest) -> discord.Embed:
+    return discord.Embed(description=wording.shown(request.prompt), colour=COLOUR)
+
+
+def _seeds(request: GenerationRequest) -> str:
+    return ", ".join(f"`{seed}`" for seed in request.seeds)

@@ -1,0 +1,154 @@
+"""Values -> what people read in private answers. No I/O."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import discord
+
+from bot.discord_ui import wording
+from bot.discord_ui.attachments import Attachment
+from bot.services.images import JobRecord, QueuedJob, QueueView, Usage
+from bot.services.limits import LIMIT_NAMES, EffectiveLimit, LimitScope
+from generation.catalog import ModelCatalog, ModelSpec
+from generation.metadata import parameters_text
+from generation.request import SchedulerName
+
+COLOUR = discord.Colour(0x5865F2)
+MOST_LINES = 15  #: of one kind in an embed
+MAX_DESCRIPTION = 4096  #: characters, Discord's limit
+_MOST_PARAMETERS = 3500  #: characters in a message; what is longer comes as a file
+
+_UNITS = {"largest_size": " pixels", "cooldown": " s"}
+_FROM = {LimitScope.SERVER: "this server's", LimitScope.ROLE: "your role", LimitScope.MEMBER: "yours alone"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrivateAnswer:
+    """An embed for one person, with a file where the words are too long."""
+
+    embed: discord.Embed
+    file: Attachment | None = None
+
+    def to_edit(self) -> dict[str, Any]:
+        """Arguments for completing a deferred answer."""
+        return {"embed": self.embed, "attachments": [self.file.to_file()] if self.file else []}
+
+
+def info(job: JobRecord) -> PrivateAnswer:
+    """All parameters of a job, in the form that other tools read, to be copied."""
+    request = job.request
+    text = parameters_text(request, seed=request.seed)
+    embed = discord.Embed(title="Parameters", colour=COLOUR)
+    # A fence inside the prompt would end ours, and the copy would not be the prompt.
+    fits = len(text) <= _MOST_PARAMETERS and "```" not in text
+    embed.description = f"```\n{text}\n```" if fits else "Too long for a message: see the file."
+    for name, value in (
+        ("Model", wording.shown(request.model)),
+        ("Scheduler", request.scheduler),
+        ("Steps", request.steps),
+        ("Guidance", f"{request.guidance_scale:g}"),
+        ("Size", f"{request.width}×{request.height}"),
+        ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
+        ("Asked by", f"<@{job.requester}>"),
+        ("Asked", wording.relative(job.accepted_at)),
+        ("Device time", wording.seconds(job.device_seconds)),
+        ("Status", job.status),
+        ("Job", f"`{job.id}`"),
+        *((("Made from", f"`{job.parent}`"),) if job.parent else ()),
+    ):
+        embed.add_field(name=name, value=str(value))
+    return PrivateAnswer(embed=embed, file=None if fits else Attachment.text("parameters.txt", text))
+
+
+def queue(view: QueueView) -> discord.Embed:
+    """Who is drawn for and who waits; other people's prompts are not in the value to begin with."""
+    embed = discord.Embed(title="Queue", colour=COLOUR)
+    if not view.running and not view.waiting:
+        embed.description = "Nobody is waiting. Your next picture is drawn at once."
+    if view.running:
+        embed.add_field(name=f"Drawing ({len(view.running)})", value=_lines(map(_running, view.running)), inline=False)
+    if view.waiting:
+        embed.add_field(name=f"Waiting ({len(view.waiting)})", value=_lines(map(_waiting, view.waiting)), inline=False)
+    return embed
+
+
+def usage(used: Usage) -> discord.Embed:
+    """What one member used today and what is left to them."""
+    embed = discord.Embed(title="Your use today", colour=COLOUR)
+    embed.description = f"The day is UTC's; the next one begins {wording.relative(used.resets_at)}."
+    most = used.limits.images_a_day.value
+    embed.add_field(name="Pictures", value=f"{used.images}" if most is None else f"{used.images} of {most}")
+    embed.add_field(name="Jobs", value=str(used.jobs))
+    embed.add_field(name="Waiting or running", value=str(used.waiting_or_running))
+    embed.add_field(name="Device time", value=wording.seconds(used.device_seconds))
+    held = ((limit.name, getattr(used.limits, limit.name)) for limit in fields(used.limits))
+    embed.add_field(name="Your limits", value="\n".join(_limit(name, limit) for name, limit in held), inline=False)
+    return embed
+
+
+def models(catalog: ModelCatalog) -> discord.Embed:
+    """The models on offer and the schedulers that draw with them."""
+    embed = discord.Embed(title="Models", colour=COLOUR)
+    for spec in list(catalog)[:MOST_LINES]:
+        embed.add_field(name=_cut(spec.name, 256), value=_cut(_model(spec, catalog), 1024), inline=False)
+    embed.set_footer(text="Schedulers: " + ", ".join(SchedulerName))
+    return embed
+
+
+def limit_values(values: Any) -> str:
+    """The limits that are set, one a line."""
+    said = ((name, value) for name, value in asdict(values).items() if value is not None)
+    return "\n".join(f"{LIMIT_NAMES[name]}: **{value}**{_UNITS.get(name, '')}" for name, value in said) or "none set"
+
+
+def _limit(name: str, limit: EffectiveLimit) -> str:
+    if limit.value is None:
+        return f"{LIMIT_NAMES[name]}: no limit"
+    source = f" ({_FROM[limit.scope]})" if limit.scope is not None else ""
+    return f"{LIMIT_NAMES[name]}: **{limit.value}**{_UNITS.get(name, '')}{source}"
+
+
+def _running(job: QueuedJob) -> str:
+    return f"{_who(job)} · step {job.step} of {job.steps}" if job.steps else _who(job)
+
+
+def _waiting(job: QueuedJob) -> str:
+    return f"`{job.place}.` {_who(job)}"
+
+
+def _who(job: QueuedJob) -> str:
+    pictures = wording.counted(job.count, "picture")
+    if job.mine:
+        return f"**you**, {pictures}: {wording.shown(job.prompt or '', 80)}"
+    return f"{f'<@{job.requester}>' if job.requester else 'somebody elsewhere'}, {pictures}"
+
+
+def _model(spec: ModelSpec, catalog: ModelCatalog) -> str:
+    lines = [spec.description] if spec.description else []
+    lines.append(
+        f"{spec.family}, {spec.native_size}×{spec.native_size} (sides {spec.min_size} to {spec.max_size}), "
+        f"{spec.default_steps} steps, guidance {spec.default_guidance:g}, {spec.default_scheduler}"
+    )
+    if spec.examples:
+        lines.append("Try: " + ", ".join(f"`{example}`" for example in spec.examples[:5]))
+    if spec is catalog.default:
+        lines.append("Used when you name no model.")
+    return "\n".join(lines)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    everyone = list(lines)
+    # A field holds 1024 characters.
+    kept: list[str] = []
+    for line in everyone[:MOST_LINES]:
+        if sum(map(len, kept)) + len(kept) + len(line) > 980:
+            break
+        kept.append(line)
+    if more := len(everyone) - len(kept):
+        kept.append(f"… and {more} more")
+    return "\n".join(kept)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

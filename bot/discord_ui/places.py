@@ -1,0 +1,176 @@
+"""Where one job's message is, and how to reach it: one way out for commands, reactions and recovered rows."""
+
+import logging
+from abc import ABC, abstractmethod
+from base64 import urlsafe_b64encode
+from datetime import datetime, timedelta
+from typing import Any
+
+import discord
+
+from bot.discord_ui import wording
+from bot.discord_ui.content import Content
+from bot.discord_ui.errors import ALREADY_ACKNOWLEDGED, UNSENT, is_passing
+from bot.discord_ui.retries import through_dropped_connections
+from bot.services.members import Whereabouts
+from bot.storage.records import Clock, JobRecord
+
+log = logging.getLogger(__name__)
+
+_TOKEN_MARGIN = timedelta(seconds=30)  #: an edit sent later than this before the end may arrive too late
+_ACKNOWLEDGE_ATTEMPTS = 3  #: Discord waits 3 seconds for the first answer, not longer
+_UNKNOWN_MESSAGE = 10008
+
+
+class Place(ABC):
+    """One job's message. Edits go through the interaction's token while it lives, then through the bot's own rights."""
+
+    def __init__(
+        self,
+        client: discord.Client,
+        clock: Clock,
+        *,
+        channel: int,
+        message: int | None,
+        requester: str,
+        reply_to: int | None = None,
+        token_expires: datetime | None = None,
+    ) -> None:
+        self.channel_id = channel
+        self.message_id = message
+        self.requester = f"**{wording.shown(requester)}**"  #: who is waiting, by name: nobody is pinged
+        self.reply_to = reply_to
+        self._client = client
+        self._clock = clock
+        self._token_expires = token_expires
+
+    @staticmethod
+    def interaction(interaction: discord.Interaction, clock: Clock) -> "Place":
+        """The answer to a command or a button."""
+        return _InteractionPlace(interaction, clock)
+
+    @staticmethod
+    def reply(client: discord.Client, clock: Clock, *, channel: int, message: int, requester: str) -> "Place":
+        """A reply to a message, such as the one that got a reaction."""
+        return _ReplyPlace(client, clock, channel=channel, message=None, reply_to=message, requester=requester)
+
+    @staticmethod
+    def stored(client: discord.Client, clock: Clock, record: JobRecord) -> "Place":
+        """Where a job from before a restart was to be delivered."""
+        return _StoredPlace(client, clock, record)
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """The same in words that survive a restart."""
+        return Whereabouts(
+            channel=str(self.channel_id),
+            message=str(self.message_id) if self.message_id is not None else None,
+            reply_to=str(self.reply_to) if self.reply_to is not None else None,
+            token_expires=self._token_expires,
+        )
+
+    async def say(self, content: Content) -> None:
+        """Show this: the first time as a new message, then by editing it."""
+        if self.message_id is None:
+            self.message_id = await self._open(content)
+        else:
+            await self._edit(content, self.message_id)
+
+    @abstractmethod
+    async def _open(self, content: Content) -> int: ...
+
+    async def _edit(self, content: Content, message: int) -> None:
+        if self._token_expires is not None and self._clock() < self._token_expires - _TOKEN_MARGIN:
+            try:
+                await self._edit_by_token(content, message)
+                return
+            except discord.HTTPException as error:
+                if error.status not in (401, 404) or error.code == _UNKNOWN_MESSAGE:
+                    raise
+                log.info("the token of message %s died early: %s", message, error)
+                self._token_expires = None
+        await self._channel.get_partial_message(message).edit(**content.to_edit())
+
+    async def _edit_by_token(self, content: Content, message: int) -> None:
+        raise NotImplementedError("only places that have a token")
+
+    @property
+    def _channel(self) -> discord.PartialMessageable:
+        # Partial: after a restart, or in a thread that was asleep, the cache need not know the channel.
+        return self._client.get_partial_messageable(self.channel_id)
+
+    async def _send(self, content: Content) -> int:
+        arguments: dict[str, Any] = content.to_send()
+        if self.reply_to is not None:
+            arguments["reference"] = discord.MessageReference(
+                message_id=self.reply_to, channel_id=self.channel_id, fail_if_not_exists=False
+            )
+        # With a nonce a second attempt finds the first one's message instead of making another.
+        nonce = urlsafe_b64encode(content.job_id.bytes).rstrip(b"=").decode()
+        return (await self._channel.send(**arguments, nonce=nonce)).id
+
+
+class _InteractionPlace(Place):
+    def __init__(self, interaction: discord.Interaction, clock: Clock) -> None:
+        super().__init__(
+            interaction.client,
+            clock,
+            channel=interaction.channel_id or 0,
+            message=None,
+            requester=interaction.user.display_name,
+            token_expires=interaction.expires_at,
+        )
+        self._interaction = interaction
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        return Whereabouts(
+            channel=str(self.channel_id),
+            interaction_token=self._interaction.token,
+            token_expires=self._interaction.expires_at,
+        )
+
+    async def _open(self, content: Content) -> int:
+        dropped = False
+
+        async def acknowledge() -> int | None:
+            nonlocal dropped
+            try:
+                return (await self._interaction.response.send_message(**content.to_send())).message_id
+            except UNSENT as error:
+                if dropped and isinstance(error, discord.HTTPException) and error.code == ALREADY_ACKNOWLEDGED:
+                    return None  # the first attempt had arrived, only its answer was lost
+                dropped = dropped or is_passing(error)
+                raise
+
+        message = await through_dropped_connections(acknowledge, attempts=_ACKNOWLEDGE_ATTEMPTS)
+        return message if message is not None else (await self._interaction.original_response()).id
+
+    async def _edit_by_token(self, content: Content, message: int) -> None:
+        await self._interaction.edit_original_response(**content.to_edit())
+
+
+class _ReplyPlace(Place):
+    async def _open(self, content: Content) -> int:
+        return await through_dropped_connections(lambda: self._send(content), attempts=_ACKNOWLEDGE_ATTEMPTS)
+
+
+class _StoredPlace(Place):
+    def __init__(self, client: discord.Client, clock: Clock, record: JobRecord) -> None:
+        super().__init__(
+            client,
+            clock,
+            channel=int(record.channel),
+            message=int(record.message) if record.message else None,
+            reply_to=int(record.reply_to) if record.reply_to else None,
+            requester=record.requester_name,
+            token_expires=record.token_expires if record.interaction_token else None,
+        )
+        self._token = record.interaction_token or ""
+
+    async def _open(self, content: Content) -> int:
+        return await self._send(content)
+
+    async def _edit_by_token(self, content: Content, message: int) -> None:
+        webhook = discord.Webhook.partial(self._client.application_id or 0, self._token, client=self._client)
+        await webhook.edit_message(message, **content.to_edit())

@@ -1,0 +1,72 @@
+"""Fixtures: a world with the bot in it; everything it sends is checked against Discord's own description."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import simcord
+
+from bot.storage.database import Database
+from tests.bot.discord_ui.discord_spec import DiscordSpec
+from tests.bot.discord_ui.world import World
+
+
+@pytest.fixture(scope="session")
+def discord_spec() -> DiscordSpec | None:
+    """Discord's description of its API, where the environment names its file."""
+    file = os.environ.get("DISCORD_OPENAPI")
+    return DiscordSpec(Path(file)) if file else None
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file. Migrating takes longer than most tests here."""
+    file = tmp_path_factory.mktemp("database") / "empty.db"
+
+    async def migrate() -> None:
+        database = Database(f"sqlite+aiosqlite:///{file}")
+        await database.open()
+        await database.close()
+
+    asyncio.run(migrate())
+    return file
+
+
+@pytest.fixture
+async def database(tmp_path: Path, empty_database: Path) -> AsyncIterator[Database]:
+    """A SQLite file of the test's own."""
+    file = tmp_path / "bot.db"
+    shutil.copy(empty_database, file)
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def started_world(
+    tmp_path: Path, database: Database, request: pytest.FixtureRequest, discord_spec: DiscordSpec | None
+) -> AsyncIterator[World]:
+    """A server with the bot. Its parameters, if any, are those of World."""
+    world = World(tmp_path, database, **getattr(request, "param", {}))
+    await world.start()
+    yield world
+    await world.close()
+    if discord_spec is not None:
+        sent = [(entry.method, entry.path, entry.json) for entry in world.env.backend.http_requests]
+        mistakes = [mistake for entry in sent for mistake in discord_spec.mistakes(*entry)]
+        assert not mistakes, "\n".join(mistakes[:10])
+
+
+@pytest.fixture
+def env(started_world: World) -> simcord.Env:
+    """SimCord's pytest plugin looks for an Env among a test's fixtures and lends the test its clock."""
+    return started_world.env
+
+
+@pytest.fixture
+def world(started_world: World, env: simcord.Env) -> World:
+    """What tests ask for."""
+    return started_world

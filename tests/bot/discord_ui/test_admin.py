@@ -1,0 +1,93 @@
+"""/admin."""
+
+import discord
+import pytest
+
+from tests.bot.discord_ui.world import World, words
+
+
+async def test_a_limit_refuses_the_next_one_until_it_is_reset(world: World) -> None:
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    answer = await world.admin.slash(world.channel, "admin limits set", images_a_day=1)
+    assert answer.ephemeral
+    assert "images a day: **1**" in answer.response.content
+    refused = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert refused.ephemeral
+    assert "images a day" in refused.response.content
+    assert "<t:" in refused.response.content
+    reset = await world.admin.slash(world.channel, "admin limits reset")
+    assert "removed" in reset.response.content
+    assert "not set" in (await world.admin.slash(world.channel, "admin limits reset")).response.content
+    drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(drawn.response.attachments) == 1
+
+
+async def test_limits_for_roles_and_members(world: World) -> None:
+    role = world.guild.roles["mods"]
+    await world.admin.slash(world.channel, "admin limits set", most_steps=10)
+    await world.admin.slash(world.channel, "admin limits set", most_steps=20, role=role)
+    await world.admin.slash(world.channel, "admin limits set", most_steps=5, cooldown=60, member=world.bob)
+    shown = words((await world.bob.slash(world.channel, "usage")).response)
+    assert "most steps: **5** (yours alone)" in shown
+    assert "most steps: **20** (your role)" in words((await world.mod.slash(world.channel, "usage")).response)
+    assert "(this server's)" in words((await world.alice.slash(world.channel, "usage")).response)
+    seen = words((await world.admin.slash(world.channel, "admin limits show")).response)
+    assert role.mention in seen
+    assert world.bob.mention in seen
+    assert "most steps: **10**" in seen
+    assert "cooldown: **60** s" in seen
+
+
+async def test_nothing_set_is_said(world: World) -> None:
+    seen = words((await world.admin.slash(world.channel, "admin limits show")).response)
+    assert "Nothing is set" in seen
+
+
+async def test_role_and_member_at_once_and_nothing_at_all(world: World) -> None:
+    both = await world.admin.slash(
+        world.channel, "admin limits set", cooldown=1, role=world.guild.roles["mods"], member=world.bob
+    )
+    assert "one of the two" in (both.followups or [both.response])[0].content
+    nothing = await world.admin.slash(world.channel, "admin limits set")
+    assert "at least one" in (nothing.followups or [nothing.response])[0].content
+
+
+async def test_blocks(world: World) -> None:
+    answer = await world.admin.slash(world.channel, "admin block", member=world.bob, reason="spam")
+    assert answer.ephemeral
+    refused = await world.bob.slash(world.channel, "imagine", prompt="a cat")
+    assert refused.ephemeral
+    assert "spam" in refused.response.content
+    await world.admin.slash(world.channel, "admin unblock", member=world.bob)
+    assert len((await world.bob.slash(world.channel, "imagine", prompt="a cat")).response.attachments) == 1
+    again = await world.admin.slash(world.channel, "admin unblock", member=world.bob)
+    assert "was not blocked" in again.response.content
+
+
+async def test_stats(world: World) -> None:
+    await world.alice.slash(world.channel, "imagine", prompt="a cat", count=3)
+    await world.bob.slash(world.channel, "imagine", prompt="a dog")
+    answer = await world.admin.slash(world.channel, "admin stats")
+    assert answer.ephemeral
+    seen = words(answer.response)
+    assert "alice: 1 job, 3 images" in seen
+    assert "bob: 1 job, 1 image" in seen
+
+
+async def test_only_those_who_manage_the_server(world: World) -> None:
+    with pytest.raises(Exception, match="not visible"):
+        await world.alice.slash(world.channel, "admin stats")
+    command = next(one for one in world.parts.bot.tree.get_commands() if one.name == "admin")
+    assert command.default_permissions == discord.Permissions(manage_guild=True)
+    assert command.guild_only
+
+
+@pytest.mark.parametrize("command", ["limits show", "limits reset", "stats"])
+async def test_the_handler_checks_it_too(world: World, command: str) -> None:
+    # A server's own settings may show the command to anyone.
+    admin = next(one for one in world.env.backend.commands[None].values() if one["name"] == "admin")
+    world.guild.set_command_permissions(int(admin["id"]), {world.alice: True})
+    answer = await world.alice.slash(world.channel, f"admin {command}")
+    told = (answer.followups or [answer.response])[0]
+    assert told.ephemeral
+    assert "Manage Server" in told.content

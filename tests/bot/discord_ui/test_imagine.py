@@ -1,0 +1,281 @@
+"""/imagine, from the command to the picture."""
+
+import asyncio
+from typing import Any
+
+import discord
+import pytest
+
+from bot.discord_ui.pacing import MESSAGE_INTERVAL
+from generation.errors import DoesNotFit
+from generation.job import JobStatus
+from tests.bot.discord_ui.world import World, labels, words
+
+HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
+
+
+async def test_draws_a_picture(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a red heart", seed=7)
+    message = answer.response
+    assert message is not None
+    assert not message.ephemeral
+    assert labels(message) == ["Rerun", "Info", "Delete"]
+    assert "`7`" in words(message)
+    assert "64×64" in words(message)
+    assert "Time taken" in words(message)
+    assert "**alice**" in words(message)
+    assert [attachment.description for attachment in message.attachments] == ["a red heart (seed 7)"]
+    assert (await message.attachments[0].read()).startswith(b"\x89PNG")
+    (job,) = await world.jobs()
+    assert job.status is JobStatus.POSTED
+    assert job.message == str(message.id)
+    assert job.interaction_token is None
+
+
+async def test_takes_all_options(world: World) -> None:
+    options: dict[str, Any] = {
+        "negative_prompt": "blue",
+        "aspect": "2:1",
+        "steps": 3,
+        "guidance": 2.5,
+        "seed": 2**32 - 1,
+        "count": 4,
+        "scheduler": "euler a",
+        "model": "Builtin",
+    }
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a red heart", **options)
+    assert len(answer.response.attachments) == 4
+    assert "`4294967295`, `0`, `1`, `2`" in words(answer.response)
+    (job,) = await world.jobs()
+    request = job.request
+    assert (request.negative_prompt, request.steps, request.guidance_scale) == ("blue", 3, 2.5)
+    assert (request.width, request.height) == (88, 48)
+    assert (request.scheduler, request.model) == ("Euler a", "builtin")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("aspect", "9:1"), ("aspect", "wide"), ("scheduler", "magic"), ("model", "gpt")]
+)
+async def test_refuses_privately_what_it_cannot_do(world: World, option: str, value: str) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat", **{option: value})
+    assert answer.ephemeral
+    assert f"**{option}**" in answer.response.content
+    assert value in answer.response.content
+    assert not await world.jobs()
+
+
+async def test_suggests_models_schedulers_and_aspects(world: World) -> None:
+    models = await world.alice.autocomplete(world.channel, "imagine", "model", "pi")
+    assert [choice["value"] for choice in models] == ["pinwheel"]
+    schedulers = await world.alice.autocomplete(world.channel, "imagine", "scheduler", "euler")
+    assert [choice["value"] for choice in schedulers] == ["Euler", "Euler a"]
+    aspects = await world.alice.autocomplete(world.channel, "imagine", "aspect", "16")
+    assert [choice["value"] for choice in aspects] == ["16:9", "9:16"]
+
+
+async def test_somebody_elses_words_do_no_harm(world: World) -> None:
+    prompt = "@everyone **bold** [x](https://evil.example) ```" + "long " * 1200
+    prompt = prompt[:6000]
+    answer = await world.alice.slash(world.channel, "imagine", prompt=prompt)
+    message = answer.response.message
+    assert "@everyone" not in words(answer.response)
+    assert not message.mention_everyone
+    assert not message.mentions
+    assert r"\*\*bold\*\*" in words(answer.response)
+    assert len(words(answer.response)) < 1000
+    (job,) = await world.jobs()
+    assert job.request.prompt == prompt
+
+
+@HELD
+async def test_shows_the_place_then_steps_and_preview_then_the_picture(world: World) -> None:
+    world.parts.worker._room = 1
+    first = await world.alice.slash(world.channel, "imagine", prompt="first", steps=10)
+    second = await world.bob.slash(world.channel, "imagine", prompt="second", steps=10)
+    assert "place 1" in second.response.content
+    assert labels(second.response) == ["Cancel"]
+
+    job = world.parts.worker.drawn[0]
+    world.parts.worker.steps(job.id, 4)
+    await world.env.advance_time(MESSAGE_INTERVAL)
+    assert "step 4 of 10" in first.response.content
+    assert [attachment.filename for attachment in first.response.attachments] == ["preview.jpg"]
+
+    world.parts.worker.release()
+    await world.until(lambda: labels(second.response) == ["Rerun", "Info", "Delete"])
+    assert labels(first.response) == ["Rerun", "Info", "Delete"]
+    assert [attachment.filename[-4:] for attachment in first.response.attachments] == [".png"]
+
+
+@HELD
+async def test_progress_is_paced_and_says_nothing_twice(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="slow", steps=100)
+    job = world.parts.worker.drawn[0]
+    before = len(world.edits())
+    for step in range(1, 31):
+        world.parts.worker.steps(job.id, step)
+        await world.env.advance_time(0.5)
+    assert 5 <= len(world.edits()) - before <= 6  # 15 seconds, one each 2.5
+    before = len(world.edits())
+    await world.env.advance_time(20)
+    assert len(world.edits()) - before <= 1
+    assert "step 30 of 100" in answer.response.content
+
+
+@HELD
+async def test_progress_stops_at_the_first_refusal_and_the_result_still_comes(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="slow", steps=100)
+    job = world.parts.worker.drawn[0]
+    world.env.inject_error("PATCH", "/webhooks/*", status=403, code=50013, times=1)
+    before = len(world.edits())
+    for step in range(1, 11):
+        world.parts.worker.steps(job.id, step)
+        await world.env.advance_time(2.5)
+    assert len(world.edits()) - before == 1
+    world.parts.worker.release()
+    await world.until(lambda: len(answer.response.attachments) == 1)
+
+
+@HELD
+async def test_outlives_the_token(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="very slow")
+    await world.env.advance_time(16 * 60)
+    world.parts.worker.release()
+    await world.until(lambda: labels(answer.response) == ["Rerun", "Info", "Delete"])
+    assert len(answer.response.attachments) == 1
+    assert world.edits()[-1].path.startswith("/channels/")
+
+
+async def test_a_dropped_connection_loses_no_picture(world: World) -> None:
+    world.env.inject_error("PATCH", "/webhooks/*/messages/@original", status=503, times=2)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(answer.response.attachments) == 1
+
+
+async def test_a_connection_that_drops_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    drop = world.drop_connections(monkeypatch)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert drop["POST"] == drop["PATCH"] == 0  # the acknowledgement once, after it had arrived; the result once, before
+    assert len(answer.response.attachments) == 1
+    assert len(world.channel.history()) == 1
+    (job,) = await world.jobs()
+    assert job.message == str(answer.response.id)
+
+
+async def test_a_token_that_dies_early_loses_no_picture(world: World) -> None:
+    world.env.inject_error("PATCH", "/webhooks/*", status=401, code=50027, times=1)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(answer.response.attachments) == 1
+    assert world.edits()[-1].path.startswith("/channels/")
+
+
+async def test_files_that_are_too_large_are_sent_smaller(world: World) -> None:
+    world.env.inject_error("PATCH", "/webhooks/*", status=413, code=40005, times=1)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    (picture,) = answer.response.attachments
+    assert picture.filename.endswith(".webp")
+    assert picture.description.startswith("a cat")
+    assert (await picture.read())[8:12] == b"WEBP"
+    assert "WebP" in answer.response.content
+
+
+async def test_a_message_that_is_gone_is_not_asked_for_again(world: World) -> None:
+    world.env.inject_error("PATCH", "*", status=404, code=10008, times=None)
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(world.edits()) == 1
+    (job,) = await world.jobs()
+    assert job.status is JobStatus.FAILED
+    assert job.error_code == "discord_10008"
+
+
+async def test_nobody_to_answer_means_no_job(world: World) -> None:
+    world.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062, times=1)
+    world.parts.worker._hold = True
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.until(lambda: not world.parts.dispatcher.running())
+    (job,) = await world.jobs()
+    assert job.status is JobStatus.CANCELLED
+
+
+async def test_an_answer_that_would_come_too_late_is_a_kind_no(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(world.parts.images, "imagine", slow)
+    monkeypatch.setattr(world.parts.bot.deliveries, "_answer_deadline", 2.5)  # longer than SimCord settles
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert not answer.acknowledged
+    await world.env.advance_time(2.6)
+    assert answer.ephemeral
+    assert "very busy" in answer.response.content
+    assert not world.parts.worker.drawn
+
+
+async def test_a_failed_job_says_so_kindly(world: World) -> None:
+    world.parts.worker.fail_next(DoesNotFit(64, 64, detail="CUDA out of memory"))
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert "does not fit" in answer.response.content
+    assert "CUDA" not in answer.response.content
+    assert "Rerun" in labels(answer.response)
+    (job,) = await world.jobs()
+    assert job.status is JobStatus.FAILED
+
+
+async def test_an_unexpected_failure_has_a_reference(world: World) -> None:
+    world.parts.worker.fail_next(ValueError("secret detail"))
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert "reference: `" in answer.response.content
+    assert "secret" not in answer.response.content
+
+
+@HELD
+async def test_the_fifth_job_at_once_is_refused(world: World) -> None:
+    for number in range(4):
+        await world.alice.slash(world.channel, "imagine", prompt=f"number {number}")
+    answer = await world.alice.slash(world.channel, "imagine", prompt="one more")
+    assert answer.ephemeral
+    assert "4" in answer.response.content
+    assert len(await world.jobs()) == 4
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [("attach_files", "Attach Files"), ("embed_links", "Embed Links"), ("send_messages", "Send Messages")],
+)
+async def test_missing_permissions_are_named_before_any_drawing(world: World, flag: str, name: str) -> None:
+    channel = world.channel_without(flag)
+    answer = await world.alice.slash(channel, "imagine", prompt="a cat")
+    assert answer.ephemeral
+    assert f"**{name}**" in answer.response.content
+    assert not world.parts.worker.drawn
+    assert not await world.jobs()
+
+
+async def test_draws_in_direct_messages(world: World) -> None:
+    answer = await world.alice.user.slash("imagine", prompt="a cat")
+    assert len(answer.response.attachments) == 1
+    assert [reaction.emoji for reaction in answer.response.message.reactions] == ["🔁"]
+
+
+async def test_draws_in_a_thread(world: World) -> None:
+    thread = await world.thread()
+    answer = await world.alice.slash(thread, "imagine", prompt="a cat")
+    assert len(answer.response.attachments) == 1
+
+
+async def test_the_result_is_one_edit(world: World) -> None:
+    await world.alice.slash(world.channel, "imagine", prompt="a cat", count=4)
+    (edit,) = world.edits()
+    assert len(edit.json["attachments"]) == 4
+    assert len(edit.json["components"][0]["components"]) == 3
+    assert edit.json["allowed_mentions"] == {"parse": []}
+
+
+async def test_only_unprivileged_intents(world: World) -> None:
+    intents = world.parts.bot.intents
+    assert not any((intents.message_content, intents.members, intents.presences))
+    assert intents.guilds
+    assert intents.guild_reactions
+    assert intents.dm_reactions
+    assert world.parts.bot.allowed_mentions is not None
+    assert world.parts.bot.allowed_mentions.to_dict() == discord.AllowedMentions.none().to_dict()

@@ -1,0 +1,122 @@
+"""/queue, /cancel, /usage and /models."""
+
+from typing import Any
+
+import pytest
+
+from generation.job import JobStatus
+from tests.bot.discord_ui.world import World, words
+
+HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
+
+
+async def test_an_empty_queue(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "queue")
+    assert answer.ephemeral
+    assert "Nobody" in words(answer.response)
+
+
+@HELD
+async def test_the_queue_hides_other_peoples_prompts(world: World) -> None:
+    world.parts.worker._room = 1
+    await world.alice.slash(world.channel, "imagine", prompt="apples")
+    await world.bob.slash(world.channel, "imagine", prompt="bananas", count=2)
+    seen = words((await world.bob.slash(world.channel, "queue")).response)
+    assert "bananas" in seen
+    assert "apples" not in seen
+    assert "2 pictures" in seen
+    assert "`1.`" in seen
+
+
+@HELD
+async def test_a_long_queue_fits_a_message(world: World) -> None:
+    world.parts.worker._room = 1
+    for number in range(8):
+        member = world.guild.add_member(world.env.create_user(f"member {number}"))
+        for _ in range(4):
+            await member.slash(world.channel, "imagine", prompt="*" * 200)
+    seen = await world.alice.slash(world.channel, "queue")
+    assert "more" in words(seen.response)
+
+
+@HELD
+async def test_cancel_takes_the_latest_or_the_one_named(world: World) -> None:
+    for prompt in ("first", "second", "third"):
+        await world.alice.slash(world.channel, "imagine", prompt=prompt)
+    offered = await world.alice.autocomplete(world.channel, "cancel", "job", "")
+    assert len(offered) == 3
+    (first,) = await world.alice.autocomplete(world.channel, "cancel", "job", "first")
+    answer = await world.alice.slash(world.channel, "cancel", job=first["value"])
+    assert answer.ephemeral
+    assert "Cancelled" in answer.response.content
+    await world.alice.slash(world.channel, "cancel")
+    await world.until(lambda: len(world.parts.dispatcher.running()) == 1)
+    statuses = {job.request.prompt: job.status for job in await world.jobs()}
+    assert statuses["first"] is JobStatus.CANCELLED
+    assert JobStatus.CANCELLED in (statuses["second"], statuses["third"])
+
+
+@HELD
+async def test_others_may_not_cancel(world: World) -> None:
+    await world.alice.slash(world.channel, "imagine", prompt="mine")
+    job = world.parts.worker.drawn[0]
+    assert not await world.bob.autocomplete(world.channel, "cancel", "job", "")
+    refused = await world.bob.slash(world.channel, "cancel", job=str(job.id))
+    assert refused.ephemeral
+    assert world.parts.dispatcher.running()
+    assert len(await world.mod.autocomplete(world.channel, "cancel", "job", "")) == 1
+    await world.mod.slash(world.channel, "cancel", job=str(job.id))
+    await world.until(lambda: not world.parts.dispatcher.running())
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, "over"), ({"job": "nonsense"}, "do not know")])
+async def test_nothing_to_cancel(world: World, options: dict[str, Any], expected: str) -> None:
+    answer = await world.alice.slash(world.channel, "cancel", **options)
+    assert answer.ephemeral
+    assert expected in answer.response.content
+
+
+async def test_usage_counts_today(world: World) -> None:
+    await world.alice.slash(world.channel, "imagine", prompt="a cat", count=3)
+    await world.bob.slash(world.channel, "imagine", prompt="a dog")
+    answer = await world.alice.slash(world.channel, "usage")
+    assert answer.ephemeral
+    seen = words(answer.response)
+    assert "Pictures 3" in seen
+    assert "Jobs 1" in seen
+    assert "1.5 s" in seen
+    assert "jobs at once: **4**" in seen
+
+
+async def test_models(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "models")
+    assert answer.ephemeral
+    seen = words(answer.response)
+    assert "builtin" in seen
+    assert "Draws pinwheels" in seen
+    assert "DPM++ 2M Karras" in seen
+
+
+async def test_an_unexpected_error_in_a_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    world.expects_errors = True
+    monkeypatch.setattr(world.parts.images, "usage", broken)
+    answer = await world.alice.slash(world.channel, "usage")
+    told = (answer.followups or [answer.response])[0]
+    assert told.ephemeral
+    assert "secret" not in told.content
+    reference = told.content.split("`")[1]
+    assert reference in caplog.text
+    assert "secret detail" in caplog.text
+
+
+async def test_suggestions_that_fail_are_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(world.parts.images, "live_jobs", broken)
+    assert await world.alice.autocomplete(world.channel, "cancel", "job", "") == []

@@ -1,0 +1,139 @@
+"""Reactions on results."""
+
+import pytest
+
+from tests.bot.discord_ui.world import World, words
+
+
+async def test_the_bot_puts_the_first_one(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert [(reaction.emoji, reaction.count) for reaction in answer.response.message.reactions] == [("🔁", 1)]
+    assert len(await world.jobs()) == 1  # its own reaction asks for nothing
+
+
+@pytest.mark.parametrize("flag", ["add_reactions", "read_message_history"])
+async def test_not_where_it_may_not(world: World, flag: str) -> None:
+    channel = world.channel_without(flag)
+    answer = await world.alice.slash(channel, "imagine", prompt="a cat")
+    assert len(answer.response.attachments) == 1
+    assert not answer.response.message.reactions
+    assert not [entry for entry in world.env.backend.http_requests if "/reactions/" in entry.path]
+
+
+@pytest.mark.parametrize("emoji", ["🔁", "🔄", "🔁\ufe0f", "🔄\ufe0f"])
+async def test_anyone_may_ask_again_by_reaction(world: World, emoji: str) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", seed=1)
+    await world.bob.react(first.response, emoji)
+    reply = world.channel.last_message
+    assert reply.reference.message_id == first.response.id
+    assert len(reply.attachments) == 1
+    assert "**bob**" in reply.content
+    original, rerun = await world.jobs()
+    assert rerun.requester == str(world.bob.id)
+    assert rerun.parent == original.id
+    assert rerun.message == str(reply.id)
+    assert rerun.request.seed != original.request.seed
+
+
+async def test_a_reaction_on_the_reply_works_too(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.bob.react(first.response, "🔁")
+    await world.alice.react(world.channel.last_message, "🔁")
+    assert len(await world.jobs()) == 3
+
+
+async def test_other_messages_emoji_and_bots_are_left_alone(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    said = await world.alice.send(world.channel, "hello")
+    robot = world.guild.add_member(world.env.create_user("robot", bot=True))
+    await world.bob.react(first.response, "👍")
+    await world.bob.react(said, "🔁")
+    await robot.react(first.response, "🔁")
+    assert len(await world.jobs()) == 1
+
+
+async def test_a_refusal_is_told_by_direct_message(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.admin.slash(world.channel, "admin block", member=world.bob, reason="too many cats")
+    before = len(world.channel.history())
+    await world.bob.react(first.response, "🔁")
+    (told,) = world.bob.user.dm_channel.history()
+    assert "blocked" in told.content
+    assert len(world.channel.history()) == before
+    assert len(await world.jobs()) == 1
+
+
+async def test_where_direct_messages_are_closed_a_reply_that_goes_away(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.admin.slash(world.channel, "admin block", member=world.bob)
+    dm = world.bob.user.dm_channel
+    world.env.inject_error("POST", f"/channels/{dm.id}/messages", status=403, code=50007, times=None)
+    before = len(world.channel.history())
+    await world.bob.react(first.response, "🔁")
+    reply = world.channel.last_message
+    assert len(world.channel.history()) == before + 1
+    assert "blocked" in reply.content
+    assert reply.reference.message_id == first.response.id
+    await world.env.advance_time(10.1)
+    assert len(world.channel.history()) == before
+
+
+async def test_missing_permissions_are_told(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    world.deny("attach_files")
+    await world.bob.react(first.response, "🔁")
+    (told,) = world.bob.user.dm_channel.history()
+    assert "Attach Files" in told.content
+    assert len(await world.jobs()) == 1
+
+
+async def test_a_cross_by_requester_or_moderator_deletes(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    second = await world.alice.slash(world.channel, "imagine", prompt="a dog")
+    await world.bob.react(first.response, "❌")
+    assert first.response is not None
+    await world.alice.react(first.response, "❌")
+    assert first.response is None
+    await world.mod.react(second.response, "❌")
+    assert second.response is None
+    assert "deleted" in world.alice.user.dm_channel.last_message.content
+    assert all(job.deleted_at for job in await world.jobs())
+
+
+@pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
+async def test_what_is_no_result_yet_cannot_be_repeated(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.bob.react(first.response, "🔁")
+    assert len(await world.jobs()) == 1
+
+
+async def test_in_direct_messages(world: World) -> None:
+    user = world.alice.user
+    first = await user.slash("imagine", prompt="a cat")
+    await user.set_reaction(first.response, "🔁", reacted=True)
+    assert len(await world.jobs()) == 2
+    assert len(user.dm_channel.last_message.attachments) == 1
+
+
+async def test_an_unexpected_error_is_told_with_a_reference(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    monkeypatch.setattr(world.parts.images, "rerun", broken)
+    await world.bob.react(first.response, "🔁")
+    (told,) = world.bob.user.dm_channel.history()
+    assert "secret" not in told.content
+    assert told.content.split("`")[1] in caplog.text
+
+
+async def test_a_reply_that_cannot_be_written_leaves_no_job(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    world.env.inject_error("POST", f"/channels/{world.channel.id}/messages", status=403, code=50013, times=1)
+    world.parts.worker._hold = True
+    await world.bob.react(first.response, "🔁")
+    await world.until(lambda: not world.parts.dispatcher.running())
+    assert [str(job.status) for job in await world.jobs()] == ["posted", "cancelled"]
+    assert "seed" in words(first.response).lower()

@@ -1,0 +1,56 @@
+"""Somebody else's text in our messages."""
+
+import pytest
+from discord import AllowedMentions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.discord_ui import wording
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("a **bold** cat", r"a \*\*bold\*\* cat"),
+        ("# heading", r"\# heading"),
+        ("> quote", r"\> quote"),
+        ("```code```", r"\`\`\`code\`\`\`"),
+        ("||hidden||", r"\|\|hidden\|\|"),
+        ("[click](https://evil.example)", r"\[click](https://evil.example)"),
+        ("two\n# lines", "two # lines"),
+    ],
+)
+def test_markdown_is_escaped(prompt: str, expected: str) -> None:
+    assert wording.shown(prompt) == expected
+
+
+@pytest.mark.parametrize("prompt", ["@everyone", "@here", "<@123456789012345678>", "<@&123456789012345678>"])
+def test_mentions_are_broken(prompt: str) -> None:
+    assert prompt not in wording.shown(prompt)
+    assert AllowedMentions.none().to_dict() == {"parse": []}
+
+
+@given(st.text(max_size=7000))
+def test_a_prompt_is_one_short_line(prompt: str) -> None:
+    shown = wording.shown(prompt)
+    assert "\n" not in shown
+    assert len(shown) <= 4 * wording.SHOWN_PROMPT
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [(0.04, "0.0 s"), (3.21, "3.2 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_durations(amount: float, expected: str) -> None:
+    assert wording.seconds(amount) == expected
+
+
+def test_counting() -> None:
+    assert wording.counted(1, "picture") == "1 picture"
+    assert wording.counted(4, "picture") == "4 pictures"
+
+
+def test_a_bar_fills() -> None:
+    assert wording.bar(0, 10).count("▰") == 0
+    assert wording.bar(5, 10).count("▰") == 6
+    assert wording.bar(10, 10).count("▱") == 0

@@ -1,0 +1,263 @@
+"""The whole bot on SimCord's Discord, over a real SQLite file, a real Dispatcher and a FakeWorker."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import discord
+import pytest
+import simcord
+from discord import app_commands
+from simcord.actors import MemberActor
+from simcord.backend.models import Overwrite
+from simcord.builders import ChannelHandle
+from simcord.enums import OverwriteType
+from simcord.http.client import FakeWebhookAdapter
+from simcord.results import InteractionResult, ResponseMessage
+from simcord.types import HttpLogEntry
+from sqlalchemy import select, text
+
+from bot.discord_ui.client import ImageBot
+from bot.services.admin import AdminService
+from bot.services.images import ImageService
+from bot.services.limits import Limits
+from bot.storage import jobs
+from bot.storage.database import Database
+from bot.storage.image_files import ImageFiles
+from bot.storage.journal import StoredJournal
+from bot.storage.records import JobRecord
+from bot.storage.tables import JobRow
+from generation.catalog import ModelCatalog, ModelSpec
+from generation.dispatcher import Dispatcher
+from generation.errors import KnownError
+from generation.job import Job
+from generation.ticket import JobTicket
+from generation.workers.fake import FakeWorker
+from generation.workers.stream import EventStream
+
+CATALOG = ModelCatalog(
+    [
+        ModelSpec(name="builtin", source="builtin", native_size=64, size_multiple=8, min_size=32, max_size=128),
+        ModelSpec(name="pinwheel", source="some/where", description="Draws pinwheels", examples=("a pinwheel",)),
+    ]
+)
+
+
+class ParkedWorker(FakeWorker):
+    """A FakeWorker whose held jobs SimCord knows as waiting for the outside, so that it does not wait for them."""
+
+    env: simcord.Env
+
+    def draw(self, job: Job) -> EventStream:
+        return _ParkedStream(super().draw(job), self)
+
+
+class _ParkedStream(EventStream):
+    def __init__(self, stream: EventStream, worker: ParkedWorker) -> None:
+        super().__init__(on_close=lambda: None)
+        self._stream = stream
+        self._worker = worker
+
+    async def __anext__(self) -> Any:
+        return await self._worker.env.external_wait(self._stream.__anext__(), reason="a held job")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+@dataclass
+class Parts:
+    """One run of the bot, from start to stop."""
+
+    bot: ImageBot
+    dispatcher: Dispatcher
+    worker: ParkedWorker
+    images: ImageService
+    admin: AdminService
+
+
+@dataclass
+class World:
+    """One server with a channel and some members, and the bot in it."""
+
+    folder: Path
+    database: Database
+    hold: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    parts: Parts = field(init=False)
+    env: simcord.Env = field(init=False)
+    expects_errors: bool = False
+
+    async def build(self, *, recover: bool = False) -> Parts:
+        """A fresh process on the same data."""
+        files = ImageFiles(self.folder / "images")
+        worker = ParkedWorker(hold=self.hold)
+        dispatcher = Dispatcher(
+            [worker], StoredJournal(database=self.database, files=files, clock=discord.utils.utcnow)
+        )
+        images = ImageService(
+            database=self.database,
+            files=files,
+            dispatcher=dispatcher,
+            catalog=CATALOG,
+            limits=Limits(),
+            clock=discord.utils.utcnow,
+        )
+        admin = AdminService(database=self.database, clock=discord.utils.utcnow)
+        recovery = await images.recover() if recover else None
+        await dispatcher.start()
+        await dispatcher.ready()
+        bot = ImageBot(
+            images=images,
+            admin=admin,
+            clock=discord.utils.utcnow,
+            command_hash_file=self.folder / "commands.hash",
+            recovery=recovery,
+            wait=self._wait,
+            **self.options,
+        )
+        self.parts = Parts(bot, dispatcher, worker, images, admin)
+        return self.parts
+
+    async def start(self) -> None:
+        parts = await self.build()
+        self.env = simcord.Env(parts.bot, settle_timeout=2.0, check_errors=False)
+        parts.worker.env = self.env
+        await self.env.start()
+        self.guild = self.env.create_guild()
+        self.channel = self.guild.create_text_channel("general")
+        self.owner = self.guild.add_member(self.env.create_user("owner"))
+        self.alice = self.guild.add_member(self.env.create_user("alice"))
+        self.bob = self.guild.add_member(self.env.create_user("bob"))
+        rights = discord.Permissions(manage_messages=True)
+        self.mod = self.guild.add_member(
+            self.env.create_user("mod"), roles=[self.guild.create_role("mods", permissions=rights)]
+        )
+        rights = discord.Permissions(manage_guild=True)
+        self.admin = self.guild.add_member(
+            self.env.create_user("admin"), roles=[self.guild.create_role("admins", permissions=rights)]
+        )
+        await self.env.settle()
+
+    async def restart(self, *, crash: bool = False) -> None:
+        """Stop and start again; after a crash nobody had time to say or write anything."""
+        old = self.parts
+        if crash:
+            for task in [*old.dispatcher._tasks, *old.bot.deliveries._errands]:
+                task.cancel()
+            await asyncio.sleep(0)
+        else:
+            await self.stop()
+        parts = await self.build(recover=True)
+        parts.worker.env = self.env
+        await self.env.restart_bot(parts.bot)
+
+    async def stop(self) -> None:
+        """What the application does on SIGTERM."""
+        with self.env.time_context():
+            await self.parts.dispatcher.close()
+            await self.parts.bot.deliveries.close()
+
+    async def close(self) -> None:
+        await self.stop()
+        await self.env.shutdown()
+        unexpected = [error for error in self.env.errors if not isinstance(_cause(error), KnownError)]
+        if unexpected and not self.expects_errors:
+            raise ExceptionGroup("the bot raised", unexpected)  # pyright: ignore[reportArgumentType]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Settle until this holds: what a held job does after its release is nobody's operation."""
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.01)
+                await self.env.settle()
+
+    async def jobs(self) -> tuple[JobRecord, ...]:
+        """All rows, the oldest first."""
+        async with self.database.reading() as transaction:
+            ids = await transaction.scalars(select(JobRow.id).order_by(text("rowid")))
+            return tuple([await jobs.get(transaction, job_id) for job_id in ids])
+
+    def edits(self) -> list[HttpLogEntry]:
+        """The edits of messages that the bot tried, the oldest first."""
+        return [
+            entry for entry in self.env.backend.http_requests if entry.method == "PATCH" and "/messages/" in entry.path
+        ]
+
+    def channel_without(self, flag: str) -> ChannelHandle:
+        """A channel where the bot lacks one permission."""
+        denied = discord.PermissionOverwrite(**{flag: False})
+        return self.guild.create_text_channel("narrow", overwrites={self.guild.me: denied})
+
+    async def thread(self) -> ChannelHandle:
+        """A thread of the channel."""
+        channel = self.parts.bot.get_channel(self.channel.id)
+        assert isinstance(channel, discord.TextChannel)
+        await channel.create_thread(name="a thread", type=discord.ChannelType.public_thread)
+        await self.env.settle()
+        return self.channel.threads[0]
+
+    def deny(self, flag: str) -> None:
+        """From now on the bot lacks this permission in the channel."""
+        denied = discord.Permissions(**{flag: True}).value
+        bot_id = self.env.backend.bot_user.id
+        self.env.backend.set_overwrite(
+            self.channel.id, Overwrite(target_id=bot_id, type=OverwriteType.MEMBER, allow=0, deny=denied)
+        )
+
+    def drop_connections(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+        """The next POST of an interaction arrives and its answer is lost; the next PATCH does not even arrive."""
+        left = {"POST": 1, "PATCH": 1}
+        request = FakeWebhookAdapter.request
+
+        async def flaky(adapter: FakeWebhookAdapter, route: Any, *args: Any, **options: Any) -> Any:
+            drops, left[route.method] = left.get(route.method, 0), 0
+            if drops and route.method == "PATCH":
+                raise aiohttp.ServerDisconnectedError
+            answer = await request(adapter, route, *args, **options)
+            if drops:
+                raise aiohttp.ServerDisconnectedError
+            return answer
+
+        monkeypatch.setattr(FakeWebhookAdapter, "request", flaky)
+        return left
+
+    async def press(self, actor: MemberActor, message: ResponseMessage, custom_id: str) -> InteractionResult:
+        """Press a button that is not there: an older version's, or a made-up one."""
+        stored = self.env.backend.get_message(message.channel_id, message.id)
+        shown = stored.components
+        stored.components = [{"type": 1, "components": [{"type": 2, "style": 2, "label": "?", "custom_id": custom_id}]}]
+        try:
+            return await actor.click(message, custom_id=custom_id)
+        finally:
+            if stored.components[0]["components"][0]["custom_id"] == custom_id:
+                stored.components = shown
+
+    async def _wait(self, ticket: JobTicket, seconds: float) -> bool:
+        return await self.env.external_wait(_finish(ticket.wait(seconds)), reason="a job")
+
+
+async def _finish(wait: Coroutine[Any, Any, bool]) -> bool:
+    return await wait
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.original if isinstance(error, app_commands.CommandInvokeError) else error
+
+
+def labels(message: Any) -> list[str]:
+    """The labels of a message's buttons."""
+    return [button["label"] for row in message.components for button in row["components"]]
+
+
+def words(message: Any) -> str:
+    """Everything a message says."""
+    embeds = [
+        " ".join([embed.title or "", embed.description or "", embed.footer.text or ""])
+        + " ".join(f"{part.name} {part.value}" for part in embed.fields)
+        for embed in message.embeds
+    ]
+    return "\n".join([message.content, *embeds])
