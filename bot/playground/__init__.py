@@ -1,0 +1,24 @@
+"""A Discord on 127.0.0.1: SimCord's simulation behind real HTTP and a real gateway, with a page in the browser.
+
+It knows discord.py and SimCord, and nothing of the bot that connects to it. SimCord's version is pinned exactly,
+because its private names are used here.
+"""
+
+from .answers import Answer
+from .posts import Button, Post
+from .process import BotProcess
+from .rest import Interceptor, RestCall
+from .running import run_playground
+from .server import DEFAULT_PORT, PlaygroundServer
+
+__all__ = [
+    "DEFAULT_PORT",
+    "Answer",
+    "BotProcess",
+    "Button",
+    "Interceptor",
+    "PlaygroundServer",
+    "Post",
+    "RestCall",
+    "run_playground",
+]

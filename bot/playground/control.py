@@ -1,0 +1,127 @@
+"""The control API: what a test outside this process needs, as JSON over HTTP.
+
+    GET  /control/state?viewer=Ben   members, channels with their posts, commands, whether the bot is connected
+    GET  /control/bot                whether the bot is connected
+    POST /control/slash              {"member": "Ben", "command": "imagine", "options": {...}, "where": "pictures"}
+    POST /control/autocomplete       {"member", "command", "option", "value", "options", "where"} -> {"choices": [...]}
+    POST /control/click              {"member", "message": id, "label" or "custom_id"}
+    POST /control/modal              {"member", "answer": id of the answer that showed the form, "values": {...}}
+    POST /control/react              {"member", "message": id, "emoji", "reacted": true}
+    POST /control/send               {"member", "content", "where"}
+    POST /control/delete             {"member", "message": id}
+
+Members, roles and channels go by name ("dm" is the member's own conversation with the bot), message ids are strings.
+An action that Discord would not allow is answered 400 with {"error": "..."}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from simcord.backend.errors import BackendError, SetupError
+
+from .answers import Answer
+from .members import Members
+from .rest import json_response
+
+#: Forms that were shown and may still be sent.
+_FORMS_KEPT = 100
+
+
+class ControlApi:
+    """Routes under `/control/`."""
+
+    def __init__(self, members: Members, state: Callable[[str | None], dict[str, Any]]) -> None:
+        self._members = members
+        self._state = state
+        self._forms: dict[str, Answer] = {}
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/control/state", self._get_state)
+        router.add_get("/control/bot", self._get_bot)
+        actions: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
+            "slash": self._slash,
+            "autocomplete": self._autocomplete,
+            "click": self._click,
+            "modal": self._modal,
+            "react": self._react,
+            "send": self._send,
+            "delete": self._delete,
+        }
+        for name, action in actions.items():
+            router.add_post(f"/control/{name}", _handler(action))
+
+    async def _get_state(self, request: web.Request) -> web.Response:
+        try:
+            return json_response(self._state(request.query.get("viewer")))
+        except LookupError as error:
+            return json_response({"error": str(error)}, 400)
+
+    async def _get_bot(self, _request: web.Request) -> web.Response:
+        return json_response({"connected": self._state(None)["connected"]})
+
+    async def _slash(self, body: dict[str, Any]) -> Any:
+        answer = await self._members.slash(
+            body["member"], body["command"], body.get("options") or {}, body.get("where", "pictures")
+        )
+        return self._answered(answer)
+
+    async def _autocomplete(self, body: dict[str, Any]) -> Any:
+        choices = await self._members.autocomplete(
+            body["member"],
+            body["command"],
+            body["option"],
+            body.get("value", ""),
+            body.get("options") or {},
+            body.get("where", "pictures"),
+        )
+        return {"choices": choices}
+
+    async def _click(self, body: dict[str, Any]) -> Any:
+        answer = await self._members.click(
+            body["member"], int(body["message"]), label=body.get("label"), custom_id=body.get("custom_id")
+        )
+        return self._answered(answer)
+
+    async def _modal(self, body: dict[str, Any]) -> Any:
+        form = self._forms.get(str(body["answer"]))
+        if form is None:
+            raise LookupError(f"answer {body['answer']} showed no form")
+        return self._answered(await self._members.submit(body["member"], form, body.get("values") or {}))
+
+    async def _react(self, body: dict[str, Any]) -> Any:
+        await self._members.react(
+            body["member"], int(body["message"]), body["emoji"], reacted=body.get("reacted", True)
+        )
+        return {}
+
+    async def _send(self, body: dict[str, Any]) -> Any:
+        post = await self._members.send(body["member"], body["content"], body.get("where", "pictures"))
+        return post.to_json()
+
+    async def _delete(self, body: dict[str, Any]) -> Any:
+        await self._members.delete(body["member"], int(body["message"]))
+        return {}
+
+    def _answered(self, answer: Answer) -> dict[str, Any]:
+        if answer.modal is not None:
+            self._forms[str(answer.id)] = answer
+            for old in list(self._forms)[:-_FORMS_KEPT]:
+                del self._forms[old]
+        return answer.to_json()
+
+
+def _handler(
+    action: Callable[[dict[str, Any]], Awaitable[Any]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return json_response(await action(await request.json()))
+        except KeyError as missing:
+            return json_response({"error": f"the request needs {missing}"}, 400)
+        except (BackendError, SetupError, LookupError, TypeError, ValueError) as error:
+            return json_response({"error": str(error)}, 400)
+
+    return handle

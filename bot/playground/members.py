@@ -1,0 +1,119 @@
+"""What members do: type commands, click, react, fill in forms. Everything as Discord would allow it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from simcord.actors import MemberActor
+from simcord.backend.errors import SetupError
+from simcord.backend.models import Message
+from simcord.builders import UserHandle
+from simcord.enums import AppCommandType, OptionType
+from simcord.interactions import walk_to_subcommand
+from simcord.results import ResponseMessage
+
+from .answers import Answer
+from .posts import Post, post_of
+from .world import World
+
+
+class Members:
+    """Acts for a member given by name or id, on a message given by id or as a post."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def send(self, member: str | int, content: str, where: str = "pictures") -> Post:
+        actor = self._world.member(member)
+        if where == "dm":
+            message = await actor.user.send_dm(content)
+        else:
+            message = await actor.send(self._world.channel(where), content)
+        return post_of(self._world, self._world.backend.get_message(message.channel.id, message.id))
+
+    async def slash(self, member: str | int, command: str, options: Mapping[str, Any], where: str) -> Answer:
+        actor = self._world.member(member)
+        filled = self._options(actor, command, options)
+        if where == "dm":
+            result = await actor.user.slash(command, **filled)
+        else:
+            result = await actor.slash(self._world.channel(where), command, **filled)
+        return Answer(self._world, result)
+
+    async def autocomplete(
+        self, member: str | int, command: str, option: str, value: str, filled: Mapping[str, Any], where: str
+    ) -> list[dict[str, Any]]:
+        actor = self._world.member(member)
+        options = self._options(actor, command, filled)
+        if where == "dm":
+            return await actor.user.autocomplete(command, option, value, **options)
+        return await actor.autocomplete(self._world.channel(where), command, option, value, **options)
+
+    async def click(
+        self, member: str | int, message: Post | int, *, label: str | None = None, custom_id: str | None = None
+    ) -> Answer:
+        stored = self._stored(message)
+        result = await self._hand(member, stored).click(
+            ResponseMessage(self._world, stored), label=label, custom_id=custom_id
+        )
+        return Answer(self._world, result)
+
+    async def react(self, member: str | int, message: Post | int, emoji: str, *, reacted: bool = True) -> None:
+        stored = self._stored(message)
+        hand = self._hand(member, stored)
+        await hand.set_reaction(ResponseMessage(self._world, stored), emoji, reacted=reacted)
+
+    async def submit(self, member: str | int, form: Answer, values: Mapping[str, Any]) -> Answer:
+        """Send the form that an answer showed; values by custom_id."""
+        actor = self._world.member(member)
+        hand = actor if form.result._interaction.guild_id is not None else actor.user
+        return Answer(self._world, await hand.submit_modal(form.result, dict(values)))
+
+    async def delete(self, member: str | int, message: Post | int) -> None:
+        stored = self._stored(message)
+        await self._hand(member, stored).delete(ResponseMessage(self._world, stored))
+
+    def _stored(self, message: Post | int) -> Message:
+        message_id = message.id if isinstance(message, Post) else message
+        for messages in self._world.backend.messages.values():
+            if message_id in messages:
+                return messages[message_id]
+        raise LookupError(f"there is no message {message_id}")
+
+    def _hand(self, member: str | int, message: Message) -> MemberActor | UserHandle:
+        """Who acts: SimCord has a member for a server's channels and a user for direct messages."""
+        actor = self._world.member(member)
+        return actor.user if self._world.backend.get_channel(message.channel_id).guild_id is None else actor
+
+    def _options(self, actor: MemberActor, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Names into members, roles and channels, and base64 into files, where the command's options say so."""
+        root, *path = command.split()
+        registered = self._world.backend.find_command(root, actor.guild.id, type=AppCommandType.CHAT_INPUT)
+        if registered is None:
+            raise SetupError(f"there is no command /{root}")
+        leaf, _ = walk_to_subcommand(registered, path)
+        types = {option["name"]: OptionType(option["type"]) for option in leaf.get("options") or ()}
+        return {name: self._option(types.get(name), value) for name, value in options.items()}
+
+    def _option(self, kind: OptionType | None, value: Any) -> Any:
+        if kind is OptionType.ATTACHMENT and isinstance(value, Mapping):
+            return value["filename"], base64.b64decode(value["base64"])
+        if not isinstance(value, str):
+            return value
+        if kind is OptionType.USER:
+            return self._world.member(value)
+        if kind is OptionType.ROLE:
+            return self._role(value)
+        if kind is OptionType.MENTIONABLE:
+            return self._world.member(value) if value in self._world.members else self._role(value)
+        if kind is OptionType.CHANNEL:
+            return self._world.channel(value)
+        return value
+
+    def _role(self, name: str) -> Any:
+        roles = self._world.server.roles
+        if name not in roles:
+            raise LookupError(f"there is no role {name!r}; there are {', '.join(roles)}")
+        return roles[name]

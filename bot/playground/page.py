@@ -1,0 +1,146 @@
+"""The page in the browser: one live view for each channel and conversation, under the server's own address."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from .views import SIMCORD_STATIC, View
+from .world import World
+
+_log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).with_name("static")
+_OWN_FILES = {"/playground.css": "text/css", "/playground.js": "application/javascript"}
+#: Where our own parts go into SimCord's page. A new SimCord may need others: `_compose` says so.
+_TITLE, _BODY, _SCRIPT = "<title>SimCord Preview</title>", "<body>", '<script type="module" src="/app.js"></script>'
+
+
+class Page:
+    """Serves the page and publishes it again shortly after anything has changed."""
+
+    def __init__(self, world: World, *, publish_after: float = 0.2) -> None:
+        self._world = world
+        self._publish_after = publish_after
+        self._views: dict[str, View] = {}
+        self._scheduled: asyncio.TimerHandle | None = None
+        world.on_change(self._schedule)
+
+    async def open(self, port: int) -> None:
+        members = tuple(self._world.members.values())
+        for name, channel in self._world.channels.items():
+            await self._open_view(name, channel, members, port)
+        for name, actor in self._world.members.items():
+            await self._open_view(f"dm-{name.lower()}", actor.user.dm_channel, (actor.user,), port)
+
+    async def _open_view(self, key: str, channel: Any, viewers: tuple[Any, ...], port: int) -> None:
+        view = View(self._world, channel, viewers, port)
+        self._world._preview = None  # SimCord allows one view an environment; nothing needs that
+        await view.__aenter__()
+        self._views[key] = view
+        self._world.views.append(view)
+
+    async def close(self) -> None:
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        for view in self._views.values():
+            await view.close()
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/", self._index)
+        router.add_get("/favicon.ico", self._no_icon)
+        for path in _OWN_FILES:
+            router.add_get(path, self._own_file)
+        server = next(iter(self._views.values())).server
+        for path in server._STATIC_FILES:
+            if path != "/":
+                router.add_get(path, server._static)
+        router.add_post("/api/pages", self._to_view("_pages"))
+        router.add_delete("/api/pages/{context_id}", self._to_view("_delete_page"))
+        router.add_get("/api/state", self._to_view("_state"))
+        router.add_get("/api/commands", self._to_view("_commands"))
+        router.add_get("/api/action-result", self._to_view("_action_result"))
+        router.add_post("/api/action", self._to_view("_action"))
+        router.add_get("/api/assets/{asset_id}", self._to_view("_asset"))
+
+    def _schedule(self) -> None:
+        if self._scheduled is None:
+            self._scheduled = asyncio.get_running_loop().call_later(self._publish_after, self._publish)
+
+    def _publish(self) -> None:
+        self._scheduled = None
+        for key, view in self._views.items():
+            try:
+                view.publish()
+            except Exception:  # a page that cannot be drawn must not stop the bot's Discord
+                _log.exception("The page of %s could not be published", key)
+
+    def _to_view(self, name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The view is known by the capability that the page got with its address."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            capability = request.headers.get("X-Simcord-Capability")
+            for view in self._views.values():
+                if view.capability == capability:
+                    return await getattr(view.server, name)(request)
+            raise web.HTTPUnauthorized
+
+        return handle
+
+    async def _index(self, request: web.Request) -> web.Response:
+        key = request.query.get("channel", "pictures")
+        if key not in self._views:
+            raise web.HTTPNotFound(text=f"There is no channel {key!r}.")
+        return web.Response(
+            text=self._compose(key), content_type="text/html", headers=self._views[key].server._SECURITY_HEADERS
+        )
+
+    async def _no_icon(self, _request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def _own_file(self, request: web.Request) -> web.Response:
+        text = (_STATIC / request.path.removeprefix("/")).read_text(encoding="utf-8")
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return web.Response(text=text, content_type=_OWN_FILES[request.path], headers=headers)
+
+    def _compose(self, key: str) -> str:
+        """SimCord's page with our banner, and with the view's capability in place of one in the address."""
+        page = (SIMCORD_STATIC / "index.html").read_text(encoding="utf-8")
+        for mark, replacement in (
+            (
+                _TITLE,
+                "<title>Playground</title>\n"
+                f'    <meta name="playground-capability" content="{self._views[key].capability}">\n'
+                '    <link rel="stylesheet" href="/playground.css">',
+            ),
+            (_BODY, f"<body>\n{self._banner(key)}"),
+            (_SCRIPT, f'<script type="module" src="/playground.js"></script>\n    {_SCRIPT}'),
+        ):
+            if page.count(mark) != 1:
+                raise RuntimeError(f"SimCord's page has no {mark!r} any more")
+            page = page.replace(mark, replacement)
+        return page
+
+    def _banner(self, current: str) -> str:
+        links = "\n".join(
+            f'        <a href="/?channel={html.escape(key)}"{" aria-current=page" if key == current else ""}>'
+            f"{html.escape(_caption(key))}</a>"
+            for key in self._views
+        )
+        return f"""    <header id="playground-banner">
+      <p><strong>This is a playground:</strong> the bot is real, Discord is simulated by SimCord on this computer.</p>
+      <nav aria-label="Channels">
+{links}
+      </nav>
+      <span id="playground-bot" role="status">Bot: connecting…</span>
+    </header>"""
+
+
+def _caption(key: str) -> str:
+    return f"@{key.removeprefix('dm-').title()}" if key.startswith("dm-") else f"#{key}"

@@ -1,0 +1,236 @@
+"""The playground's server: one port with Discord's REST API, gateway, attachments, the page and the control API."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any
+
+from aiohttp import web
+from simcord.enums import AppCommandType
+from simcord.interactions import command_leaves
+
+from . import rest
+from .answers import Answer
+from .control import ControlApi
+from .gateway import Gateway
+from .members import Members
+from .page import Page
+from .posts import Post, post_of
+from .rest import Interceptor, RestApi, json_response
+from .world import World
+
+DEFAULT_PORT = 8400
+HOST = "127.0.0.1"  #: never anything else: nobody is asked for a password here
+TOKEN = "playground-token"  # noqa: S105 - any text does
+#: Discord takes 25 MiB; the rest is the form around it.
+_LARGEST_REQUEST = 26 * 1024 * 1024
+
+
+class PlaygroundServer:
+    """A Discord for one bot. `async with PlaygroundServer(port=0) as server:` starts and stops it."""
+
+    def __init__(self, *, port: int | None = None, answer_within: float = 3.0, publish_after: float = 0.2) -> None:
+        """Without a port: 8400, or a free one where that is taken. With one: that one (0: any), or an OSError."""
+        self._wanted_port = port
+        self._answer_within = answer_within
+        self._publish_after = publish_after
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+        #: Asked about every REST call before SimCord is; for making Discord fail on purpose.
+        self.interceptors: list[Interceptor] = []
+
+    # --------------------------------------------------------------------------------------------------- addresses
+
+    @property
+    def base(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def api_base(self) -> str:
+        return f"{self.base}{rest.PREFIX}"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"ws://{HOST}:{self.port}/gw"
+
+    @property
+    def page_url(self) -> str:
+        return f"{self.base}/"
+
+    def environment(self) -> dict[str, str]:
+        """What a bot needs to come here instead of to Discord."""
+        return {
+            "DISCORD_TOKEN": TOKEN,
+            "DISCORD_API_BASE": self.api_base,
+            "DISCORD_GATEWAY_URL": self.gateway_url,
+        }
+
+    # ---------------------------------------------------------------------------------------------- start and stop
+
+    async def start(self) -> None:
+        listening = self._listen()
+        self.port = listening.getsockname()[1]
+        try:
+            await self._serve(listening)
+        except BaseException:
+            listening.close()
+            raise
+
+    async def _serve(self, listening: socket.socket) -> None:
+        self.world = World(self.base, answer_within=self._answer_within)
+        self.gateway = Gateway(self.world, self.gateway_url)
+        self._members = Members(self.world)
+        self._page = Page(self.world, publish_after=self._publish_after)
+        await self._page.open(self.port)
+        self._runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=False)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+
+    def _listen(self) -> socket.socket:
+        wanted = DEFAULT_PORT if self._wanted_port is None else self._wanted_port
+        try:
+            return socket.create_server((HOST, wanted))
+        except OSError as error:
+            if self._wanted_port is not None or error.errno != errno.EADDRINUSE:
+                raise
+            return socket.create_server((HOST, 0))
+
+    def _application(self) -> web.Application:
+        app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[self._only_from_here])
+        api = RestApi(self.world, self.gateway_url, self.interceptors)
+        app.router.add_route("*", rest.PREFIX + "/{path:.*}", api.answer)
+        app.router.add_get("/gw", self.gateway.answer)
+        app.router.add_get("/attachments/{path:.*}", self.world.attachments.answer)
+        ControlApi(self._members, self.state).add_routes(app.router)
+        self._page.add_routes(app.router)
+        return app
+
+    @web.middleware
+    async def _only_from_here(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """No web page of somebody else may reach in: neither by a name that points here, nor across origins."""
+        hosts = {f"{name}:{self.port}" for name in (HOST, "localhost")}
+        origin = request.headers.get("Origin")
+        if request.host not in hosts or (origin is not None and origin.removeprefix("http://") not in hosts):
+            return json_response({"code": 0, "message": "403: The playground answers to this computer only"}, 403)
+        try:
+            return await handler(request)
+        except web.HTTPRequestEntityTooLarge:
+            return json_response({"code": 40005, "message": "Request entity too large"}, 413)
+
+    async def close(self) -> None:
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        await self._page.close()
+        await self.gateway.close()
+        await runner.cleanup()
+
+    async def __aenter__(self) -> PlaygroundServer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # -------------------------------------------------------------------------------------------- what is there now
+
+    @property
+    def connected(self) -> bool:
+        """Whether a bot is connected to the gateway."""
+        return self.gateway.connected
+
+    def commands(self) -> list[str]:
+        """The slash commands that the bot has registered, such as "admin limits set"."""
+        return sorted(
+            " ".join(path)
+            for commands in self.world.backend.commands.values()
+            for command in commands.values()
+            if command["type"] == AppCommandType.CHAT_INPUT
+            for path, _ in command_leaves(command)
+        )
+
+    def messages(self, where: str = "pictures", viewer: str | None = None) -> list[Post]:
+        """The posts of a channel, oldest first: all, or what one member sees. "dm" needs the viewer."""
+        actor = self.world.member(viewer) if viewer is not None else None
+        stored = self.world.backend.messages.get(self.world.channel(where, actor).id, {})
+        return [
+            post_of(self.world, message)
+            for _, message in sorted(stored.items())
+            if actor is None or message.visible_to(actor.id)
+        ]
+
+    def message(self, post: Post | int) -> Post | None:
+        """A post as it is now; None if it was deleted."""
+        message_id = post.id if isinstance(post, Post) else post
+        for messages in self.world.backend.messages.values():
+            if message_id in messages:
+                return post_of(self.world, messages[message_id])
+        return None
+
+    def state(self, viewer: str | None = None) -> dict[str, Any]:
+        """Everything, as JSON."""
+        names = list(self.world.channels)
+        posts = {name: [post.to_json() for post in self.messages(name, viewer)] for name in names}
+        if viewer is not None:
+            posts["dm"] = [post.to_json() for post in self.messages("dm", viewer)]
+        return {
+            "connected": self.connected,
+            "commands": self.commands(),
+            "members": {name: str(actor.id) for name, actor in self.world.members.items()},
+            "channels": posts,
+        }
+
+    async def until(self, condition: Callable[[], Any], within: float = 10.0, what: str = "the condition") -> Any:
+        """Wait until a condition about this Discord holds; return its value. TimeoutError says what was awaited."""
+        return await self.world.until(condition, within, what)
+
+    async def until_ready(self, *commands: str, within: float = 30.0) -> None:
+        """Wait until the bot is connected and has registered these commands (any, if none is named)."""
+
+        def ready() -> bool:
+            registered = self.commands()
+            return self.connected and bool(registered) and set(commands) <= set(registered)
+
+        await self.until(ready, within, f"a connected bot with the commands {', '.join(commands) or '(any)'}")
+
+    # ------------------------------------------------------------------------------------------- what members do
+
+    async def slash(self, member: str, command: str, /, *, where: str = "pictures", **options: Any) -> Answer:
+        """Type a command; returns with the bot's first answer, or without one after the deadline."""
+        return await self._members.slash(member, command, options, where)
+
+    async def autocomplete(
+        self, member: str, command: str, option: str, value: str, /, *, where: str = "pictures", **filled: Any
+    ) -> list[dict[str, Any]]:
+        """Type into an option; the choices the bot offers."""
+        return await self._members.autocomplete(member, command, option, value, filled, where)
+
+    async def click(
+        self, member: str, message: Post | int, *, label: str | None = None, custom_id: str | None = None
+    ) -> Answer:
+        """Click the button with exactly that label or custom_id."""
+        return await self._members.click(member, message, label=label, custom_id=custom_id)
+
+    async def submit(self, member: str, form: Answer, /, **values: Any) -> Answer:
+        """Send the form that an answer showed; values by custom_id."""
+        return await self._members.submit(member, form, values)
+
+    async def react(self, member: str, message: Post | int, emoji: str) -> None:
+        await self._members.react(member, message, emoji)
+
+    async def unreact(self, member: str, message: Post | int, emoji: str) -> None:
+        await self._members.react(member, message, emoji, reacted=False)
+
+    async def send(self, member: str, content: str, *, where: str = "pictures") -> Post:
+        return await self._members.send(member, content, where)
+
+    def drop_connections(self) -> None:
+        """Cut the bot's gateway connection without a word; it may come back with RESUME."""
+        self.gateway.drop_connections()

@@ -1,0 +1,137 @@
+"""A small bot for the playground's tests: every kind of thing that the real one does, and no pictures of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import struct
+import sys
+import zlib
+from typing import Any
+
+import discord
+import discord.gateway
+import discord.http
+import yarl
+from discord import app_commands
+
+
+def picture(width: int = 96, height: int = 96, colour: tuple[int, int, int] = (220, 30, 40)) -> bytes:
+    """A PNG of one colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = (b"\0" + bytes(colour) * width) * height
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+class Again(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"again:(?P<job>\d+)"):
+    """A button that carries only a number and works after a restart."""
+
+    def __init__(self, job: int) -> None:
+        super().__init__(discord.ui.Button(label="Rerun", custom_id=f"again:{job}"))
+        self.job = job
+
+    @classmethod
+    async def from_custom_id(cls, interaction: discord.Interaction, item: Any, match: Any, /) -> Again:
+        return cls(int(match["job"]))
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        await interaction.response.send_message(f"again {self.job} for {interaction.user.display_name}", ephemeral=True)
+
+
+class Form(discord.ui.Modal, title="A form"):
+    words: discord.ui.TextInput[Form] = discord.ui.TextInput(label="Words", custom_id="words")
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        await interaction.response.send_message(f"form says {self.words.value}")
+
+
+class SmallBot(discord.Client):
+    def __init__(self) -> None:
+        intents = discord.Intents.none()
+        intents.guilds = intents.guild_reactions = intents.dm_reactions = True
+        super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), guild_ready_timeout=0)
+        self.tree = app_commands.CommandTree(self)
+        for command in (imagine, form, silent, whisper):
+            self.tree.add_command(command)
+
+    async def setup_hook(self) -> None:
+        self.add_dynamic_items(Again)
+        await self.tree.sync()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: asyncio.ensure_future(self.close()))
+
+    async def on_ready(self) -> None:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        if self.user is None or payload.user_id == self.user.id:
+            return
+        channel = self.get_partial_messageable(payload.channel_id, guild_id=payload.guild_id)
+        await channel.get_partial_message(payload.message_id).reply(f"reacted with {payload.emoji}")
+        user = await self.fetch_user(payload.user_id)
+        await user.send("thank you for the reaction")
+
+
+@app_commands.command(name="imagine", description="Draw")
+@app_commands.describe(prompt="What to draw", scheduler="How", member="For whom")
+async def imagine(
+    interaction: discord.Interaction,
+    prompt: str,
+    scheduler: str = "ddim",
+    member: discord.Member | None = None,
+    source: discord.Attachment | None = None,
+) -> None:
+    await interaction.response.defer(thinking=True)
+    await interaction.edit_original_response(content="step 1 of 2", attachments=[_file(40, "preview")])
+    await asyncio.sleep(float(os.environ.get("STEP", "0")))
+    view = discord.ui.View(timeout=None)
+    view.add_item(Again(7))
+    embed = discord.Embed(title=prompt, description=f"{scheduler} for {member.display_name if member else 'all'}")
+    if source is not None:
+        embed.add_field(name="source", value=f"{source.filename} {len(await source.read())}")
+    message = await interaction.edit_original_response(
+        content="", embed=embed, attachments=[_file(96, prompt), _file(64, prompt)], view=view
+    )
+    await message.add_reaction("🔁")
+
+
+def _file(size: int, prompt: str) -> discord.File:
+    return discord.File(io.BytesIO(picture(size, size)), filename=f"{size}.png", description=f"alt: {prompt}")
+
+
+@imagine.autocomplete("scheduler")
+async def schedulers(_: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
+    return [app_commands.Choice(name=name, value=name) for name in ("ddim", "euler") if current in name]
+
+
+@app_commands.command(name="form", description="Show a form")
+async def form(interaction: discord.Interaction) -> None:
+    await interaction.response.send_modal(Form())
+
+
+@app_commands.command(name="silent", description="Never answer")
+async def silent(_: discord.Interaction) -> None:
+    """An interaction that nobody answers."""
+
+
+@app_commands.command(name="whisper", description="Answer in private")
+async def whisper(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("only for you", ephemeral=True)
+
+
+def main() -> int:
+    discord.http.Route.BASE = os.environ["DISCORD_API_BASE"]
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY_URL"])
+    discord.utils.setup_logging()
+    SmallBot().run(os.environ["DISCORD_TOKEN"], log_handler=None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
