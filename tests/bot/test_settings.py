@@ -1,0 +1,81 @@
+"""Settings: from the environment and `.env`, mistakes all at once and in words, secrets never."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.settings import BadSettings, Settings, read_settings, variable_of
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variables of ours, and no `.env` beside us."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable_of(field), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_defaults() -> None:
+    settings = read_settings()
+    assert settings.discord_token is None
+    assert (settings.model, settings.device, settings.dtype, settings.log_level) == ("builtin", "auto", "auto", "INFO")
+    assert settings.database == f"sqlite+aiosqlite:///{Path('data/bot.db').resolve()}"
+
+
+def test_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("MODEL=from-file/model\nDEVICE=cpu\nDISCORD_TOKEN=\nSOMETHING_ELSE=1\n")
+    monkeypatch.setenv("MODEL", "from-environment/model")
+    settings = read_settings()
+    assert (settings.model, settings.device) == ("from-environment/model", "cpu")
+    assert settings.discord_token is None, "an empty token is none"
+
+
+def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "DEVICE": "toaster",
+        "DTYPE": "int8",
+        "LOG_LEVEL": "LOUD",
+        "DISCORD_API_BASE": "ftp://x",
+        "DISCORD_GATEWAY_URL": "http://x",
+        "MODEL_CONFIG": "/no/such/folder",
+        "DATABASE_URL": "sqlite:///x.db",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettings) as error:
+        read_settings()
+    for name, value in wrong.items():
+        assert re.search(rf"^  {name}: .*{re.escape(value)}", str(error.value), re.MULTILINE), name
+    assert "pydantic" not in str(error.value).lower()
+
+
+def test_the_token_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", "s3cr3t")
+    monkeypatch.setenv("DTYPE", "int8")
+    with pytest.raises(BadSettings) as error:
+        read_settings()
+    assert "s3cr3t" not in str(error.value)
+    monkeypatch.delenv("DTYPE")
+    settings = read_settings()
+    assert "s3cr3t" not in repr(settings) + str(settings)
+    assert settings.discord_token is not None
+    assert settings.discord_token.get_secret_value() == "s3cr3t"
+
+
+def test_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_API_BASE", "http://127.0.0.1:8400/api/v10")
+    monkeypatch.setenv("DISCORD_GATEWAY_URL", "ws://127.0.0.1:8400/gw")
+    settings = read_settings()
+    assert str(settings.discord_api_base) == "http://127.0.0.1:8400/api/v10"
+    assert str(settings.discord_gateway_url) == "ws://127.0.0.1:8400/gw"
+
+
+def test_the_example_lists_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = (ROOT / ".env.example").read_text("utf-8")
+    listed = re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)
+    assert sorted(listed) == sorted(variable_of(field) for field in Settings.model_fields)
+    Path(".env").write_text(example)
+    assert read_settings() == Settings(_env_file=None)  # type: ignore[call-arg]
