@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.discord_ui import buttons, errors, reactions
+from bot.discord_ui import buttons, errors, permissions, reactions
 from bot.discord_ui.command_tree import CommandTree
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.imagine import Imagine
@@ -82,6 +82,9 @@ class ImageBot(commands.Bot):
     async def on_ready(self) -> None:
         """Connected; may happen again after a lost connection."""
         log.info("online as %s in %s servers", self.user, len(self.guilds))
+        if not self.guilds and self.application_id is not None:
+            link = discord.utils.oauth_url(self.application_id, permissions=permissions.INVITED_WITH)
+            log.info("invite it to a server: %s", link)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answers presses that nothing else will: buttons of older versions, and made-up ones."""

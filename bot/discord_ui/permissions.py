@@ -12,6 +12,9 @@ _NAMES = {
     "attach_files": "Attach Files",
 }
 
+#: What an invite link asks for: the above, and what puts the first 🔁 under a result.
+INVITED_WITH = discord.Permissions(**dict.fromkeys(_NAMES, True), add_reactions=True, read_message_history=True)
+
 
 class MissingPermissions(Refusal):
     """The bot could draw the picture and not deliver it."""
