@@ -69,6 +69,9 @@ def lock_folder(folder: Path, parts: AsyncExitStack) -> None:
 
 
 async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -> int:
+    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
+    if not token:
+        raise CannotConnect("DISCORD_TOKEN is not set. `python -m bot playground` needs none.")
     data = settings.data_dir.expanduser()
     config = str(settings.model_config_dir) if settings.model_config_dir else None
     spec = await asyncio.to_thread(inspect_model, settings.model, config)
@@ -101,9 +104,6 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -
     parts.push_async_callback(dispatcher.close)
     await dispatcher.start()
 
-    token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
-    if not token:
-        raise CannotConnect("DISCORD_TOKEN is not set. `python -m bot playground` needs none.")
     await first_of(stop.wait(), model_failure(dispatcher), stay_connected(bot, token))
     log.info("stopping")
     return 0

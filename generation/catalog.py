@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from generation.errors import InvalidRequest
-from generation.request import SEEDS, GenerationRequest, SchedulerName
+from generation.request import SEEDS, GenerationRequest, SchedulerName, clean_text
 
 MAX_ASPECT = 3.0  #: no side longer than this times the other; models draw everything twice beyond
 
@@ -77,8 +77,8 @@ class ModelSpec:
                 limits = f"a multiple of {self.size_multiple} from {self.min_size} to {self.max_size} for {self.name}"
                 raise InvalidRequest(field, limits, side)
         return GenerationRequest(
-            prompt=prompt,
-            negative_prompt=negative_prompt,
+            prompt=clean_text(prompt),
+            negative_prompt=clean_text(negative_prompt),
             model=self.name,
             width=width,
             height=height,

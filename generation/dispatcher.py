@@ -69,10 +69,14 @@ class Dispatcher:
         """Put the job in line. Raises QueueFull or ShuttingDown."""
         self.check_room()
         self._queue.push(job)
-        ticket = JobTicket(job, place=lambda: self._queue.place(job.id))
+        ticket = JobTicket(job, waiting=lambda: self._in_line(job.id))
         self._tickets[job.id] = ticket
         self._hand_out()
         return ticket
+
+    def _in_line(self, job_id: JobId) -> Progress | None:
+        place = self._queue.place(job_id)
+        return None if place is None else Progress(place=place, loading=not self._ready)
 
     def ticket(self, job_id: JobId) -> JobTicket | None:
         """The ticket of a job that is waiting or running."""

@@ -34,6 +34,7 @@ class FairQueue:
         self._finish: dict[str, float] = {}  #: requester -> finish tag of their last job, while above virtual time
         self._virtual_time = 0.0
         self._arrivals = 0
+        self._places: dict[JobId, int] | None = None  #: as last asked for; None after a change
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -50,6 +51,7 @@ class FairQueue:
         start = max(self._virtual_time, self._finish.get(job.requester, 0.0))
         entry = _Entry(start=start, arrival=self._arrivals, job=job, earliest=self._virtual_time)
         insort(self._entries, entry)
+        self._places = None
         self._finish[job.requester] = entry.finish
 
     def peek(self) -> Job | None:
@@ -61,6 +63,7 @@ class FairQueue:
         if not self._entries:
             return None
         entry = self._entries.pop(0)
+        self._places = None
         self._virtual_time = entry.start
         # A finish tag that virtual time has reached no longer holds anybody back.
         self._finish = {who: tag for who, tag in self._finish.items() if tag > self._virtual_time}
@@ -68,7 +71,9 @@ class FairQueue:
 
     def place(self, job_id: JobId) -> int | None:
         """The job's place in line, 1 being next; None when it does not wait here."""
-        return next((place for place, entry in enumerate(self._entries, 1) if entry.job.id == job_id), None)
+        if self._places is None:
+            self._places = {entry.job.id: place for place, entry in enumerate(self._entries, 1)}
+        return self._places.get(job_id)
 
     def cancel(self, job_id: JobId) -> Job | None:
         """Take a waiting job out and give its requester the turn back; None when it does not wait here."""
@@ -76,6 +81,7 @@ class FairQueue:
         if entry is None:
             return None
         self._entries.remove(entry)
+        self._places = None
         self._close_gap(entry)
         return entry.job
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
+from unicodedata import category
 
 from generation.errors import InvalidRequest
 
@@ -29,6 +30,22 @@ class SchedulerName(StrEnum):
     LCM = "LCM"
 
 
+#: Characters that turn the direction of the text around them, over the end of a message's line too.
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  #: not Cn: an emoji newer than this Python is there to see
+
+
+def clean_text(text: str) -> str:
+    """The text without control characters and half characters; line ends and tabs stay, and what joins emoji."""
+    return "".join(c for c in text if c in "\n\t" or (c not in _BIDI_CONTROLS and category(c) not in ("Cc", "Cs")))
+
+
+def has_something_to_see(text: str) -> bool:
+    """Whether there is more than spaces and invisible characters."""
+    return any(category(c) not in _INVISIBLE for c in text)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
     """One request for `count` images. Image i is drawn from seed + i mod 2^32.
@@ -49,7 +66,7 @@ class GenerationRequest:
     negative_prompt: str = ""
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip():
+        if not has_something_to_see(self.prompt):
             raise InvalidRequest("prompt", "some text", self.prompt)
         for field, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
             if len(text) > MAX_PROMPT:

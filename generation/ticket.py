@@ -14,6 +14,7 @@ class Progress:
     """A snapshot of a job: its place in line (1 is next) while it waits, its steps while it runs."""
 
     place: int | None = None
+    loading: bool = False  #: it waits because no worker has its model ready yet
     step: int = 0
     steps: int = 0
     preview: bytes | None = None  #: a small JPEG
@@ -22,9 +23,10 @@ class Progress:
 class JobTicket:
     """How one waits for a job. Progress is newest-wins; the result comes once and stays."""
 
-    def __init__(self, job: Job, *, place: Callable[[], int | None]) -> None:
+    def __init__(self, job: Job, *, waiting: Callable[[], Progress | None]) -> None:
+        """`waiting` says where the job is while it is in line, and None once it is not."""
         self.job = job
-        self._place = place
+        self._waiting = waiting
         self._latest = Progress()
         self._result: asyncio.Future[RenderedJob] = asyncio.get_running_loop().create_future()
         # A result nobody asks for is no reason for asyncio to complain.
@@ -33,8 +35,7 @@ class JobTicket:
     @property
     def progress(self) -> Progress:
         """Where the job is now."""
-        place = self._place()
-        return self._latest if place is None else Progress(place=place)
+        return self._waiting() or self._latest
 
     @property
     def done(self) -> bool:

@@ -10,6 +10,7 @@ import discord
 from discord import ui
 
 from bot.discord_ui import direct_messages, embeds, errors, members, permissions
+from bot.discord_ui.retries import through_dropped_connections
 from bot.services.errors import UnknownJob
 from generation.job import JobId
 
@@ -34,6 +35,7 @@ _LOOKS = {
 }
 
 
+_DELETE_ATTEMPTS = 4
 _TEMPLATE = rf"job:(?P<action>{'|'.join(ButtonAction)}):(?P<job_id>[0-9a-f]{{32}})"
 
 
@@ -99,8 +101,9 @@ async def _delete(interaction: discord.Interaction["ImageBot"], job_id: JobId) -
     await interaction.response.defer()
     job = await interaction.client.images.delete(job_id, members.member_of(interaction))
     with suppress(discord.NotFound):  # somebody was faster
-        await interaction.delete_original_response()
-    await direct_messages.tell_deleted(interaction.client, job, by=str(interaction.user.id))
+        await through_dropped_connections(interaction.delete_original_response, attempts=_DELETE_ATTEMPTS)
+    if job.deleted_at is None:
+        await direct_messages.tell_deleted(interaction.client, job, by=str(interaction.user.id))
 
 
 _PRESSES = {

@@ -30,12 +30,17 @@ class Content:
     @classmethod
     def progress(cls, job_id: JobId, request: GenerationRequest, requester: str, progress: Progress) -> "Content":
         """A job that waits or is being drawn."""
-        if progress.place is not None:
+        if progress.loading:
+            state = f"🕓 Loading the model; **place {progress.place}** in line"
+        elif progress.place is not None:
             state = f"🕓 In line: **place {progress.place}**"
         elif progress.step == 0:
             state = "🎨 Starting to draw"
         else:
+            # Over all pictures: of four pictures of 20 steps, step 40 of 80.
             state = f"🎨 {wording.bar(progress.step, progress.steps)} **step {progress.step} of {progress.steps}**"
+            if request.count > 1:
+                state += f" ({request.count} pictures)"
         preview = progress.preview if progress.place is None else None
         return cls(
             job_id=job_id,

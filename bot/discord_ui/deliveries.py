@@ -107,7 +107,7 @@ class Deliveries:
         """Deliver what was drawn before a restart, tell those whose jobs it ended. Returns at once."""
         for job in recovery.rendered:
             post = self._post(Place.stored(self._client, self._clock, job))
-            self.errand(post.deliver(job.id), name=f"deliver {job.id}")
+            self.errand(post.deliver(job), name=f"deliver {job.id}")
         if recovery.interrupted:
             self.errand(self._tell_interrupted(recovery.interrupted), name="tell the interrupted")
 

@@ -42,7 +42,7 @@ def info(job: JobRecord) -> PrivateAnswer:
     embed = discord.Embed(title="Parameters", colour=COLOUR)
     # A fence inside the prompt would end ours, and the copy would not be the prompt.
     fits = len(text) <= _MOST_PARAMETERS and "```" not in text
-    embed.description = f"```\n{text}\n```" if fits else "Too long for a message: see the file."
+    embed.description = f"```\n{text}\n```" if fits else "The parameters are in the attached file."
     for name, value in (
         ("Model", wording.shown(request.model)),
         ("Scheduler", request.scheduler),
@@ -76,7 +76,7 @@ def queue(view: QueueView) -> discord.Embed:
 def usage(used: Usage) -> discord.Embed:
     """What one member used today and what is left to them."""
     embed = discord.Embed(title="Your use today", colour=COLOUR)
-    embed.description = f"The day is UTC's; the next one begins {wording.relative(used.resets_at)}."
+    embed.description = f"The count starts again {wording.relative(used.resets_at)}, at midnight UTC."
     most = used.limits.images_a_day.value
     embed.add_field(name="Pictures", value=f"{used.images}" if most is None else f"{used.images} of {most}")
     embed.add_field(name="Jobs", value=str(used.jobs))
@@ -104,7 +104,7 @@ def limit_values(values: Any) -> str:
 
 def _limit(name: str, limit: EffectiveLimit) -> str:
     if limit.value is None:
-        return f"{LIMIT_NAMES[name]}: no limit"
+        return f"{LIMIT_NAMES[name]}: {'none' if name == 'cooldown' else 'no limit'}"
     source = f" ({_FROM[limit.scope]})" if limit.scope is not None else ""
     return f"{LIMIT_NAMES[name]}: **{limit.value}**{_UNITS.get(name, '')}{source}"
 

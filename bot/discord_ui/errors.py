@@ -10,7 +10,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from generation.errors import KnownError, Refusal, WorkerFault, new_reference
+from generation.errors import JobStopped, KnownError, Refusal, WorkerFault, new_reference
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,9 @@ def words_for(error: BaseException, *, doing: str) -> str:
             return with_reference(error.user_text, error.reference)
         case Refusal():
             log.info("%s: refused, %s", doing, error)
+            return error.user_text
+        case JobStopped():
+            log.info("%s: stopped, %s", doing, error)
             return error.user_text
         case KnownError():
             log.warning("%s: %s", doing, error)

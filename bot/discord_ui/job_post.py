@@ -12,11 +12,11 @@ from bot.discord_ui.content import Content
 from bot.discord_ui.errors import UNSENT, is_passing, is_too_large
 from bot.discord_ui.pacing import EditPacer
 from bot.discord_ui.places import Place
-from bot.discord_ui.retries import through_dropped_connections
-from bot.services.errors import StorageFault, UnknownJob
+from bot.discord_ui.retries import through_dropped_connections, written_down
+from bot.services.errors import UnknownJob
 from bot.services.images import ImageService, JobRecord
-from generation.errors import Interrupted
-from generation.job import Job, JobId
+from generation.errors import Interrupted, KnownError
+from generation.job import Job
 from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
@@ -58,48 +58,63 @@ class JobPost:
     async def follow(self, ticket: JobTicket) -> None:
         """Show the job's progress, then its end."""
         job = ticket.job
+        message, channel = str(self._place.message_id), str(self._place.channel_id)
         try:
-            await self._images.answered(job.id, str(self._place.message_id), channel=str(self._place.channel_id))
+            await written_down(
+                lambda: self._images.answered(job.id, message, channel=channel), doing=f"the message of job {job.id}"
+            )
             await self._show_progress(ticket)
             await ticket.result()
-            await self.deliver(job.id)
         except Exception as error:
-            words = errors.words_for(error, doing=f"job {job.id}")
-            await self.end(Content.ended(job.id, job.request, self._place.requester, words))
+            if not isinstance(error, KnownError):  # a fault of ours: nobody follows the job now, so nobody pays for it
+                await written_down(lambda: self._images.abandon(job.id), doing=f"the end of job {job.id}")
+            await self._apologize(job, error)
+        else:
+            await self.deliver(job)
         finally:
             self._pacer.leave(job.id)
 
-    async def deliver(self, job_id: JobId) -> None:
-        """Post the pictures of a rendered job: files and final buttons in one edit. Raises StorageFault."""
+    async def deliver(self, job: Job | JobRecord) -> None:
+        """Post the pictures of a rendered job: files and final buttons in one edit; or say why there are none."""
         try:
-            job = await self._images.job(job_id)
-            content = Content.result(job, self._place.requester, await self._images.pictures(job_id))
+            record = await self._images.job(job.id)
+            content = Content.result(record, self._place.requester, await self._images.pictures(job.id))
+            await self._insist(content)
         except UnknownJob:
             return  # deleted meanwhile
-        except StorageFault as error:
-            await self._images.undeliverable(job_id, error.code)
-            raise
-        try:
-            await self._insist(content)
         except UNSENT as error:
-            log.warning("the pictures of job %s cannot be posted: %r", job_id, error)
+            log.warning("the pictures of job %s cannot be posted: %r", job.id, error)
             # Where only the connection fails the row stays 'rendered': the next start posts it.
             if isinstance(error, discord.HTTPException) and not is_passing(error):
-                await self._images.undeliverable(job_id, f"discord_{error.code or error.status}")
+                await self._images.undeliverable(job.id, f"discord_{error.code or error.status}")
+        except Exception as error:
+            code = error.code if isinstance(error, KnownError) else "unexpected"
+            await self._images.undeliverable(job.id, code)
+            await self._apologize(job, error)
         else:
-            await self._images.posted(job_id, str(self._place.message_id), channel=job.channel)
+            message = str(self._place.message_id)
+            await written_down(
+                lambda: self._images.posted(job.id, message, channel=record.channel), doing=f"the post of job {job.id}"
+            )
             await self._invite_rerun()
 
     async def interrupt(self, job: Job | JobRecord) -> None:
-        """Say that the process stopped before the job was done."""
-        await self.end(Content.ended(job.id, job.request, self._place.requester, Interrupted().user_text))
+        """Say that the process stopped before the job was done; whoever cannot be reached is told at the next start."""
+        if await self._end(Content.ended(job.id, job.request, self._place.requester, Interrupted().user_text)):
+            await written_down(lambda: self._images.told(job.id), doing=f"the last word on job {job.id}")
 
-    async def end(self, content: Content) -> None:
-        """Say that there will be no pictures. The row knows it already; a message that is gone changes nothing."""
+    async def _apologize(self, job: Job | JobRecord, error: Exception) -> None:
+        words = errors.words_for(error, doing=f"job {job.id}")
+        await self._end(Content.ended(job.id, job.request, self._place.requester, words))
+
+    async def _end(self, content: Content) -> bool:
+        """Say that there will be no pictures. False when trying again later may help; else the matter is closed."""
         try:
             await self._insist(content)
         except UNSENT as error:
             log.info("nobody could be told the end of job %s: %r", content.job_id, error)
+            return not is_passing(error)
+        return True
 
     async def _insist(self, content: Content) -> None:
         """Say something that must arrive: before any progress, and again where a connection drops."""

@@ -10,10 +10,11 @@ _NAMES = {
     "send_messages_in_threads": "Send Messages in Threads",
     "embed_links": "Embed Links",
     "attach_files": "Attach Files",
+    "read_message_history": "Read Message History",
 }
 
 #: What an invite link asks for: the above, and what puts the first 🔁 under a result.
-INVITED_WITH = discord.Permissions(**dict.fromkeys(_NAMES, True), add_reactions=True, read_message_history=True)
+INVITED_WITH = discord.Permissions(**dict.fromkeys(_NAMES, True), add_reactions=True)
 
 
 class MissingPermissions(Refusal):
@@ -28,10 +29,10 @@ class MissingPermissions(Refusal):
         self.names = names
 
 
-def missing(permissions: discord.Permissions, *, in_thread: bool) -> tuple[str, ...]:
-    """The names of what is lacking, as Discord's settings show them."""
+def missing(permissions: discord.Permissions, *, in_thread: bool, reply: bool = False) -> tuple[str, ...]:
+    """The names of what is lacking, as Discord's settings show them. A reply needs one more."""
     send = "send_messages_in_threads" if in_thread else "send_messages"
-    needed = ("view_channel", send, "embed_links", "attach_files")
+    needed = ("view_channel", send, "embed_links", "attach_files", *(("read_message_history",) if reply else ()))
     return tuple(_NAMES[flag] for flag in needed if not getattr(permissions, flag))
 
 
@@ -43,10 +44,10 @@ def check_interaction(interaction: discord.Interaction) -> None:
         raise MissingPermissions(names)
 
 
-def check_channel(client: discord.Client, channel_id: int) -> None:
-    """The same for a place that no interaction describes. Raises MissingPermissions."""
+def check_reply(client: discord.Client, channel_id: int) -> None:
+    """The same for a reply there, which no interaction describes. Raises MissingPermissions."""
     found = _here(client, channel_id)
-    if found is not None and (names := missing(found[0], in_thread=found[1])):
+    if found is not None and (names := missing(found[0], in_thread=found[1], reply=True)):
         raise MissingPermissions(names)
 
 

@@ -10,6 +10,7 @@ import discord
 from bot.discord_ui import direct_messages, errors, permissions
 from bot.discord_ui.errors import UNSENT
 from bot.discord_ui.members import member_of_reaction
+from bot.discord_ui.retries import through_dropped_connections
 from bot.services.errors import NotAllowed, UnknownJob
 from bot.services.images import JobRecord
 from generation.job import JobStatus
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 _RERUN = frozenset("🔁🔄")
 _DELETE = frozenset("❌")
 _VARIATION_SELECTOR = "\ufe0f"  # some clients send it behind an emoji, some do not
+_DELETE_ATTEMPTS = 4
 _REFUSAL_SECONDS = 10.0  #: how long a refusal stays in a channel
 _RESULTS = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
 
@@ -53,7 +55,7 @@ def _is_by_bot(bot: "ImageBot", payload: discord.RawReactionActionEvent) -> bool
 
 
 async def _rerun(bot: "ImageBot", payload: discord.RawReactionActionEvent, job: JobRecord) -> None:
-    permissions.check_channel(bot, payload.channel_id)
+    permissions.check_reply(bot, payload.channel_id)
     member = member_of_reaction(bot, payload, job)
     place = bot.deliveries.reply_to(payload.channel_id, payload.message_id, member.name)
     ticket = await bot.images.rerun(job.id, member, at=place.whereabouts)
@@ -66,13 +68,14 @@ async def _delete(bot: "ImageBot", payload: discord.RawReactionActionEvent, job:
     except (NotAllowed, UnknownJob):
         return  # ❌ by others is an opinion, not a command
     with suppress(discord.NotFound):  # somebody was faster
-        await _message(bot, payload).delete()
+        await through_dropped_connections(_message(bot, payload).delete, attempts=_DELETE_ATTEMPTS)
     await direct_messages.tell_deleted(bot, job, by=str(payload.user_id))
 
 
 async def _refuse(bot: "ImageBot", payload: discord.RawReactionActionEvent, words: str) -> None:
     """Tell only whoever reacted; where their direct messages are closed, the channel, and not for long."""
-    if not await direct_messages.write(bot, payload.user_id, words):
+    where = f"https://discord.com/channels/{payload.guild_id or '@me'}/{payload.channel_id}/{payload.message_id}"
+    if not await direct_messages.write(bot, payload.user_id, f"About your {payload.emoji.name} on {where}:\n{words}"):
         bot.deliveries.errand(_refuse_here(bot, payload, words), name=f"refuse {payload.user_id}")
 
 

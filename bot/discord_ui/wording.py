@@ -14,8 +14,9 @@ def shown(text: str, most: int = SHOWN_PROMPT) -> str:
     if len(line) > most:
         line = line[: most - 1].rstrip() + "…"
     escaped = discord.utils.escape_markdown(line, ignore_links=False)
-    # What is left starts a mention, a timestamp or an emoji, or hides an address behind a word.
-    return discord.utils.escape_mentions(re.sub(r"(?<!\\)([<\[])", r"\\\1", escaped))
+    # What is left starts a mention, a timestamp or an emoji, or hides an address behind a word. A bracket behind an
+    # even number of backslashes is not escaped yet: they escape each other.
+    return discord.utils.escape_mentions(re.sub(r"(?<!\\)((?:\\\\)*)([<\[])", r"\1\\\2", escaped))
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 0, 1, 2, 6, 8, 9, 10, 11
 PRESENCE, VOICE_STATE = 3, 4
 #: Events kept for a RESUME. Discord keeps a few minutes' worth.
+ACK_DELAY = 0.05  #: seconds
 REPLAY = 5_000
 
 
@@ -142,7 +143,8 @@ class Gateway:
 
     async def _take(self, connection: Connection, session: Session | None, op: int, data: Any) -> Session | None:
         if op == HEARTBEAT:
-            connection.send_op(HEARTBEAT_ACK)
+            # Not at once, as over any network: discord.py notes when it sent the heartbeat only after it was sent.
+            asyncio.get_running_loop().call_later(ACK_DELAY, connection.send_op, HEARTBEAT_ACK)
         elif op == IDENTIFY:
             return await self._identify(connection, data)
         elif op == RESUME:

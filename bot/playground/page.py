@@ -143,4 +143,4 @@ class Page:
 
 
 def _caption(key: str) -> str:
-    return f"@{key.removeprefix('dm-').title()}" if key.startswith("dm-") else f"#{key}"
+    return f"DM {key.removeprefix('dm-').title()}" if key.startswith("dm-") else f"#{key}"

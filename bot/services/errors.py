@@ -7,7 +7,8 @@ KnownError
 │   ├── Blocked                 kept out by an admin
 │   ├── NotAllowed              not theirs, or a permission is missing
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
-│   └── AlreadyOver             too late to cancel
+│   ├── AlreadyOver             too late to cancel
+│   └── NothingToCancel         no job of theirs waits or runs
 └── StorageFault                (bot.storage.errors)
 """
 
@@ -17,7 +18,7 @@ from datetime import datetime
 from bot.storage.errors import StorageFault
 from generation.errors import Refusal
 
-__all__ = ["AlreadyOver", "Blocked", "LimitReached", "NotAllowed", "StorageFault", "UnknownJob"]
+__all__ = ["AlreadyOver", "Blocked", "LimitReached", "NotAllowed", "NothingToCancel", "StorageFault", "UnknownJob"]
 
 
 class LimitReached(Refusal):
@@ -67,3 +68,12 @@ class AlreadyOver(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This job is over already.")
+
+
+class NothingToCancel(Refusal):
+    """They did not say which job, and none of theirs is live."""
+
+    code = "nothing_to_cancel"
+
+    def __init__(self) -> None:
+        super().__init__("You have no job waiting or running.")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 STOPS_WITHIN = 10.0  #: seconds a worker may take to notice that a job was cancelled
+TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was interrupted
 
 
 class ImageService:
@@ -116,16 +118,21 @@ class ImageService:
         await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
 
     async def delete(self, job_id: JobId, member: Member) -> JobRecord:
-        """Remove a job's pictures and hide it; its row stays as history. Raises NotAllowed, UnknownJob."""
-        self._check_theirs(await self.job(job_id), member)
+        """Remove a job's pictures and hide it; its row stays as history. Raises NotAllowed, UnknownJob.
+
+        May be repeated, for a message that outlived the first time; the record is the one from before.
+        """
+        record = await self._record(job_id)
+        self._check_theirs(record, member)
+        if record.deleted_at is not None:
+            return record
         await self._stop(job_id)
         return await asyncio.shield(self._write(self._deleted(job_id), name=f"delete {job_id}"))
 
     async def job(self, job_id: JobId) -> JobRecord:
         """The job of that id. Raises UnknownJob, for a deleted one too."""
-        async with self._database.reading() as transaction:
-            record = await jobs.get(transaction, job_id)
-        if record is None or record.deleted_at is not None:
+        record = await self._record(job_id)
+        if record.deleted_at is not None:
             raise UnknownJob
         return record
 
@@ -163,6 +170,11 @@ class ImageService:
         """The pictures are there and nobody could be given them: failed, and not counted."""
         await self._finish(job_id, JobStatus.FAILED, code)
 
+    async def told(self, job_id: JobId) -> None:
+        """Whoever asked for an interrupted job knows it now, or can never be told."""
+        async with self._database.writing() as transaction:
+            await jobs.tell(transaction, job_id, self._clock())
+
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
         async with self._database.reading() as transaction:
@@ -171,7 +183,7 @@ class ImageService:
         def seen(job: Job, place: int | None) -> QueuedJob:
             mine = job.requester == member.id
             here = member.server is not None and servers.get(job.id) == member.server
-            ticket = self._dispatcher.ticket(job.id)
+            ticket = self._dispatcher.ticket(job.id) if place is None else None
             progress = ticket.progress if ticket is not None else Progress()
             return QueuedJob(
                 job_id=job.id,
@@ -208,12 +220,24 @@ class ImageService:
             return await jobs.live_of(transaction, member.id, server)
 
     async def recover(self) -> Recovery:
-        """What the last run left unfinished, once, before the dispatcher takes jobs: what it had not drawn is over."""
+        """What the last run left unfinished, once, before the dispatcher takes jobs: what it had not drawn is over.
+
+        Whoever could not be told of an earlier interruption is among the interrupted, for a week.
+        """
+        now = self._clock()
         async with self._database.writing() as transaction:
+            untold = await jobs.untold(transaction, now - TELLS_WITHIN)
             return Recovery(
-                interrupted=await jobs.interrupt_live(transaction, self._clock(), Interrupted.code),
+                interrupted=(*untold, *await jobs.interrupt_live(transaction, now, Interrupted.code)),
                 rendered=await jobs.rendered(transaction),
             )
+
+    async def _record(self, job_id: JobId) -> JobRecord:
+        async with self._database.reading() as transaction:
+            record = await jobs.get(transaction, job_id)
+        if record is None:
+            raise UnknownJob
+        return record
 
     async def _withdraw_after(self, reservation: asyncio.Task[None], job_id: JobId) -> None:
         """Whoever asked is gone: give back what was reserved for them."""
@@ -230,8 +254,10 @@ class ImageService:
     async def _deleted(self, job_id: JobId) -> JobRecord:
         async with self._database.writing() as transaction:
             record = await jobs.get(transaction, job_id)  # again: it may have been drawn meanwhile
-            if record is None or not await jobs.delete(transaction, job_id, self._clock()):
+            if record is None:
                 raise UnknownJob
+            if not await jobs.delete(transaction, job_id, self._clock()):
+                return record
             await jobs.finish(transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="deleted")
         for image in record.images:
             try:

@@ -108,7 +108,7 @@ class Limits:
         if (seconds := limits.cooldown.value) and use.last_accepted_at is not None:
             over = use.last_accepted_at + timedelta(seconds=seconds)
             if now < over:
-                raise _reached("cooldown", seconds, "That many seconds must lie between your jobs.", over)
+                raise _reached("cooldown", seconds, "That is how many seconds lie between your jobs.", over)
         if (most := limits.jobs_at_once.value) is not None and use.waiting_or_running >= most:
             doing = f"You have {use.waiting_or_running} waiting or running"
             raise _reached(

@@ -165,6 +165,17 @@ async def interrupt_live(transaction: Transaction, at: datetime, error_code: str
     )
 
 
+async def untold(transaction: Transaction, since: datetime) -> tuple[JobRecord, ...]:
+    """The jobs interrupted since then whose message does not say so yet."""
+    open_ = (JobRow.status == JobStatus.INTERRUPTED) & JobRow.told_at.is_(None) & (JobRow.ended_at >= since)
+    return await _records(transaction, open_ & JobRow.message.is_not(None) & JobRow.deleted_at.is_(None))
+
+
+async def tell(transaction: Transaction, job_id: JobId, at: datetime) -> None:
+    """Note that the requester was told of the job's bad end."""
+    await transaction.execute(update(JobRow).where(JobRow.id == job_id).values(told_at=at))
+
+
 async def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
     """Mark a job as deleted; its row stays as history. False when it was so already."""
     changed = await transaction.execute(

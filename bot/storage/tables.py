@@ -86,7 +86,7 @@ class JobRow(Table):
         Index(None, "requester", "server", "accepted_at"),  # limits
         Index(None, "server", "accepted_at"),  # statistics
         Index(None, "channel", "message"),  # reactions
-        Index(None, "status"),  # recovery
+        Index(None, "status", "requester"),  # recovery, and what a member has waiting or running
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -117,6 +117,7 @@ class JobRow(Table):
     started_at: Mapped[datetime | None]
     rendered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]  #: when the message of an interrupted job began to say so
     deleted_at: Mapped[datetime | None]
     starts: Mapped[int]
     cost: Mapped[float]

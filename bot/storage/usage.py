@@ -29,7 +29,9 @@ async def of_member(transaction: Transaction, requester: str, server: str | None
     )
     jobs, images, seconds = (await transaction.execute(today)).one()
     live = await transaction.scalar(select(_JOBS).where(theirs, JobRow.status.in_(LIVE)))
-    last = await transaction.scalar(select(func.max(JobRow.accepted_at)).where(counted))
+    last = await transaction.scalar(
+        select(JobRow.accepted_at).where(counted).order_by(JobRow.accepted_at.desc()).limit(1)
+    )
     return DayUse(
         jobs=jobs,
         images=int(images),

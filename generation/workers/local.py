@@ -17,6 +17,7 @@ from generation.workers.stream import EventStream
 
 log = logging.getLogger(__name__)
 
+LOADING_GRACE = 3.0  #: seconds to wait, when closing, for a model that is being loaded
 OPEN_KEYS = 2  #: picture sizes drawn side by side; more would only thin the batches out
 
 
@@ -106,7 +107,9 @@ class LocalWorker:
             live.cancelled.set()
         self._inbox.put(None)
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join)
+            # A thread that still loads cannot be told to stop; it is a daemon and ends with the process.
+            loading = self._started is not None and not self._started.done()
+            await asyncio.to_thread(self._thread.join, LOADING_GRACE if loading else None)
             # What the thread said last is still on its way through the loop.
             await asyncio.sleep(0)
 

@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("started_at", MOMENT, nullable=True),
         sa.Column("rendered_at", MOMENT, nullable=True),
         sa.Column("ended_at", MOMENT, nullable=True),
+        sa.Column("told_at", MOMENT, nullable=True),
         sa.Column("deleted_at", MOMENT, nullable=True),
         sa.Column("starts", sa.Integer(), nullable=False),
         sa.Column("cost", sa.Double(), nullable=False),
@@ -68,7 +69,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_jobs_parent_id"), "jobs", ["parent_id"])
     op.create_index(op.f("ix_jobs_requester_server_accepted_at"), "jobs", ["requester", "server", "accepted_at"])
     op.create_index(op.f("ix_jobs_server_accepted_at"), "jobs", ["server", "accepted_at"])
-    op.create_index(op.f("ix_jobs_status"), "jobs", ["status"])
+    op.create_index(op.f("ix_jobs_status_requester"), "jobs", ["status", "requester"])
     op.create_table(
         "servers",
         sa.Column("id", SNOWFLAKE, nullable=False),

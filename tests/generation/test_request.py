@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generation.errors import BrokenImage, DoesNotFit, InvalidRequest, KnownError, QueueFull, WorkerFault
-from generation.request import GenerationRequest, SchedulerName
+from generation.request import GenerationRequest, SchedulerName, clean_text
 
 VALID: dict[str, Any] = {
     "prompt": "a red heart",
@@ -27,6 +27,7 @@ VALID: dict[str, Any] = {
     ("field", "value", "named", "limits"),
     [
         ("prompt", "   ", "prompt", "some text"),
+        ("prompt", "\u200b\u202e\n", "prompt", "some text"),
         ("prompt", "x" * 6001, "prompt", "6000 characters"),
         ("negative_prompt", "x" * 6001, "negative prompt", "6000 characters"),
         ("width", 63, "width", "multiple of 8"),
@@ -51,6 +52,12 @@ def test_out_of_range_is_refused_in_words(field: str, value: Any, named: str, li
     assert limits in sentence
     assert "you gave" in sentence
     assert len(sentence) < 200
+
+
+def test_text_is_cleaned_of_what_nobody_types() -> None:
+    assert clean_text("a\x00 red\x1b[31m\u202eheart\n\ttwo") == "a red[31mheart\n\ttwo"
+    family = "👩\u200d👩\u200d👧 ❤️"
+    assert clean_text(family) == family
 
 
 def test_lcm_takes_no_more_steps_than_it_was_distilled_at() -> None:

@@ -12,7 +12,7 @@ from bot.discord_ui.embeds import limit_values
 from bot.discord_ui.members import member_of
 from bot.services.admin import AdminService
 from bot.services.limits import LIMIT_RANGES, LimitScope, LimitValues
-from generation.errors import InvalidRequest
+from generation.errors import Refusal
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import ImageBot
@@ -72,7 +72,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
             cooldown=cooldown,
         )
         if changes == LimitValues():
-            raise InvalidRequest("limits", "at least one of the options", "none")
+            raise Refusal("Name at least one limit to set.")
         scope, subject = _scope(role, member)
         values = await self._admin.set_limits(member_of(interaction), scope, subject, changes)
         words = f"Limits for {admin_embeds.subject(scope, subject)} are now:\n{limit_values(values)}"
@@ -90,8 +90,10 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         await interaction.response.defer(ephemeral=True)
         scope, subject = _scope(role, member)
         was_set = await self._admin.reset_limits(member_of(interaction), scope, subject)
-        words = "are removed." if was_set else "were not set; nothing changed."
-        await interaction.edit_original_response(content=f"Limits for {admin_embeds.subject(scope, subject)} {words}")
+        words = "were removed." if was_set else "were not set; nothing changed."
+        await interaction.edit_original_response(
+            content=f"The limits for {admin_embeds.subject(scope, subject)} {words}"
+        )
 
     @app_commands.command()
     @app_commands.describe(days="How many days back")
@@ -112,7 +114,9 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         """Keep a member from asking for pictures here"""
         await interaction.response.defer(ephemeral=True)
         await self._admin.block(member_of(interaction), str(member.id), reason)
-        await interaction.edit_original_response(content=f"{member.mention} is blocked here.")
+        await interaction.edit_original_response(
+            content=f"{member.mention} is blocked on this server. In direct messages with me they can still draw."
+        )
 
     @app_commands.command()
     @app_commands.describe(member="Whom")
@@ -126,7 +130,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
 def _scope(role: discord.Role | None, member: discord.Member | None) -> tuple[LimitScope, str | None]:
     if role is not None and member is not None:
-        raise InvalidRequest("role and member", "one of the two", "both")
+        raise Refusal("Choose a role or a member, not both.")
     if member is not None:
         return LimitScope.MEMBER, str(member.id)
     if role is not None:

@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.discord_ui import embeds, options, wording
 from bot.discord_ui.members import member_of
-from bot.services.errors import AlreadyOver, UnknownJob
+from bot.services.errors import NothingToCancel, UnknownJob
 from bot.services.images import ImageService, JobRecord
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Jobs(commands.Cog):
         member = member_of(interaction)
         own = [job for job in await self._images.live_jobs(member) if job.requester == member.id]
         if not own:
-            raise AlreadyOver()
+            raise NothingToCancel()
         return max(own, key=lambda job: job.accepted_at).id
 
 

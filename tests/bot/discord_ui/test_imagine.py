@@ -7,6 +7,7 @@ import discord
 import pytest
 
 from bot.discord_ui.pacing import MESSAGE_INTERVAL
+from bot.services.errors import StorageFault
 from generation.errors import DoesNotFit
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, labels, words
@@ -279,3 +280,45 @@ async def test_only_unprivileged_intents(world: World) -> None:
     assert intents.dm_reactions
     assert world.parts.bot.allowed_mentions is not None
     assert world.parts.bot.allowed_mentions.to_dict() == discord.AllowedMentions.none().to_dict()
+
+
+async def test_a_busy_database_does_not_take_a_shown_picture_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted, busy = world.parts.images.posted, [StorageFault(detail="database is locked")] * 2
+
+    async def posted_at_last(*args: Any, **kwargs: Any) -> None:
+        if busy:
+            raise busy.pop()
+        await posted(*args, **kwargs)
+
+    monkeypatch.setattr(world.parts.images, "posted", posted_at_last)
+    drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(drawn.response.attachments) == 1
+    assert not busy
+    assert (await world.jobs())[0].status is JobStatus.POSTED
+
+
+async def test_a_picture_that_can_never_be_written_down_stays_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*args: Any, **kwargs: Any) -> None:
+        raise StorageFault(detail="disk full")
+
+    monkeypatch.setattr(world.parts.images, "posted", never)
+    drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(drawn.response.attachments) == 1
+    assert (await world.jobs())[0].status is JobStatus.RENDERED, "the next start looks after it"
+
+
+async def test_a_fault_while_following_costs_nobody_anything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.expects_errors = True
+
+    async def broken(*args: Any, **kwargs: Any) -> None:
+        raise KeyError("a bug of ours")
+
+    monkeypatch.setattr(world.parts.images, "answered", broken)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert "reference" in answer.response.content
+    (job,) = await world.jobs()
+    assert job.status is JobStatus.CANCELLED

@@ -69,7 +69,7 @@ async def test_others_may_not_cancel(world: World) -> None:
     await world.until(lambda: not world.parts.dispatcher.running())
 
 
-@pytest.mark.parametrize(("options", "expected"), [({}, "over"), ({"job": "nonsense"}, "do not know")])
+@pytest.mark.parametrize(("options", "expected"), [({}, "no job waiting"), ({"job": "nonsense"}, "do not know")])
 async def test_nothing_to_cancel(world: World, options: dict[str, Any], expected: str) -> None:
     answer = await world.alice.slash(world.channel, "cancel", **options)
     assert answer.ephemeral

@@ -30,6 +30,14 @@ def test_mentions_are_broken(prompt: str) -> None:
     assert AllowedMentions.none().to_dict() == {"parse": []}
 
 
+@pytest.mark.parametrize("backslashes", range(5))
+@pytest.mark.parametrize("mention", ["<@1>", "<#1>", "<t:1:R>", "<:a:1>", "[x](y)"])
+def test_backslashes_do_not_save_a_mention(backslashes: int, mention: str) -> None:
+    shown = wording.shown("\\" * backslashes + mention)
+    before = shown[: shown.index(mention[0])]
+    assert (len(before) - len(before.rstrip("\\"))) % 2 == 1, "an odd number of backslashes: the bracket is text"
+
+
 @given(st.text(max_size=7000))
 def test_a_prompt_is_one_short_line(prompt: str) -> None:
     shown = wording.shown(prompt)

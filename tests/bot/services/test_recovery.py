@@ -56,3 +56,26 @@ async def test_the_first_end_wins(open_house, house, ann, here):
 
     assert (await house.images.job(ticket.job.id)).status is JobStatus.INTERRUPTED
     assert house.pictures_on_disk() == []
+
+
+async def test_whoever_could_not_be_told_is_told_by_a_later_start(open_house, house, ann, here, clock):
+    """The first start after the crash may fail before it can say a word: no network, a wrong token, no model."""
+    ticket = await house.images.imagine(house.request(), ann, at=here)
+    await house.images.answered(ticket.job.id, "6000")
+    await (await open_house()).images.recover()
+
+    clock.pass_(hours=1)
+    later = (await open_house()).images
+    (untold,) = (await later.recover()).interrupted
+    assert (untold.id, untold.message) == (ticket.job.id, "6000")
+
+    await later.told(untold.id)
+    assert (await later.recover()).interrupted == ()
+
+
+async def test_after_a_week_it_is_no_news(open_house, house, ann, here, clock):
+    ticket = await house.images.imagine(house.request(), ann, at=here)
+    await house.images.answered(ticket.job.id, "6000")
+    await (await open_house()).images.recover()
+    clock.pass_(days=8)
+    assert (await (await open_house()).images.recover()).interrupted == ()

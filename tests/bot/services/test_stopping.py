@@ -94,11 +94,18 @@ async def test_a_deleted_job_leaves_its_row_and_no_picture(house, ann):
 async def test_of_two_deletions_one_wins(house, ann, moderator):
     job_id = await house.drawn(ann)
 
-    outcomes = await asyncio.gather(
-        house.images.delete(job_id, ann), house.images.delete(job_id, moderator), return_exceptions=True
-    )
+    records = await asyncio.gather(house.images.delete(job_id, ann), house.images.delete(job_id, moderator))
 
-    assert sorted(isinstance(outcome, UnknownJob) for outcome in outcomes) == [False, True]
+    assert sorted(record.deleted_at is None for record in records) == [False, True]
+
+
+async def test_a_deletion_may_be_repeated_by_those_who_may(house, ann, bob):
+    job_id = await house.drawn(ann)
+    await house.images.delete(job_id, ann)
+
+    assert (await house.images.delete(job_id, ann)).deleted_at is not None
+    with pytest.raises(NotAllowed):
+        await house.images.delete(job_id, bob)
 
 
 async def test_deleting_a_running_job_cancels_it(house, ann, running):
