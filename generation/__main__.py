@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import re
 import sys
 import uuid
@@ -61,7 +62,7 @@ async def _draw(spec: ModelSpec, requests: list[GenerationRequest], options: arg
             print(f"{request.prompt!r}: {_plain(outcome)}", file=sys.stderr)
             continue
         for image in journal.results[ticket.job.id].images:
-            path = options.out / f"{_slug(request.prompt)}-{image.seed}.png"
+            path = _free(options.out / f"{_slug(request.prompt)}-{image.seed}.png")
             path.write_bytes(image.png)
             print(f"{path}  ({image.width}x{image.height}, seed {image.seed}, {outcome.device_seconds:.1f} s)")
     return 1 if failed else 0
@@ -93,6 +94,12 @@ def _plain(error: BaseException) -> str:
     if isinstance(error, ModelUnavailable):
         return f"{error.user_text} {error.detail}"
     return error.user_text.replace("**", "") if isinstance(error, KnownError) else repr(error)
+
+
+def _free(path: Path) -> Path:
+    """The path, or one with a number, where no file is yet."""
+    candidates = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
+    return next(candidate for candidate in candidates if not candidate.exists())
 
 
 def _slug(prompt: str) -> str:

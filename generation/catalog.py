@@ -1,6 +1,7 @@
 """The models on offer: their native sizes, defaults and limits."""
 
 import math
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class ModelSpec:
     default_guidance: float = 7.5
     default_scheduler: SchedulerName = SchedulerName.DPMPP_2M_KARRAS
     examples: tuple[str, ...] = ()  #: prompts it does well
+    vocabulary: tuple[str, ...] = ()  #: all it can draw, in the words people use; empty for models that know the world
 
     def size_of(self, aspect: str) -> tuple[int, int]:
         """(width, height) in pixels for an aspect such as "16:9": the native number of pixels, rounded to what fits.
@@ -51,6 +53,13 @@ class ModelSpec:
         if not 1 / MAX_ASPECT <= ratio <= MAX_ASPECT:
             raise InvalidRequest("aspect", limits, aspect)
         return self._rounded(self.native_size * math.sqrt(ratio)), self._rounded(self.native_size / math.sqrt(ratio))
+
+    def hint_for(self, prompt: str) -> str | None:
+        """A gentle word for a prompt in which this model will recognise nothing; None when there is no need for one."""
+        words = _words(prompt)
+        if not self.vocabulary or any(_contains(words, _words(known)) for known in self.vocabulary):
+            return None
+        return f"The model {self.name} knows none of these words. It draws, for example: {', '.join(self.examples)}."
 
     def request(
         self,
@@ -71,7 +80,8 @@ class ModelSpec:
         `width` and `height` go before `aspect`. Raises InvalidRequest.
         """
         default_width, default_height = self.size_of(aspect)
-        width, height = width or default_width, height or default_height
+        width = default_width if width is None else width
+        height = default_height if height is None else height
         for field, side in (("width", width), ("height", height)):
             if not self.min_size <= side <= self.max_size or side % self.size_multiple:
                 limits = f"a multiple of {self.size_multiple} from {self.min_size} to {self.max_size} for {self.name}"
@@ -118,6 +128,16 @@ class ModelCatalog:
             if spec.name.casefold() == name.strip().casefold():
                 return spec
         raise InvalidRequest("model", "one of " + ", ".join(spec.name for spec in self), name)
+
+
+def _words(text: str) -> list[str]:
+    """Lower-case words, plurals as their singular, roughly: enough to find "hearts" in a vocabulary with "heart"."""
+    found = re.findall(r"[\w'-]+", text.casefold())
+    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
+
+
+def _contains(words: list[str], part: list[str]) -> bool:
+    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))
 
 
 def scheduler_named(name: str) -> SchedulerName:

@@ -43,6 +43,7 @@ class Dispatcher:
         self._running: dict[JobId, tuple[Job, Worker]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._first_ready: asyncio.Future[None] | None = None
+        self._dead: KnownError | None = None  #: why no worker will ever draw
         self._closing = False
         self._closed: asyncio.Task[None] | None = None
 
@@ -59,14 +60,16 @@ class Dispatcher:
         await asyncio.shield(self._first_ready)
 
     def check_room(self) -> None:
-        """Whether a job could be submitted now. Raises QueueFull or ShuttingDown."""
+        """Whether a job could be submitted now. Raises QueueFull, ShuttingDown, or why no worker could start."""
         if self._closing:
             raise ShuttingDown()
+        if self._dead is not None:
+            raise self._dead
         if len(self._queue) >= self._queue.capacity:
             raise QueueFull(self._queue.capacity)
 
     def submit(self, job: Job) -> JobTicket:
-        """Put the job in line. Raises QueueFull or ShuttingDown."""
+        """Put the job in line. Raises what `check_room` raises."""
         self.check_room()
         self._queue.push(job)
         ticket = JobTicket(job, waiting=lambda: self._in_line(job.id))
@@ -91,7 +94,7 @@ class Dispatcher:
         return tuple(job for job, _ in self._running.values())
 
     async def cancel(self, job_id: JobId) -> bool:
-        """Cancel a waiting or running job; False when there is nothing left to cancel."""
+        """Cancel a waiting or running job; False when nobody draws it, or nobody does any more."""
         if (job := self._queue.cancel(job_id)) is not None:
             # Shielded: whoever pressed the button may vanish, the row must still be written.
             await asyncio.shield(self._spawn(self._end(job, JobStatus.CANCELLED, Cancelled(), 0.0), name="cancel"))
@@ -109,18 +112,23 @@ class Dispatcher:
         await asyncio.shield(self._closed)
 
     async def _close(self) -> None:
-        while (job := self._queue.pop()) is not None:
-            await self._end(job, JobStatus.INTERRUPTED, Interrupted(), 0.0)
-        await asyncio.gather(*(worker.close() for worker in self._workers))
+        waiting = self._end_waiting(JobStatus.INTERRUPTED, Interrupted())
+        await asyncio.gather(waiting, *(worker.close() for worker in self._workers))
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def _start_workers(self, first_ready: asyncio.Future[None]) -> None:
         starts = (self._start_worker(worker, first_ready) for worker in self._workers)
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        if len(failures) == len(self._workers):
-            first_ready.set_exception(failures[0])
+        failures = [outcome for outcome in outcomes if isinstance(outcome, KnownError)]
+        if len(failures) == len(self._workers) and not self._closing:
+            self._dead = failures[0]
+            first_ready.set_exception(self._dead)
+            await self._end_waiting(JobStatus.FAILED, self._dead)
+
+    async def _end_waiting(self, status: JobStatus, error: KnownError) -> None:
+        while (job := self._queue.pop()) is not None:
+            await self._end(job, status, error, 0.0)
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
         try:
@@ -141,12 +149,19 @@ class Dispatcher:
         The next job is never skipped for one behind it that would fit: that would starve the large ones.
         """
         while not self._closing and (job := self._queue.peek()) is not None:
-            worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
-            if worker is None:
-                return
-            self._queue.pop()
+            try:
+                worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
+                if worker is None:
+                    return
+                self._queue.pop()
+                events = worker.draw(job)
+            except Exception as error:
+                self._queue.cancel(job.id)
+                fault = _fault(job, error)
+                self._spawn(self._end(job, JobStatus.FAILED, fault, 0.0), name=f"job {job.id}")
+                continue
             self._running[job.id] = (job, worker)
-            self._spawn(self._run(job, worker.draw(job)), name=f"job {job.id}")
+            self._spawn(self._run(job, events), name=f"job {job.id}")
 
     async def _run(self, job: Job, events: EventStream) -> None:
         """See one job from its worker to its end."""
@@ -156,14 +171,17 @@ class Dispatcher:
             async with aclosing(events):
                 await self._journal.started(job)
                 outcome, device_seconds = await self._follow(job, events)
-            self._hand_out()  # the stream is closed, its room is free
-            if isinstance(outcome, GenerationResult):
-                rendered = await self._journal.rendered(job, outcome)
-                self._leave(job, rendered)
-                return
         except Exception as error:
-            outcome = error if isinstance(error, KnownError) else WorkerFault(new_reference(), detail=repr(error))
-            log.exception("job %s failed, reference %s", job.id, getattr(outcome, "reference", "-"))
+            outcome = _fault(job, error)
+        # The stream is closed: its room is free, and there is nothing left that a worker could cancel.
+        del self._running[job.id]
+        self._hand_out()
+        if isinstance(outcome, GenerationResult):
+            try:
+                self._leave(job, await self._journal.rendered(job, outcome))
+                return
+            except Exception as error:
+                outcome = _fault(job, error)
         match outcome:
             case Cancelled() if self._closing:
                 await self._end(job, JobStatus.INTERRUPTED, Interrupted(), device_seconds)
@@ -202,7 +220,6 @@ class Dispatcher:
 
     def _leave(self, job: Job, outcome: RenderedJob | KnownError) -> None:
         """The job is over: its ticket resolves and its room goes to the next one."""
-        self._running.pop(job.id, None)
         self._tickets.pop(job.id).resolve(outcome)
         self._hand_out()
 
@@ -211,3 +228,13 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _fault(job: Job, error: Exception) -> KnownError:
+    """What ended a job from outside the worker, in words; the trace goes to the log under a reference."""
+    if isinstance(error, KnownError):
+        log.info("job %s ended: %s", job.id, error)
+        return error
+    fault = WorkerFault(new_reference(), detail=repr(error))
+    log.error("job %s failed, reference %s", job.id, fault.reference, exc_info=error)
+    return fault

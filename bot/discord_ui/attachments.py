@@ -9,8 +9,16 @@ import discord
 from PIL import Image
 
 from bot.services.images import Picture
+from generation.metadata import enlarged
 
 MAX_ALT_TEXT = 1024  #: characters of a file's description, Discord's limit
+TINY = 256  #: pixels of the longer side; what is smaller looks like a stamp among messages
+TINY_FACTOR = 4
+
+
+def shown_larger(width: int, height: int) -> int:
+    """How many times larger a picture is shown than it was drawn."""
+    return TINY_FACTOR if max(width, height) < TINY else 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +31,10 @@ class Attachment:
 
     @classmethod
     def picture(cls, picture: Picture, prompt: str) -> Self:
-        """A finished picture; whoever cannot see it hears what was asked for."""
-        return cls(filename=picture.filename, data=picture.png, alt_text=f"{prompt} (seed {picture.seed})")
+        """A finished picture, a tiny one enlarged; whoever cannot see it hears what was asked for. Slow."""
+        factor = shown_larger(picture.width, picture.height)
+        data = enlarged(picture.png, factor) if factor > 1 else picture.png
+        return cls(filename=picture.filename, data=data, alt_text=f"{prompt} (seed {picture.seed})")
 
     @classmethod
     def preview(cls, jpeg: bytes, prompt: str) -> Self:

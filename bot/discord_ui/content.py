@@ -6,7 +6,7 @@ from typing import Any
 import discord
 
 from bot.discord_ui import wording
-from bot.discord_ui.attachments import Attachment
+from bot.discord_ui.attachments import Attachment, shown_larger
 from bot.discord_ui.buttons import ButtonAction, button_row
 from bot.discord_ui.embeds import COLOUR
 from bot.services.images import JobRecord, Picture
@@ -28,8 +28,10 @@ class Content:
     attachments: tuple[Attachment, ...] = ()
 
     @classmethod
-    def progress(cls, job_id: JobId, request: GenerationRequest, requester: str, progress: Progress) -> "Content":
-        """A job that waits or is being drawn."""
+    def progress(
+        cls, job_id: JobId, request: GenerationRequest, requester: str, progress: Progress, hint: str | None = None
+    ) -> "Content":
+        """A job that waits or is being drawn; `hint` is what else whoever asked should know."""
         if progress.loading:
             state = f"🕓 Loading the model; **place {progress.place}** in line"
         elif progress.place is not None:
@@ -45,18 +47,20 @@ class Content:
         return cls(
             job_id=job_id,
             text=f"{state} for {requester}",
-            embed=_embed(request),
+            embed=_embed(request, hint),
             buttons=(ButtonAction.CANCEL,),
             attachments=(Attachment.preview(preview, request.prompt),) if preview else (),
         )
 
     @classmethod
-    def result(cls, job: JobRecord, requester: str, pictures: tuple[Picture, ...]) -> "Content":
-        """A job whose pictures are done."""
+    def result(
+        cls, job: JobRecord, requester: str, pictures: tuple[Picture, ...], hint: str | None = None
+    ) -> "Content":
+        """A job whose pictures are done. Slow: tiny pictures are enlarged."""
         request = job.request
-        embed = _embed(request)
+        embed = _embed(request, hint)
         embed.add_field(name="Seed" if request.count == 1 else "Seeds", value=_seeds(request))
-        embed.add_field(name="Size", value=f"{request.width}×{request.height}")
+        embed.add_field(name="Size", value=_size(request))
         if job.rendered_at is not None:
             taken = (job.rendered_at - job.accepted_at).total_seconds()
             embed.add_field(name="Time taken", value=wording.seconds(max(taken, 0.0)))
@@ -105,8 +109,14 @@ class Content:
         }
 
 
-def _embed(request: GenerationRequest) -> discord.Embed:
-    return discord.Embed(description=wording.shown(request.prompt), colour=COLOUR)
+def _embed(request: GenerationRequest, hint: str | None = None) -> discord.Embed:
+    return discord.Embed(description=wording.shown(request.prompt), colour=COLOUR).set_footer(text=hint)
+
+
+def _size(request: GenerationRequest) -> str:
+    factor = shown_larger(request.width, request.height)
+    shown = f", shown {factor}× larger" if factor > 1 else ""
+    return f"{request.width}×{request.height}{shown}"
 
 
 def _seeds(request: GenerationRequest) -> str:

@@ -78,7 +78,10 @@ class JobPost:
         """Post the pictures of a rendered job: files and final buttons in one edit; or say why there are none."""
         try:
             record = await self._images.job(job.id)
-            content = Content.result(record, self._place.requester, await self._images.pictures(job.id))
+            pictures = await self._images.pictures(job.id)
+            content = await asyncio.to_thread(
+                Content.result, record, self._place.requester, pictures, self._images.hint_for(record.request)
+            )
             await self._insist(content)
         except UnknownJob:
             return  # deleted meanwhile
@@ -151,7 +154,9 @@ class JobPost:
                 log.info("progress of job %s was not shown: %r", ticket.job.id, error)
 
     def _progress(self, ticket: JobTicket) -> Content:
-        return Content.progress(ticket.job.id, ticket.job.request, self._place.requester, ticket.progress)
+        job = ticket.job
+        hint = self._images.hint_for(job.request)
+        return Content.progress(job.id, job.request, self._place.requester, ticket.progress, hint)
 
     async def _invite_rerun(self) -> None:
         """Put the first reaction there, so that everybody else needs one click."""

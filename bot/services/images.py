@@ -175,6 +175,13 @@ class ImageService:
         async with self._database.writing() as transaction:
             await jobs.tell(transaction, job_id, self._clock())
 
+    def hint_for(self, request: GenerationRequest) -> str | None:
+        """A gentle word for whoever asks a model for what it cannot know."""
+        try:
+            return self.catalog.get(request.model).hint_for(request.prompt)
+        except Refusal:
+            return None  # a model that is no longer on offer
+
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
         async with self._database.reading() as transaction:

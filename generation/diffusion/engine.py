@@ -42,6 +42,7 @@ class DiffusionEngine:
         self._caps: dict[BatchKey, int] = {}  #: rows that fitted after memory ran out
         self._events: list[WorkerEvent] = []
         self._previews: PreviewMap | None = None
+        self._previews_work = True
         self.unet_rows = 0  #: rows sent through the U-Net so far
         self.unet_calls = 0
 
@@ -87,21 +88,10 @@ class DiffusionEngine:
                 self._remove(run)
                 self._say(JobCancelled(job_id=run.job.id, device_seconds=run.device_seconds))
 
-    def _fail(self, run: JobRun, error: Exception) -> None:
-        if run not in self._jobs:
-            return
-        if isinstance(error, KnownError):
-            known = error
-            log.warning("job %s failed: %s", run.job.id, known)
-        elif is_out_of_memory(error):
-            request = run.job.request
-            known = DoesNotFit(request.width, request.height, detail=repr(error))
-            log.warning("job %s failed: %s", run.job.id, known)
-        else:
-            known = WorkerFault(new_reference(), detail=repr(error))
-            log.error("job %s failed, reference %s", run.job.id, known.reference, exc_info=error)
-        self._remove(run)
-        self._say(JobFailed(job_id=run.job.id, error=known, device_seconds=run.device_seconds))
+    def _fail(self, run: JobRun, error: KnownError) -> None:
+        if run in self._jobs:
+            self._remove(run)
+            self._say(JobFailed(job_id=run.job.id, error=error, device_seconds=run.device_seconds))
 
     def _remove(self, run: JobRun) -> None:
         self._jobs.remove(run)
@@ -123,20 +113,30 @@ class DiffusionEngine:
         full: set[BatchKey] = set()
         for run in tuple(self._jobs):
             started = self._clock()
+            failure = None
             try:
-                while run.pending and not run.cancelled():
-                    if run.conditioning is None:
-                        run.encode(self.model)
-                        continue
-                    if run.key in full or not self._fits(run):
-                        full.add(run.key)
-                        break
-                    image = ImageRun(run, run.pending.popleft(), self.model, run.conditioning)
-                    self._used.setdefault(run.key, min(self._used.values(), default=0.0))
-                    self._batches.setdefault(run.key, []).append(image)
+                self._start_images(run, full)
             except Exception as error:
-                self._fail(run, error)
+                # With others running, memory may be back when they are done; alone, it never will be.
+                if not (is_out_of_memory(error) and self._batches):
+                    failure = told(error, run.job)
             run.device_seconds += self._clock() - started
+            if failure is not None:
+                self._fail(run, failure)
+
+    def _start_images(self, run: JobRun, full: set[BatchKey]) -> None:
+        while run.pending and not run.cancelled():
+            if run.conditioning is None:
+                run.encode(self.model)
+                self.model.synchronize()
+                continue
+            if run.key in full or not self._fits(run):
+                full.add(run.key)
+                return
+            image = ImageRun(run, run.pending[0], self.model, run.conditioning)
+            run.pending.popleft()
+            self._used.setdefault(run.key, min(self._used.values(), default=0.0))
+            self._batches.setdefault(run.key, []).append(image)
 
     def _fits(self, run: JobRun) -> bool:
         batch = self._batches.get(run.key, [])
@@ -152,36 +152,44 @@ class DiffusionEngine:
         started = self._clock()
         images = self._batches[key]
         predictions = self._predict(key, images)
+        failures: list[tuple[JobRun, KnownError]] = []
         for image in images:
             prediction = predictions[id(image)]
+            if isinstance(prediction, KnownError):
+                failures.append((image.run, prediction))
+                continue
             try:
-                if isinstance(prediction, Exception):
-                    raise prediction
                 self._advance(image, prediction)
             except Exception as error:
-                self._fail(image.run, error)
+                failures.append((image.run, told(error, image.run.job)))
         self.model.synchronize()
         seconds = self._clock() - started
         self._charge(images, seconds)
+        self._used[key] += seconds
+        for run, failure in failures:
+            self._fail(run, failure)
         if key in self._batches:
-            self._used[key] += seconds
             self._finished += [image for image in self._batches[key] if image.done]
             self._keep(key, [image for image in self._batches[key] if not image.done])
         self._report(images)
 
-    def _predict(self, key: BatchKey, images: list[ImageRun]) -> dict[int, Tensor | Exception]:
+    def _predict(self, key: BatchKey, images: list[ImageRun]) -> dict[int, Tensor | KnownError]:
         """The guided prediction of each image, or why there is none.
 
         An error of the shared call runs each of its jobs again alone: no state has changed, and the culprit shows.
         """
+        jobs = {id(image.run): image.run for image in images}
         try:
             return dict(zip(map(id, images), self._call(key, images), strict=True))
         except Exception as error:
-            jobs = {id(image.run): image.run for image in images}
-            if len(jobs) == 1:
-                return dict.fromkeys(map(id, images), error)
-            log.warning("a step of %d jobs failed (%r); running each alone", len(jobs), error)
-        predictions: dict[int, Tensor | Exception] = {}
+            failure = told(error, images[0].run.job) if len(jobs) == 1 else None
+            if failure is None:
+                log.warning("a step of %d jobs failed (%s); running each alone", len(jobs), repr(error))
+        # Outside the except block: the error holds on to the memory that its frames had.
+        self.model.release_memory()
+        if failure is not None:
+            return dict.fromkeys(map(id, images), failure)
+        predictions: dict[int, Tensor | KnownError] = {}
         for run in jobs.values():
             predictions |= self._predict(key, [image for image in images if image.run is run])
         return predictions
@@ -218,7 +226,7 @@ class DiffusionEngine:
             except Exception as error:
                 if not is_out_of_memory(error) or rows == 1:
                     raise
-            # Outside the except block: the error holds on to the memory that its frames did.
+            # Outside the except block, as above.
             self.model.release_memory()
             self._caps[key] = (rows + 1) // 2
             log.warning("out of memory with %d rows of %s; now at most %d", rows, key[0], self._caps[key])
@@ -237,17 +245,25 @@ class DiffusionEngine:
         image.advance(prediction)
         run.steps_done += 1
 
-    def _preview(self, image: ImageRun, prediction: Tensor) -> bytes:
-        if self._previews is None:
-            self._previews = PreviewMap(self.model)
-        guess = predicted_original(
-            image.model_input(),
-            prediction,
-            image.timestep,
-            image.scheduler.alphas_cumprod,
-            self.model.scheduler_config.get("prediction_type", "epsilon"),
-        )
-        return self._previews.jpeg(guess)
+    def _preview(self, image: ImageRun, prediction: Tensor) -> bytes | None:
+        """A small picture of how far the image is; none from a model whose previews do not work."""
+        if not self._previews_work:
+            return None
+        try:
+            if self._previews is None:
+                self._previews = PreviewMap(self.model)
+            guess = predicted_original(
+                image.model_input(),
+                prediction,
+                image.timestep,
+                image.scheduler.alphas_cumprod,
+                self.model.scheduler_config.get("prediction_type", "epsilon"),
+            )
+            return self._previews.jpeg(guess)
+        except Exception:
+            log.exception("previews of %s do not work; there will be none", self.model.spec.name)
+            self._previews_work = False
+            return None
 
     def _charge(self, images: list[ImageRun], seconds: float) -> None:
         """Device seconds go to jobs by their share of the rows; the shares add up to the busy time."""
@@ -269,27 +285,30 @@ class DiffusionEngine:
         run = image.run
         started = self._clock()
         try:
-            ready = self._decode(image)
+            outcome = self._decode(image)
         except Exception as error:
-            run.device_seconds += self._clock() - started
-            self._fail(run, error)
-            return
+            outcome = told(error, run.job)
         run.device_seconds += self._clock() - started
+        if isinstance(outcome, KnownError):
+            self._fail(run, outcome)
+            return
         run.unfinished -= 1
-        self._say(ImageReady(job_id=run.job.id, image=ready))
+        self._say(ImageReady(job_id=run.job.id, image=outcome))
         if run.unfinished == 0:
             self._jobs.remove(run)
             self._say(JobDone(job_id=run.job.id, device_seconds=run.device_seconds))
 
     def _decode(self, image: ImageRun) -> GeneratedImage:
         _require_finite(image.latents, "latents")
+        pixels = None
         try:
             pixels = self.model.decode(image.latents)
         except Exception as error:
             if not is_out_of_memory(error) or not self.model.save_memory():
                 raise
-            self.model.release_memory()
             log.warning("out of memory while decoding; decoding in tiles from now on")
+        if pixels is None:
+            self.model.release_memory()
             pixels = self.model.decode(image.latents)
         _require_finite(pixels, "pixels")
         picture = self.model.to_picture(pixels)
@@ -300,11 +319,26 @@ class DiffusionEngine:
         self._events.append(event)
 
 
+def told(error: Exception, job: Job) -> KnownError:
+    """What ended a job, in words, logged. It keeps no trace: that would keep the tensors of its frames."""
+    if isinstance(error, KnownError):
+        log.warning("job %s failed: %s", job.id, error)
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
+    if is_out_of_memory(error):
+        log.warning("job %s failed: %s", job.id, repr(error))  # the text: a log that kept the error kept its tensors
+        return DoesNotFit(job.request.width, job.request.height, detail=repr(error))
+    fault = WorkerFault(new_reference(), detail=repr(error))
+    log.error("job %s failed, reference %s", job.id, fault.reference, exc_info=error)
+    return fault
+
+
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; on the CPU torch says so in a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
+    """Whether memory ran out; beside its own class torch says so in plain RuntimeErrors."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")  # MPS, the CPU, cuBLAS and cuDNN
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 def _require_finite(values: Tensor, what: str) -> None:

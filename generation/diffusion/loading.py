@@ -2,9 +2,11 @@
 """From a folder, a single file or a hub id to a LoadedModel. Safetensors only: a pickle could run its maker's code."""
 
 import hashlib
+import json
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ _FAMILIES: dict[ModelFamily, tuple[Any, type[LoadedModel]]] = {
     ModelFamily.STABLE_DIFFUSION: (StableDiffusionPipeline, LoadedModel),
     ModelFamily.STABLE_DIFFUSION_XL: (StableDiffusionXLPipeline, LoadedModelXL),
 }
+_NOT_LOADED = ("safety_checker", "feature_extractor")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -60,13 +63,14 @@ def load_model(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") ->
         number = choose_dtype(dtype, target)
         pipeline_class, model_class = _FAMILIES[spec.family]
         pipeline, weights = _load_pipeline(pipeline_class, spec, number)
+        _check_usable(pipeline)
         pipeline.to(target, number)
         if spec.family is ModelFamily.STABLE_DIFFUSION_XL and number is torch.float16:
             pipeline.vae.to(torch.float32)  # SDXL's VAE overflows float16
     except Exception as error:
         raise ModelUnavailable(spec.name, detail=f"{type(error).__name__}: {error}") from error
     log.info("loaded %s on %s in %s", spec.name, target, str(number).removeprefix("torch."))
-    return model_class(pipeline, spec, model_hash=_in_background(lambda: _short_hash(weights)))
+    return model_class(pipeline, spec, model_hash=_hashed_in_background(weights))
 
 
 def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> tuple[Any, Path]:
@@ -83,22 +87,21 @@ def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> 
             settings |= {"config": str(Path(spec.config).expanduser()), "local_files_only": True}
         return pipeline_class.from_single_file(str(source), **settings), source
     if not source.is_dir():
-        source = _download(spec.source, half=dtype is not torch.float32)
+        source = _download(spec.source, settings, half=dtype is not torch.float32)
     variant = _variant(source / "unet")
     _refuse_pickles(source)
     pipeline = pipeline_class.from_pretrained(str(source), variant=variant, local_files_only=True, **settings)
-    return pipeline, min((source / "unet").glob("*.safetensors"))
+    return pipeline, _weights_of(source / "unet", variant)
 
 
-def _download(hub_id: str, *, half: bool) -> Path:
+def _download(hub_id: str, settings: dict[str, Any], *, half: bool) -> Path:
     """Fetch a model from the hub, safetensors and configs only, in half precision where it is offered and wanted."""
-    for variant in ("fp16", None) if half else (None,):
-        try:
-            return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, variant=variant))
-        except (OSError, ValueError):
-            if variant is None:
-                raise
-    raise AssertionError("unreachable")
+    # What is passed as None is not fetched: a safety checker that is never loaded, often a pickle.
+    unwanted = {name: None for name, value in settings.items() if value is None}
+    if half:
+        with suppress(OSError, ValueError):
+            return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, variant="fp16", **unwanted))
+    return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **unwanted))
 
 
 def _variant(folder: Path) -> str | None:
@@ -107,22 +110,43 @@ def _variant(folder: Path) -> str | None:
     return "fp16" if names and all(".fp16." in name for name in names) else None
 
 
+def _weights_of(folder: Path, variant: str | None) -> Path:
+    """The file whose hash stands for the model: the U-Net's, the first part of it where it has several."""
+    files = [path for path in folder.glob("*.safetensors") if (".fp16." in path.name) == (variant == "fp16")]
+    return min(files)
+
+
 def _refuse_pickles(folder: Path) -> None:
-    """Every component needs its weights as safetensors, whatever else lies beside them."""
-    for component in (path for path in folder.iterdir() if path.is_dir()):
+    """Every component that is loaded needs its weights as safetensors, whatever else lies beside them."""
+    index: dict[str, Any] = json.loads((folder / "model_index.json").read_text("utf-8"))
+    for component in (folder / name for name in index if name not in _NOT_LOADED and (folder / name).is_dir()):
         pickles = [path for pattern in _PICKLES for path in component.glob(pattern)]
         if pickles and not any(component.glob("*.safetensors")):
             raise ValueError(f"{component.name} has its weights as {pickles[0].name} only; safetensors are needed")
 
 
-def _short_hash(weights: Path) -> str:
-    with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+def _check_usable(pipeline: Any) -> None:
+    """Whether it can draw from words alone: models for inpainting, upscaling or refining look alike and cannot."""
+    if pipeline.text_encoder is None or pipeline.tokenizer is None:
+        raise ValueError("it has no text encoder of its own, such as a refiner; it cannot draw from a prompt")
+    channels, latents = pipeline.unet.config.in_channels, pipeline.vae.config.latent_channels
+    if channels != latents:
+        raise ValueError(
+            f"its U-Net takes {channels} channels, not {latents}: it edits pictures and cannot draw from words"
+        )
 
 
-def _in_background(work: Callable[[], str]) -> "Future[str]":
+def _hashed_in_background(weights: Path) -> "Future[str]":
     """Hashing gigabytes takes seconds, and the first picture need not wait for them."""
-    with_thread = ThreadPoolExecutor(1, thread_name_prefix="model hash")
-    future = with_thread.submit(work)
-    with_thread.shutdown(wait=False)
+    future: Future[str] = Future()
+
+    def work() -> None:
+        try:
+            with weights.open("rb") as file:
+                future.set_result(hashlib.file_digest(file, "sha256").hexdigest()[:10])
+        except OSError as error:
+            log.warning("the model's hash is not known: %s", error)
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="model hash", daemon=True).start()
     return future

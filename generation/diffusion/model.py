@@ -81,8 +81,9 @@ class LoadedModel:
 
     @property
     def model_hash(self) -> str | None:
-        """The first ten hex digits of the weights' sha256, AUTOMATIC1111's "Model hash"; waits while it is computed."""
-        return self._model_hash.result() if self._model_hash is not None else None
+        """The first ten hex digits of the weights' sha256, AUTOMATIC1111's "Model hash"; None until it is computed."""
+        future = self._model_hash
+        return future.result() if future is not None and future.done() and future.exception() is None else None
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
         """[C, h, w] of an image of this many pixels."""

@@ -69,4 +69,6 @@ def _fit(model: LoadedModel) -> Tensor:
     pixels = functional.adaptive_avg_pool2d(pixels, _SAMPLE_SIDE)
     inputs = latents.permute(0, 2, 3, 1).reshape(-1, channels)
     inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
+    if not bool(torch.isfinite(pixels).all()):
+        raise ValueError("the VAE decodes smooth noise to NaN or infinity")
     return torch.linalg.lstsq(inputs, pixels.permute(0, 2, 3, 1).reshape(-1, 3)).solution

@@ -10,17 +10,30 @@ from typing import Any
 
 import diffusers
 
-from generation.request import SchedulerName
+from generation.request import MAX_LCM_STEPS, SchedulerName
 
-#: name -> (diffusers class, settings that differ from the model's own scheduler config)
+_PLAIN_SIGMAS: dict[str, Any] = {
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+}
+_DPMPP_2M: dict[str, Any] = _PLAIN_SIGMAS | {
+    "use_lu_lambdas": False,
+    "algorithm_type": "dpmsolver++",
+    "solver_order": 2,
+}
+
+#: name -> (diffusers class, what makes it the scheduler of that name). The rest (betas, prediction type, spacing) is
+#: the model's. What a name means must not depend on the scheduler that a model happens to come with.
 SCHEDULERS: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
-    SchedulerName.DDIM: ("DDIMScheduler", {}),
-    SchedulerName.EULER: ("EulerDiscreteScheduler", {}),
+    # Clipping is for models of pixels; latents go far beyond 1.
+    SchedulerName.DDIM: ("DDIMScheduler", {"clip_sample": False}),
+    SchedulerName.EULER: ("EulerDiscreteScheduler", _PLAIN_SIGMAS),
     SchedulerName.EULER_A: ("EulerAncestralDiscreteScheduler", {}),
-    SchedulerName.DPMPP_2M: ("DPMSolverMultistepScheduler", {"use_karras_sigmas": False}),
-    SchedulerName.DPMPP_2M_KARRAS: ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
-    SchedulerName.UNIPC: ("UniPCMultistepScheduler", {}),
-    SchedulerName.LCM: ("LCMScheduler", {}),
+    SchedulerName.DPMPP_2M: ("DPMSolverMultistepScheduler", _DPMPP_2M),
+    SchedulerName.DPMPP_2M_KARRAS: ("DPMSolverMultistepScheduler", _DPMPP_2M | {"use_karras_sigmas": True}),
+    SchedulerName.UNIPC: ("UniPCMultistepScheduler", _PLAIN_SIGMAS | {"solver_order": 2}),
+    SchedulerName.LCM: ("LCMScheduler", {"clip_sample": False, "original_inference_steps": MAX_LCM_STEPS}),
 }
 
 

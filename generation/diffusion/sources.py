@@ -1,6 +1,7 @@
 """What a model is, read from its small config files alone: a ModelSpec before torch is even imported."""
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ def inspect_model(source: str, config: str | None = None) -> ModelSpec:
             )
         if config is not None:
             return _spec(name, str(path), _folder_configs(Path(config).expanduser(), source), config=config)
+        if _is_turbo(name):
+            # Nothing in the file tells it from the model it was distilled from, and the wrong schedule spoils it.
+            raise ModelUnavailable(
+                source, detail="a single file of a Turbo model needs MODEL_CONFIG, a folder of its configs"
+            )
         return _spec(name, str(path), _guess_from_header(path, source), config=None)
     if source.count("/") == 1 and not source.startswith((".", "/", "~")):
         return _spec(name, source, _hub_configs(source), config=None)
@@ -48,7 +54,7 @@ def _spec(name: str, source: str, configs: dict[str, Any], *, config: str | None
     is_xl = unet.get("addition_embed_type") == "text_time"
     # U-Nets halve the latents once a level but the last; multiples of that keep every skip connection aligned.
     multiple = factor * 2 ** (len(unet.get("block_out_channels", [0] * 4)) - 1)
-    steps, guidance, scheduler = _habits(name, configs["scheduler"])
+    steps, guidance, scheduler = _habits(name, configs["scheduler"], is_distilled=bool(unet.get("time_cond_proj_dim")))
     return ModelSpec(
         name=name,
         source=source,
@@ -65,20 +71,26 @@ def _spec(name: str, source: str, configs: dict[str, Any], *, config: str | None
     )
 
 
-def _habits(name: str, scheduler: dict[str, Any]) -> tuple[int, float, SchedulerName]:
+def _habits(name: str, scheduler: dict[str, Any], *, is_distilled: bool) -> tuple[int, float, SchedulerName]:
     """Steps, guidance and scheduler that this kind of model was made for."""
-    if "turbo" in name.casefold():
+    if _is_turbo(name):
         return 4, 0.0, SchedulerName.EULER_A
-    if scheduler.get("_class_name") == "LCMScheduler" or "lcm" in name.casefold():
-        return 6, 1.5, SchedulerName.LCM
+    if scheduler.get("_class_name") == "LCMScheduler" or re.search(r"(^|[^a-z])lcm([^a-z]|$)", name.casefold()):
+        # Distilled with guidance as an input of the U-Net, or by a LoRA that only bears a little of it.
+        return 6, 8.0 if is_distilled else 1.5, SchedulerName.LCM
     return 25, 7.0, SchedulerName.DPMPP_2M_KARRAS
 
 
+def _is_turbo(name: str) -> bool:
+    return "turbo" in name.casefold()
+
+
 def _builtin() -> ModelSpec:
+    concepts: list[dict[str, Any]] = json.loads((BUILTIN_FOLDER / "concepts.json").read_text("utf-8"))
     return ModelSpec(
         name=BUILTIN,
         source=BUILTIN,
-        description="ships with the bot; draws small emoji-like pictures of about 50 things",
+        description=f"ships with the bot; draws small emoji-like pictures of {len(concepts)} things",
         native_size=64,
         size_multiple=16,
         min_size=32,
@@ -86,7 +98,8 @@ def _builtin() -> ModelSpec:
         default_steps=20,
         default_guidance=4.0,
         default_scheduler=SchedulerName.DPMPP_2M,
-        examples=("a red heart", "a panda", "a blue car", "a strawberry", "a birthday cake on a yellow background"),
+        examples=("a red heart", "a panda", "a blue car", "a strawberry", "a star on a blue background"),
+        vocabulary=tuple(word for concept in concepts for word in (concept["name"], *concept["aliases"])),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from generation.catalog import ModelSpec
-from generation.errors import KnownError, ModelUnavailable, WorkerFault, new_reference
+from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, new_reference
 from generation.events import ImageReady, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
@@ -61,6 +61,7 @@ class LocalWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Future[None] | None = None
         self._open = False  #: started and not closing
+        self._closing = False
 
     @classmethod
     def for_model(cls, spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") -> "LocalWorker":
@@ -102,7 +103,7 @@ class LocalWorker:
             live.cancelled.set()
 
     async def close(self) -> None:
-        self._open = False
+        self._open, self._closing = False, True
         for live in self._live.values():
             live.cancelled.set()
         self._inbox.put(None)
@@ -110,6 +111,7 @@ class LocalWorker:
             # A thread that still loads cannot be told to stop; it is a daemon and ends with the process.
             loading = self._started is not None and not self._started.done()
             await asyncio.to_thread(self._thread.join, LOADING_GRACE if loading else None)
+            self._not_started(ShuttingDown())
             # What the thread said last is still on its way through the loop.
             await asyncio.sleep(0)
 
@@ -172,7 +174,7 @@ class LocalWorker:
 
     def _has_started(self) -> None:
         if self._started is not None and not self._started.done():
-            self._open = True
+            self._open = not self._closing
             self._started.set_result(None)
 
     def _not_started(self, error: KnownError) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Self
 
 from generation.events import JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
@@ -29,11 +30,11 @@ class EventStream(AsyncIterator[WorkerEvent]):
         if self._ended or self._on_close is None:
             return
         if isinstance(event, StepDone) and self._events and isinstance(self._events[-1], StepDone):
+            event = replace(event, preview=event.preview or self._events[-1].preview)
             self._events.pop()
         self._events.append(event)
         self._ended = isinstance(event, _LAST)
-        if self._arrived is not None and not self._arrived.done():
-            self._arrived.set_result(None)
+        self._wake()
 
     def __aiter__(self) -> Self:
         return self
@@ -44,6 +45,8 @@ class EventStream(AsyncIterator[WorkerEvent]):
         while not self._events:
             self._arrived = asyncio.get_running_loop().create_future()
             await self._arrived
+            if self._on_close is None:
+                raise StopAsyncIteration
         event = self._events.popleft()
         self._over = isinstance(event, _LAST)
         return event
@@ -53,3 +56,8 @@ class EventStream(AsyncIterator[WorkerEvent]):
         on_close, self._on_close = self._on_close, None
         if on_close is not None:
             on_close()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)

@@ -15,6 +15,7 @@ class Figure:
     value: float
     bar: float
     unit: str
+    stretch: float | None = None
     lower_is_better: bool = True
     note: str = ""
 

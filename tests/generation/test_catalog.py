@@ -43,6 +43,8 @@ def test_what_is_not_given_takes_the_models_default() -> None:
 def test_sizes_are_the_models() -> None:
     with pytest.raises(InvalidRequest, match="multiple of 64 from 256 to 1024 for Dreamlike"):
         SD.request(prompt="x", width=2048)
+    with pytest.raises(InvalidRequest, match="width"):
+        SD.request(prompt="x", width=0)
 
 
 def test_models_and_schedulers_are_found_in_any_case() -> None:
@@ -54,3 +56,26 @@ def test_models_and_schedulers_are_found_in_any_case() -> None:
         catalog.get("nope")
     with pytest.raises(InvalidRequest, match="one of DDIM, Euler"):
         SD.request(prompt="x", scheduler="nope")
+
+
+SMALL = ModelSpec(
+    name="small", source="x", examples=("a panda",), vocabulary=("red heart", "heart", "cat", "ice cream")
+)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a cat", "CATS!", "two red hearts", "ice creams", "a photo of an ice cream, please"]
+)
+def test_no_hint_where_a_word_is_known(prompt: str) -> None:
+    assert SMALL.hint_for(prompt) is None
+
+
+@pytest.mark.parametrize("prompt", ["a category", "ice", "cream on ice", "the Mona Lisa", "😀", "kočka"])
+def test_a_gentle_hint_where_no_word_is_known(prompt: str) -> None:
+    hint = SMALL.hint_for(prompt)
+    assert hint is not None
+    assert "a panda" in hint
+
+
+def test_models_that_know_the_world_give_no_hints() -> None:
+    assert SD.hint_for("the Mona Lisa") is None

@@ -23,6 +23,7 @@ from generation.request import GenerationRequest, SchedulerName
 from generation.result import GenerationResult, RenderedJob
 from generation.ticket import JobTicket
 from generation.workers.fake import FakeWorker
+from generation.workers.stream import EventStream
 
 
 def job(requester: str = "ada", **wishes: Any) -> Job:
@@ -220,4 +221,55 @@ async def test_a_ticket_ends_even_when_the_journal_does_not() -> None:
     for ticket in tickets:
         await dispatcher.cancel(ticket.job.id)
         assert isinstance(await error_of(ticket), Cancelled)
+    await dispatcher.close()
+
+
+async def test_a_picture_that_is_being_kept_cannot_be_cancelled_by_the_worker() -> None:
+    """Then nobody draws it any more: `cancel` says so, and whoever asked may still mark the row."""
+
+    class Slow(MemoryJournal):
+        writing, go_on = asyncio.Event(), asyncio.Event()
+
+        async def rendered(self, job: Job, result: GenerationResult) -> RenderedJob:
+            self.writing.set()
+            await self.go_on.wait()
+            return await super().rendered(job, result)
+
+    journal = Slow()
+    dispatcher = await running_dispatcher(FakeWorker(), journal)
+    ticket = dispatcher.submit(job())
+    await journal.writing.wait()
+    assert not await dispatcher.cancel(ticket.job.id)
+    journal.go_on.set()
+    await ticket.result()
+    await dispatcher.close()
+
+
+async def test_a_worker_that_stumbles_over_one_job_fails_that_job_only() -> None:
+    class Clumsy(FakeWorker):
+        def draw(self, job: Job) -> EventStream:
+            if job.requester == "unlucky":
+                raise ZeroDivisionError("a bug of ours")
+            return super().draw(job)
+
+    dispatcher = await running_dispatcher(Clumsy(room=1, hold=False))
+    good, bad, better = (dispatcher.submit(job(who)) for who in ("a", "unlucky", "b"))
+    await good.result()
+    assert isinstance(await error_of(bad), WorkerFault)
+    await better.result()
+    assert dispatcher.running() == ()
+    await dispatcher.close()
+
+
+async def test_jobs_that_waited_for_a_worker_that_never_starts_are_told() -> None:
+    class Broken(FakeWorker):
+        async def start(self) -> None:
+            raise ModelUnavailable("m", detail="no file")
+
+    dispatcher = Dispatcher([Broken()], MemoryJournal())
+    await dispatcher.start()
+    ticket = dispatcher.submit(job())
+    assert isinstance(await error_of(ticket), ModelUnavailable)
+    with pytest.raises(ModelUnavailable):
+        dispatcher.submit(job())
     await dispatcher.close()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from generation.metadata import parameters_text, parse_parameters, png_of
+from generation.metadata import enlarged, parameters_text, parse_parameters, png_of
 from generation.request import GenerationRequest, SchedulerName
 
 
@@ -66,3 +66,11 @@ def test_what_is_written_is_read_back(prompt: str, negative: str, model: str) ->
 def test_foreign_text_is_a_prompt() -> None:
     assert parse_parameters("just words") == {"Prompt": "just words"}
     assert parse_parameters("") == {"Prompt": ""}
+
+
+def test_an_enlarged_picture_still_tells_its_native_size() -> None:
+    png = png_of(Image.new("RGB", (64, 48), "red"), request(), seed=3, model_hash=None)
+    picture = Image.open(io.BytesIO(enlarged(png, 4)))
+    assert picture.size == (256, 192)
+    assert picture.convert("RGB").getpixel((128, 96)) == (255, 0, 0)
+    assert parse_parameters(picture.text["parameters"])["Size"] == "64x48"  # type: ignore[attr-defined]

@@ -1,5 +1,7 @@
 """Joining, leaving and failing: what happens to one job leaves the others alone."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +70,18 @@ class TestBatching:
         assert end[two.id].device_seconds == pytest.approx(1 + 4 * 10 * 4 / 5 + 200)
         assert end[one.id].device_seconds == pytest.approx(1 + 4 * 10 * 1 / 5 + 100)
         assert end[wide.id].device_seconds == pytest.approx(1 + 3 * 10 + 100)
+        assert sum(e.device_seconds for e in end.values()) == pytest.approx(now[0])
+
+    def test_a_failed_job_has_used_its_seconds_too(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [0.0]
+        poison_first_row(tiny_model, monkeypatch)
+        for name, seconds in (("encode", 1.0), ("predict_noise", 10.0)):
+            monkeypatch.setattr(tiny_model, name, taking(seconds, now, getattr(tiny_model, name)))
+        bad, good = make_job(steps=3, guidance_scale=1.0), make_job(steps=3, guidance_scale=1.0, seed=2)
+        end = ends(drive(DiffusionEngine(tiny_model, clock=lambda: now[0]), bad, good))
+        assert isinstance(end[bad.id], JobFailed)
         assert sum(e.device_seconds for e in end.values()) == pytest.approx(now[0])
 
 
@@ -232,8 +246,51 @@ class TestMemory:
         job = make_job()
         assert isinstance(ends(drive(DiffusionEngine(tiny_model), job))[job.id], JobDone)
 
+    def test_a_failed_call_keeps_no_activations(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What ran out of memory must not go on holding it, neither in the engine nor in the error that is said."""
+        activations: list[weakref.ref[torch.Tensor]] = []
+
+        def greedy(latents: Any, timesteps: Any, conditioning: Any) -> Any:
+            activation = torch.zeros(10)
+            activations.append(weakref.ref(activation))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(tiny_model, "predict_noise", greedy)
+        gc.disable()
+        try:
+            events = drive(DiffusionEngine(tiny_model), make_job(), make_job())
+            assert [ref() for ref in activations] == [None] * len(activations)
+        finally:
+            gc.enable()
+        assert all(e.error.__traceback__ is None for e in events if isinstance(e, JobFailed))
+
+    def test_a_job_that_does_not_fit_beside_others_waits_for_them(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        encode, running, late = tiny_model.encode, make_job(steps=6), make_job("a blue heart", steps=2)
+        engine = DiffusionEngine(tiny_model)
+
+        def tight(prompt: str, *args: Any, **kwargs: Any) -> Any:
+            if prompt == "a blue heart" and engine._batches:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return encode(prompt, *args, **kwargs)
+
+        monkeypatch.setattr(tiny_model, "encode", tight)
+        events = drive(engine, running, late)
+        assert [e.job_id for e in events if isinstance(e, JobDone)] == [running.id, late.id]
+
 
 class TestPreviews:
+    def test_a_model_whose_previews_do_not_work_draws_without(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("generation.diffusion.engine.PREVIEW_INTERVAL", 0.0)
+        decode = tiny_model.decode
+        monkeypatch.setattr(tiny_model, "decode", lambda x: decode(x) * (float("nan") if len(x) > 1 else 1))
+        events = drive(DiffusionEngine(tiny_model), make_job())
+        assert isinstance(events[-1], JobDone)
+        assert not any(e.preview for e in events if isinstance(e, StepDone))
+
     def test_come_once_a_second_at_most(self, tiny_model: LoadedModel) -> None:
         now = [0.0]
 

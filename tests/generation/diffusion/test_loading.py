@@ -53,6 +53,8 @@ class TestInspecting:
         assert (spec.default_steps, spec.default_guidance) == (4, 0.0)
         lcm = inspect_model(str(shutil.copytree(tiny_folder("epsilon"), tmp_path / "LCM_v7")))
         assert lcm.default_scheduler is SchedulerName.LCM
+        other = inspect_model(str(shutil.copytree(tiny_folder("epsilon"), tmp_path / "calcmodel")))
+        assert other.default_scheduler is SchedulerName.DPMPP_2M_KARRAS
 
     @pytest.mark.parametrize("nonsense", ["", "nowhere", "./no/such/folder", "/no/such", "a/b/c"])
     def test_nonsense(self, nonsense: str) -> None:
@@ -104,7 +106,8 @@ class TestLoading:
         other = load_model(inspect_model(str(tiny_folder("epsilon"))), device="cpu")
         ours, theirs = (latents_in_a_crowd(model, [job])[7] for model in (one, other))
         assert torch.equal(ours, theirs)
-        assert one.model_hash == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+        assert one._model_hash is not None
+        assert one._model_hash.result(10) == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
     @pytest.mark.parametrize("component", ["unet", "text_encoder"])
     def test_pickled_weights_are_refused(self, tmp_path: Path, component: str) -> None:
@@ -115,6 +118,27 @@ class TestLoading:
         torch.save({}, trap)
         with pytest.raises(ModelUnavailable, match="safetensors are needed"):
             load_model(inspect_model(str(folder)), device="cpu")
+
+    def test_pickles_of_what_is_not_loaded_do_not_matter(self, tmp_path: Path) -> None:
+        folder = save_folder("epsilon", tmp_path / "model")
+        for name in ("safety_checker", "checkpoint-500"):
+            (folder / name).mkdir()
+            torch.save({}, folder / name / "pytorch_model.bin")
+        assert draws(DiffusionEngine(load_model(inspect_model(str(folder)), device="cpu")))
+
+    def test_a_model_that_only_edits_pictures_is_refused(self, tmp_path: Path) -> None:
+        pipeline = make_pipeline("epsilon")
+        config = {key: value for key, value in pipeline.unet.config.items() if not key.startswith("_")}
+        pipeline.unet = type(pipeline.unet)(**config | {"in_channels": 9})
+        pipeline.save_pretrained(tmp_path / "inpainting")
+        with pytest.raises(ModelUnavailable, match="9 channels"):
+            load_model(inspect_model(str(tmp_path / "inpainting")), device="cpu")
+
+    def test_a_single_turbo_file_needs_its_configs(self, tiny_folder: Folders, tmp_path: Path) -> None:
+        path = save_single_file(make_pipeline("epsilon"), tmp_path / "sd_turbo.safetensors")
+        with pytest.raises(ModelUnavailable, match="needs MODEL_CONFIG"):
+            inspect_model(str(path))
+        assert inspect_model(str(path), config=str(tiny_folder("epsilon"))).default_guidance == 0
 
     def test_missing_weights_are_named(self, tmp_path: Path) -> None:
         folder = save_folder("epsilon", tmp_path / "model")

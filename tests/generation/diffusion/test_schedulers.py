@@ -1,5 +1,8 @@
 """Every scheduler on offer, over the whole range of steps."""
 
+import inspect
+
+import diffusers
 import pytest
 import torch
 
@@ -38,3 +41,31 @@ def test_karras_differs_from_plain() -> None:
     plain.set_timesteps(10)
     karras.set_timesteps(10)
     assert not torch.equal(plain.sigmas, karras.sigmas)
+
+
+BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+FOREIGN = {
+    "PNDM": diffusers.PNDMScheduler(**BETAS, steps_offset=1, skip_prk_steps=True),
+    "Euler, trailing": diffusers.EulerDiscreteScheduler(**BETAS, timestep_spacing="trailing", use_karras_sigmas=True),
+    "Euler a": diffusers.EulerAncestralDiscreteScheduler(**BETAS),
+    "SDE": diffusers.DPMSolverMultistepScheduler(**BETAS, algorithm_type="sde-dpmsolver++", solver_order=3),
+    "exponential": diffusers.DPMSolverMultistepScheduler(**BETAS, use_exponential_sigmas=True),
+    "LCM": diffusers.LCMScheduler(**BETAS, original_inference_steps=4),
+    "zero SNR": diffusers.DDIMScheduler(**BETAS, rescale_betas_zero_snr=True, prediction_type="v_prediction"),
+}
+
+
+@pytest.mark.parametrize("name", SchedulerName)
+@pytest.mark.parametrize("base", FOREIGN)
+def test_a_name_means_the_same_whatever_scheduler_the_model_came_with(base: str, name: SchedulerName) -> None:
+    scheduler = make_scheduler(name, FOREIGN[base].config)
+    scheduler.set_timesteps(20)
+    assert len(scheduler.timesteps) == 20
+    heard = inspect.signature(type(scheduler).__init__).parameters  # a config also keeps what its class does not hear
+    config = {key: value for key, value in scheduler.config.items() if key in heard}
+    assert config.get("use_karras_sigmas", False) is (name is SchedulerName.DPMPP_2M_KARRAS)
+    assert not config.get("use_exponential_sigmas")
+    assert not config.get("clip_sample")
+    if name in (SchedulerName.DPMPP_2M, SchedulerName.DPMPP_2M_KARRAS):
+        assert (config["algorithm_type"], config["solver_order"]) == ("dpmsolver++", 2)
+    assert config["prediction_type"] == FOREIGN[base].config.get("prediction_type", "epsilon")

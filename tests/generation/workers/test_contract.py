@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.model import LoadedModel
 from generation.errors import KnownError, WorkerFault
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
-from generation.workers.base import Worker
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
@@ -74,10 +72,7 @@ class LocalBench:
                     raise RuntimeError("boom")
                 super()._advance(image, prediction)
 
-        return Engine(self._prepared(model))
-
-    def _prepared(self, model: LoadedModel) -> LoadedModel:
-        return model
+        return Engine(model)
 
 
 Bench = FakeBench | LocalBench
@@ -174,6 +169,7 @@ async def test_cancel_after_the_end_changes_nothing(bench: Bench) -> None:
     assert isinstance((await follow(bench.worker.draw(job)))[-1], JobDone)
     await bench.worker.cancel(job.id)
     await bench.worker.cancel(make_job().id)
+    assert isinstance((await follow(bench.worker.draw(make_job())))[-1], JobDone)
 
 
 async def test_closing_the_stream_gives_the_room_back(bench: Bench) -> None:
@@ -208,9 +204,22 @@ async def test_close_ends_what_runs_and_may_come_twice(bench: Bench) -> None:
     assert bench.worker.room(make_job().request) == 0
 
 
-async def test_both_are_workers() -> None:
-    workers: list[Worker] = [FakeWorker(), LocalWorker(lambda: DiffusionEngine(load_tiny("epsilon")))]
-    assert len(workers) == 2
+async def test_progress_that_nobody_read_keeps_its_preview() -> None:
+    stream = EventStream(on_close=lambda: None)
+    job = make_job()
+    stream.put(StepDone(job_id=job.id, step=1, steps=4, preview=b"a"))
+    stream.put(StepDone(job_id=job.id, step=2, steps=4))
+    event = await anext(stream)
+    assert isinstance(event, StepDone)
+    assert (event.step, event.preview) == (2, b"a")
+
+
+async def test_closing_a_stream_wakes_its_reader() -> None:
+    stream = EventStream(on_close=lambda: None)
+    reading = asyncio.create_task(follow(stream))
+    await asyncio.sleep(0)
+    await stream.aclose()
+    assert await reading == []
 
 
 class TestLocalWorker:
@@ -225,6 +234,25 @@ class TestLocalWorker:
             await worker.start()
         assert worker.room(make_job().request) == 0
         await worker.close()
+
+    async def test_closing_does_not_wait_for_a_model_that_loads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("generation.workers.local.LOADING_GRACE", 0.05)
+        loaded = threading.Event()
+
+        def build() -> DiffusionEngine:
+            loaded.wait(30)
+            return DiffusionEngine(load_tiny("epsilon"))
+
+        worker = LocalWorker(build)
+        starting = asyncio.create_task(worker.start())
+        await asyncio.sleep(0)
+        await worker.close()
+        with pytest.raises(KnownError, match="shutting_down"):
+            await starting
+        loaded.set()
+        await asyncio.to_thread(worker._thread.join)
+        await asyncio.sleep(0)
+        assert worker.room(make_job().request) == 0
 
     async def test_a_fault_of_the_engine_itself(self, caplog: pytest.LogCaptureFixture) -> None:
         """Everyone is told, the trace is in the log under the reference, and the thread lives on."""
