@@ -1,10 +1,12 @@
 """Toy artwork: circles and squares instead of emoji, so that nothing is fetched."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from generation.training.artwork import Collection, Drawing, Entry
@@ -19,6 +21,15 @@ def disc(colour: tuple[int, int, int], size: int = SIZE) -> np.ndarray:
     image = Image.new("RGBA", (size, size))
     ImageDraw.Draw(image).ellipse((1, 1, size - 2, size - 2), fill=(*colour, 255))
     return np.asarray(image)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Toys are drawn faster by one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

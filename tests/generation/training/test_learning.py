@@ -1,4 +1,4 @@
-"""Runs at toy size: they learn, stop and go on, share work, and end as a folder that diffusers draws with."""
+"""Runs at toy size: they learn, stop and go on, and end as a folder that diffusers draws with."""
 
 import json
 import random
@@ -19,7 +19,7 @@ from generation.training.__main__ import main
 from generation.training.artwork import Collection
 from generation.training.autoencoder import VaeRun, compose, edges, psnr, reconstruct, whiten
 from generation.training.checkpoint import load_checkpoint, save_checkpoint
-from generation.training.crew import Crew, run_crew
+from generation.training.crew import Crew
 from generation.training.diffusion import DiffusionRun, DiffusionSettings, Networks, encode, warm_start
 from generation.training.export import export_pipeline, save_concepts
 from generation.training.learner import LearnerSettings, train
@@ -45,7 +45,7 @@ def data(collection: Collection) -> TrainingSet:
     return from_artwork(collection, seed=0)
 
 
-def new_run(data: TrainingSet, *, steps: int, crew: Crew | None = None) -> DiffusionRun:
+def new_run(data: TrainingSet, *, steps: int) -> DiffusionRun:
     torch.manual_seed(0)
     rng = random.Random(0)
     tokenizer = train_tokenizer([row.caption(rng) for row in data.rows], vocabulary=TOY.vocabulary, length=TOY.tokens)
@@ -55,7 +55,7 @@ def new_run(data: TrainingSet, *, steps: int, crew: Crew | None = None) -> Diffu
         tokenizer=tokenizer, text_encoder=make_text_encoder(TOY, tokenizer), unet=make_unet(TOY), vae=vae
     )
     few = TrainingSet(pictures=data.pictures[:64], rows=data.rows[:64])
-    return DiffusionRun(settings, crew or Crew(), networks, few, encode(vae, few, device="cpu"))
+    return DiffusionRun(settings, Crew(), networks, few, encode(vae, few, device="cpu"))
 
 
 def weights(run: DiffusionRun) -> list[torch.Tensor]:
@@ -101,23 +101,6 @@ def test_a_batch_is_its_steps_alone(data: TrainingSet):
     assert torch.equal(one.batch().noise, other.batch().noise)
     other.step = 6
     assert not torch.equal(one.batch().noise, other.batch().noise)
-
-
-def _learn_together(crew: Crew, data: TrainingSet, path: Path) -> None:
-    run = new_run(data, steps=2, crew=crew)
-    run.learn()
-    run.learn()
-    torch.save(weights(run), path / f"{crew.rank}-of-{crew.size}.pt")
-
-
-def test_two_processes_learn_what_one_does(data: TrainingSet, tmp_path: Path):
-    few = TrainingSet(pictures=data.pictures[:64], rows=data.rows[:64])
-    run_crew(2, tmp_path, _learn_together, few, tmp_path)
-    run_crew(1, tmp_path, _learn_together, few, tmp_path)
-    first, second, alone = (torch.load(tmp_path / f"{name}.pt") for name in ("0-of-2", "1-of-2", "0-of-1"))
-    assert same(first, second)
-    # bf16 sums differ a little with the number of rows
-    assert all(torch.allclose(a, b, atol=5e-3) for a, b in zip(first, alone, strict=True))
 
 
 def test_learning_lowers_the_error(data: TrainingSet):
