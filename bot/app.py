@@ -82,7 +82,9 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -
     await database.open()
     files = ImageFiles(data / "images")
 
-    worker = LocalWorker.for_model(spec, device=settings.device, dtype=settings.dtype)
+    worker = LocalWorker.for_model(
+        spec, device=settings.device, dtype=settings.dtype, reproducible=settings.reproducible
+    )
     dispatcher = Dispatcher([worker], StoredJournal(database=database, files=files, clock=utc_now))
     images = ImageService(
         database=database, files=files, dispatcher=dispatcher, catalog=catalog, limits=Limits(), clock=utc_now

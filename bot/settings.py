@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="Number format of the model: auto, float32, float16 or bfloat16."
     )
+    reproducible: bool = Field(
+        False, description="1: a picture is bit-equal alone and in a crowd; slower when few are drawn."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )

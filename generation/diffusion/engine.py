@@ -30,10 +30,21 @@ class DiffusionEngine:
     """Draws admitted jobs step by step. Single-threaded: only the thread that owns the device calls it."""
 
     def __init__(
-        self, model: LoadedModel, *, max_rows: int = 8, clock: Callable[[], float] = time.perf_counter
+        self,
+        model: LoadedModel,
+        *,
+        max_rows: int = 8,
+        reproducible: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """At most `max_rows` in a U-Net call; exactly so many with `reproducible`.
+
+        A kernel's last bits depend on how many rows it is given, not on what is in the others: with a fixed number of
+        rows a picture is bit-equal alone and in a crowd, for the price of drawing the padding.
+        """
         self.model = model
         self._max_rows = max_rows
+        self._reproducible = reproducible
         self._clock = clock
         self._jobs: list[JobRun] = []
         self._batches: dict[BatchKey, list[ImageRun]] = {}
@@ -219,10 +230,7 @@ class DiffusionEngine:
         rows = len(latents)
         if rows <= self.row_cap(key):
             try:
-                prediction = self.model.predict_noise(latents, timesteps, conditioning)
-                self.unet_calls += 1
-                self.unet_rows += rows
-                return prediction
+                return self._padded(self.row_cap(key), latents, timesteps, conditioning)
             except Exception as error:
                 if not is_out_of_memory(error) or rows == 1:
                     raise
@@ -233,6 +241,17 @@ class DiffusionEngine:
         half = (rows + 1) // 2
         parts = (slice(None, half), slice(half, None))
         return torch.cat([self._unet(key, latents[p], timesteps[p], conditioning.rows(p)) for p in parts])
+
+    def _padded(self, cap: int, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+        """The bare call, filled up to `cap` rows where pictures have to be reproducible."""
+        rows = len(latents)
+        if self._reproducible and rows < cap:
+            filler = [rows - 1] * (cap - rows)
+            index = torch.tensor([*range(rows), *filler], device=latents.device)
+            latents, timesteps, conditioning = latents[index], timesteps[index], conditioning.rows(index)
+        self.unet_calls += 1
+        self.unet_rows += len(latents)
+        return self.model.predict_noise(latents, timesteps, conditioning)[:rows]
 
     def _advance(self, image: ImageRun, prediction: Tensor) -> None:
         run = image.run

@@ -4,6 +4,7 @@ Shapes: a latent is [C, h, w] with C = 4 and h, w = pixels / `vae_scale_factor`;
 latent with one timestep and one text embedding [T, D] (T tokens, D features).
 """
 
+from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from generation.catalog import ModelSpec
+
+REMEMBERED_PROMPTS = 64  #: of a few hundred kB each for SDXL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +42,8 @@ class Conditioning:
             guidance=_cat([part.guidance for part in parts]),
         )
 
-    def rows(self, which: slice) -> "Conditioning":
-        """Some of the rows."""
+    def rows(self, which: slice | Tensor) -> "Conditioning":
+        """Some of the rows, by a slice or by their indices."""
         return Conditioning(
             text=self.text[which],
             pooled=_cut(self.pooled, which),
@@ -54,7 +57,7 @@ def _cat(values: list[Tensor | None]) -> Tensor | None:
     return torch.cat(tensors) if tensors else None
 
 
-def _cut(values: Tensor | None, which: slice) -> Tensor | None:
+def _cut(values: Tensor | None, which: slice | Tensor) -> Tensor | None:
     return None if values is None else values[which]
 
 
@@ -77,6 +80,7 @@ class LoadedModel:
         self.scheduler_config: dict[str, Any] = dict(pipeline.scheduler.config)
         self.device: torch.device = pipeline.unet.device
         self.dtype: torch.dtype = pipeline.unet.dtype
+        self._encoded: OrderedDict[tuple[object, ...], PromptConditioning] = OrderedDict()
         self._model_hash = model_hash
 
     @property
@@ -99,11 +103,26 @@ class LoadedModel:
         """Whether classifier-free guidance needs a second, negative row (Ho and Salimans, arXiv:2207.12598)."""
         return guidance_scale > 1 and self.unet.config.time_cond_proj_dim is None
 
-    @torch.inference_mode()
     def encode(
         self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
     ) -> PromptConditioning:
-        """The prompt as the U-Net understands it. What is longer than the tokenizer's limit is cut."""
+        """The prompt as the U-Net understands it; the last ones are remembered, since reruns ask for them again.
+
+        What is longer than the tokenizer's limit is cut.
+        """
+        key = (prompt, negative_prompt, guidance_scale, width, height)
+        encoded = self._encoded.pop(key, None)
+        if encoded is None:
+            encoded = self._encode(prompt, negative_prompt, guidance_scale=guidance_scale, width=width, height=height)
+        self._encoded[key] = encoded
+        if len(self._encoded) > REMEMBERED_PROMPTS:
+            self._encoded.popitem(last=False)
+        return encoded
+
+    @torch.inference_mode()
+    def _encode(
+        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+    ) -> PromptConditioning:
         guided = self.is_guided(guidance_scale)
         positive, negative = self.pipeline.encode_prompt(
             prompt, self.device, 1, guided, negative_prompt=negative_prompt or None
@@ -174,7 +193,7 @@ class LoadedModelXL(LoadedModel):
     """Stable Diffusion XL: two text encoders, a pooled embedding, and the picture's size as a condition."""
 
     @torch.inference_mode()
-    def encode(
+    def _encode(
         self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
     ) -> PromptConditioning:
         guided = self.is_guided(guidance_scale)

@@ -64,15 +64,17 @@ class LocalWorker:
         self._closing = False
 
     @classmethod
-    def for_model(cls, spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") -> "LocalWorker":
-        """A worker that draws with this model."""
+    def for_model(
+        cls, spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", reproducible: bool = False
+    ) -> "LocalWorker":
+        """A worker that draws with this model; `reproducible` as DiffusionEngine says."""
 
         def build() -> Engine:
             # Imported here, in the thread: the bot is online while torch loads.
             from generation.diffusion.engine import DiffusionEngine
             from generation.diffusion.loading import load_model
 
-            return DiffusionEngine(load_model(spec, device=device, dtype=dtype))
+            return DiffusionEngine(load_model(spec, device=device, dtype=dtype), reproducible=reproducible)
 
         return cls(build, name=f"worker {spec.name}")
 

@@ -93,6 +93,31 @@ def taking(seconds: float, now: list[float], work: Callable[..., Any]) -> Callab
     return timed
 
 
+class TestPromptCache:
+    def test_the_same_prompt_is_encoded_once(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+        encoded: list[str] = []
+        encode_prompt = tiny_model.pipeline.encode_prompt
+
+        def counting(prompt: str, *args: Any, **kwargs: Any) -> Any:
+            encoded.append(prompt)
+            return encode_prompt(prompt, *args, **kwargs)
+
+        monkeypatch.setattr(tiny_model.pipeline, "encode_prompt", counting)
+        engine = DiffusionEngine(tiny_model)
+        drive(engine, make_job(), make_job(seed=2), make_job("a panda"), make_job(negative_prompt="blue"))
+        assert encoded == ["a red heart", "a panda", "a red heart"]
+
+    def test_it_forgets_the_least_recently_used(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("generation.diffusion.model.REMEMBERED_PROMPTS", 2)
+        size: dict[str, Any] = {"guidance_scale": 5.0, "width": 32, "height": 32}
+        first = tiny_model.encode("a", "", **size)
+        tiny_model.encode("b", "", **size)
+        assert tiny_model.encode("a", "", **size) is first
+        tiny_model.encode("c", "", **size)
+        assert tiny_model.encode("a", "", **size) is first
+        assert len(tiny_model._encoded) == 2
+
+
 class TestCancelling:
     def test_before_the_first_step(self, tiny_model: LoadedModel) -> None:
         engine = DiffusionEngine(tiny_model)

@@ -51,9 +51,9 @@ class LatentsKept(DiffusionEngine):
         return super()._decode(image)
 
 
-def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, max_rows: int = 8) -> dict[int, torch.Tensor]:
+def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: bool = False) -> dict[int, torch.Tensor]:
     """The jobs join one by one, a step apart, with room for a few of them at once."""
-    engine = LatentsKept(model, max_rows=max_rows)
+    engine = LatentsKept(model, reproducible=reproducible)
     arriving = iter(jobs)
     engine.admit(next(arriving))
     while engine.busy:
@@ -128,6 +128,16 @@ def test_same_seed_same_picture_alone_or_in_a_crowd(tiny_model: LoadedModel) -> 
     for job in jobs:
         (alone,) = (e.image.png for e in events_of(tiny_model, [job]) if isinstance(e, ImageReady))
         assert difference(pixels(alone), pixels(in_a_crowd[job.request.seed])) <= 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_a_fixed_number_of_rows_pictures_are_bit_equal(kind: str) -> None:
+    model = load_tiny(kind)
+    jobs = crowd()
+    together = latents_in_a_crowd(model, jobs, reproducible=True)
+    for job in jobs:
+        alone = latents_in_a_crowd(model, [job], reproducible=True)
+        assert torch.equal(alone[job.request.seed], together[job.request.seed]), job.request.scheduler
 
 
 def test_each_image_of_a_job_has_its_own_seed(tiny_model: LoadedModel) -> None:
