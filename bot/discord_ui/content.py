@@ -115,7 +115,7 @@ def _embed(request: GenerationRequest, hint: str | None = None) -> discord.Embed
 
 def _size(request: GenerationRequest) -> str:
     factor = shown_larger(request.width, request.height)
-    shown = f", shown {factor}× larger" if factor > 1 else ""
+    shown = f", shown ×{factor}" if factor > 1 else ""
     return f"{request.width}×{request.height}{shown}"
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import os
 import platform
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.benchmarks.figures import keep, show
+from tests.benchmarks.figures import Figure, keep, show
 from tests.benchmarks.loop_lag import measure_loop_lag
 
 
@@ -14,11 +15,26 @@ def main() -> None:
     # Only now: loop_lag has imported generation.diffusion, which sets how OpenMP waits before torch is loaded.
     import torch
 
-    from tests.benchmarks.equality import measure_equality
+    from generation.diffusion.loading import load_model
+    from generation.diffusion.sources import BUILTIN, inspect_model
+    from tests.benchmarks.exactness import measure_exactness
+    from tests.benchmarks.speed import measure_speed
+    from tests.benchmarks.start import measure_start
+    from tests.generation.diffusion.conftest import load_tiny
 
     print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    figures = [*measure_equality(), *asyncio.run(measure_loop_lag())]
-    show(figures)
+    measurements: list[Callable[[], Sequence[Figure]]] = [
+        lambda: measure_speed(load_model(inspect_model(BUILTIN), device="cpu"), ""),
+        lambda: measure_speed(load_tiny("epsilon"), "_tiny"),
+        measure_exactness,
+        lambda: [measure_start()],
+        lambda: asyncio.run(measure_loop_lag()),
+    ]
+    figures: list[Figure] = []
+    for measure in measurements:
+        found = measure()
+        show(found)
+        figures += found
     keep(figures, Path(".bench/cpu.json"))
 
 

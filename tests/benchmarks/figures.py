@@ -29,14 +29,23 @@ def show(figures: Sequence[Figure]) -> None:
     """Print the table."""
     for figure in figures:
         sign = "<=" if figure.lower_is_better else ">="
+        stretch = "" if figure.stretch is None else f" (stretch {figure.stretch:g})"
         verdict = "reached" if figure.reached else "MISSED"
-        print(f"{figure.name:10} {figure.meaning:58} {figure.value:8.3g} {figure.unit:3} ", end="")
-        print(f"bar {sign} {figure.bar:g} {figure.unit}  {verdict}  {figure.note}")
+        value = f"{figure.value:.3g} {figure.unit}".strip()
+        bar = f"bar {sign} {figure.bar:g}{stretch}"
+        print(f"{figure.name:11} {figure.meaning:62} {value:>9}  {bar}  {verdict}  {figure.note}")
 
 
 def keep(figures: Sequence[Figure], path: Path) -> None:
-    """Write the values as JSON: name -> value and bar, plain numbers."""
+    """Write the values as JSON: name -> value, bar and stretch, plain numbers."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    values = {figure.name: {"value": figure.value, "bar": figure.bar} for figure in figures}
+    values = {
+        figure.name: {
+            "value": figure.value,
+            "bar": figure.bar,
+            **({} if figure.stretch is None else {"stretch": figure.stretch}),
+        }
+        for figure in figures
+    }
     path.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
     print(f"written to {path}")

@@ -21,7 +21,9 @@ SIZE = 32  #: pixels; the tiny models' native size
 def load_tiny(kind: str, dtype: torch.dtype = torch.float32) -> LoadedModel:
     """A tiny model as the engine wants it."""
     family = ModelFamily.STABLE_DIFFUSION_XL if kind == "xl" else ModelFamily.STABLE_DIFFUSION
-    spec = ModelSpec(name="tiny", source="tiny", family=family, native_size=SIZE)
+    spec = ModelSpec(
+        name="tiny", source="tiny", family=family, native_size=SIZE, size_multiple=4, min_size=16, max_size=128
+    )
     model_hash: Future[str] = Future()
     model_hash.set_result("0123456789")
     pipeline = make_pipeline(kind).to(dtype=dtype)

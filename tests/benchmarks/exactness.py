@@ -1,0 +1,82 @@
+"""C5 to C8: what does not move with a noisy neighbour. The same checks are tests; here they are numbers."""
+
+import torch
+
+from generation.diffusion.engine import DiffusionEngine
+from generation.job import Job
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.peers import drive
+from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.test_equals_diffusers import BOUND, crowd, latents_alone, latents_in_a_crowd
+from tests.generation.diffusion.tiny_models import KINDS
+
+NAMES = {torch.float32: ("C5", 1.1e-4), torch.float64: ("C5_float64", 1.8e-13)}
+
+
+def measure_exactness() -> list[Figure]:
+    """All of them, on tiny random models."""
+    return [*(_difference(dtype) for dtype in BOUND), _bit_equal(), _rows_an_image(), _ticks_to_cancel()]
+
+
+def _difference(dtype: torch.dtype) -> Figure:
+    name, stretch = NAMES[dtype]
+    return Figure(
+        name=name,
+        meaning=f"largest latent difference to diffusers, {str(dtype).removeprefix('torch.')}",
+        value=max(_largest(kind, dtype) for kind in KINDS),
+        bar=BOUND[dtype],
+        stretch=stretch,
+        unit="",
+        note=f"{len(crowd())} schedulers, {len(KINDS)} kinds of model, joining and leaving",
+    )
+
+
+def _largest(kind: str, dtype: torch.dtype) -> float:
+    model = load_tiny(kind, dtype)
+    jobs = crowd()
+    ours = latents_in_a_crowd(model, jobs)
+    return max((ours[job.request.seed] - latents_alone(model, job)).abs().max().item() for job in jobs)
+
+
+def _bit_equal() -> Figure:
+    model, jobs = load_tiny("epsilon"), crowd()
+    together = latents_in_a_crowd(model, jobs, reproducible=True)
+    alone = {job.request.seed: latents_in_a_crowd(model, [job], reproducible=True)[job.request.seed] for job in jobs}
+    equal = [torch.equal(together[seed], latents) for seed, latents in alone.items()]
+    return Figure(
+        name="C6",
+        meaning="share of pictures bit-equal alone and in a crowd, fixed rows",
+        value=sum(equal) / len(equal),
+        bar=1.0,
+        unit="",
+        lower_is_better=False,
+    )
+
+
+def _rows_an_image() -> Figure:
+    engine, jobs = DiffusionEngine(load_tiny("epsilon")), crowd()
+    drive(engine, jobs)
+    ideal = sum(job.request.steps * (2 if job.request.guidance_scale > 1 else 1) for job in jobs)
+    return Figure(
+        name="C7", meaning="U-Net rows / (steps x rows of guidance)", value=engine.unet_rows / ideal, bar=1.0, unit=""
+    )
+
+
+def _ticks_to_cancel() -> Figure:
+    """Steps until a cancelled job's two rows are missing from the U-Net call."""
+    engine = DiffusionEngine(load_tiny("epsilon"))
+    cancelled: list[bool] = []
+    engine.admit(_long_job())
+    engine.admit(_long_job(), cancelled=lambda: bool(cancelled))
+    engine.step()
+    cancelled.append(True)
+    ticks, rows = 0, 4
+    while rows > 2:
+        before = engine.unet_rows
+        engine.step()
+        ticks, rows = ticks + 1, engine.unet_rows - before
+    return Figure(name="C8", meaning="ticks until a cancelled job uses no rows", value=ticks, bar=1, unit="")
+
+
+def _long_job() -> Job:
+    return make_job(steps=50)

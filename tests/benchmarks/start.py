@@ -1,0 +1,58 @@
+"""C9: from the start of a process to the first picture, against P1: import, load and draw one picture."""
+
+import statistics
+import subprocess
+import sys
+
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.peers import interleaved, seconds
+
+OURS = """
+import asyncio, uuid
+from generation.diffusion.sources import inspect_model
+from generation.dispatcher import Dispatcher
+from generation.job import Job
+from generation.journal import MemoryJournal
+from generation.workers.local import LocalWorker
+
+async def main():
+    spec = inspect_model("builtin")
+    dispatcher = Dispatcher([LocalWorker.for_model(spec, device="cpu")], MemoryJournal())
+    await dispatcher.start()
+    job = Job(id=uuid.uuid4(), request=spec.request(prompt="a red heart", seed=1), requester="a")
+    await dispatcher.submit(job).result()
+    await dispatcher.close()
+
+asyncio.run(main())
+"""
+
+THEIRS = """
+import os
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+import io, torch
+from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
+from generation.diffusion.sources import BUILTIN_FOLDER
+pipeline = StableDiffusionPipeline.from_pretrained(BUILTIN_FOLDER, dtype=torch.float32, local_files_only=True)
+pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
+pipeline.set_progress_bar_config(disable=True)
+pipeline("a red heart", num_inference_steps=20, guidance_scale=4.0).images[0].save(io.BytesIO(), "PNG")
+"""
+
+
+def measure_start() -> Figure:
+    """Whole processes, in turn."""
+    ours, theirs = interleaved(lambda: seconds(lambda: _run(OURS)), lambda: seconds(lambda: _run(THEIRS)))
+    ratios = sorted(mine / peer for mine, peer in zip(ours, theirs, strict=True))
+    return Figure(
+        name="C9",
+        meaning="start to first picture / P1's import, load and one picture",
+        value=statistics.median(ratios),
+        bar=1.05,
+        stretch=0.9,
+        unit="",
+        note=f"range {ratios[0]:.2f} to {ratios[-1]:.2f}; {statistics.median(ours):.1f} s",
+    )
+
+
+def _run(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.DEVNULL)
