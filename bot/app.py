@@ -91,6 +91,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -
     )
     parts.push_async_callback(images.close)
     recovery = await images.recover()
+    await images.learn_costs()
 
     point_at(_text(settings.discord_api_base), _text(settings.discord_gateway_url))
     bot = ImageBot(

@@ -1,7 +1,9 @@
 """The Dispatcher moves jobs: queue -> worker -> journal -> ticket, one task for each running job."""
 
 import asyncio
+import itertools
 import logging
+import math
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -16,6 +18,7 @@ from generation.errors import (
     WorkerFault,
     new_reference,
 )
+from generation.estimates import Estimates
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
@@ -34,7 +37,15 @@ class Dispatcher:
     Nothing here waits for work: `submit` and every event that frees room call `_hand_out`.
     """
 
-    def __init__(self, workers: Sequence[Worker], journal: Journal, *, capacity: int = 1000) -> None:
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        journal: Journal,
+        *,
+        capacity: int = 1000,
+        estimates: Estimates | None = None,
+    ) -> None:
+        self.estimates = estimates or Estimates()
         self._workers = tuple(workers)
         self._ready: list[Worker] = []
         self._journal = journal
@@ -44,6 +55,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
+        self._added_up: tuple[tuple[Job, ...], dict[JobId, float]] | None = None
         self._closing = False
         self._closed: asyncio.Task[None] | None = None
 
@@ -72,7 +84,7 @@ class Dispatcher:
         """Put the job in line. Raises what `check_room` raises."""
         self.check_room()
         self._queue.push(job)
-        ticket = JobTicket(job, waiting=lambda: self._in_line(job.id))
+        ticket = JobTicket(job, waiting=lambda: self._in_line(job.id), seconds_left=lambda: self.seconds_left(job.id))
         self._tickets[job.id] = ticket
         self._hand_out()
         return ticket
@@ -80,6 +92,35 @@ class Dispatcher:
     def _in_line(self, job_id: JobId) -> Progress | None:
         place = self._queue.place(job_id)
         return None if place is None else Progress(place=place, loading=not self._ready)
+
+    def seconds_left(self, job_id: JobId) -> float | None:
+        """Seconds until a live job will be done, by estimate; None while there is nothing to judge by.
+
+        Device seconds of jobs in one batch add up to the device's time. So a waiting job is done when what runs, what
+        is before it and itself are done; of the running ones each gives a job as much time as that job takes itself.
+        """
+        left = {job.id: self._left(job) for job, _ in self._running.values()}
+        if job_id in left:
+            mine = left[job_id]
+            total = sum(min(one, mine) for one in left.values())
+        else:
+            total = sum(left.values()) + self._until_done().get(job_id, math.nan)
+        return None if math.isnan(total) else total / max(1, len(self._ready))
+
+    def _left(self, job: Job) -> float:
+        """Device seconds that a running job still needs; NaN when they cannot be estimated."""
+        seconds = self.estimates.seconds(job.request)
+        return math.nan if seconds is None else seconds * (1 - self._tickets[job.id].share_done)
+
+    def _until_done(self) -> dict[JobId, float]:
+        """Device seconds of each waiting job and all before it; NaN when they cannot be estimated."""
+        waiting = self._queue.in_order()
+        # A thousand posts ask for a thousand jobs: added up once for each state of the line.
+        if self._added_up is None or self._added_up[0] is not waiting:
+            seconds = (self.estimates.seconds(job.request) for job in waiting)
+            sums = itertools.accumulate(math.nan if one is None else one for one in seconds)
+            self._added_up = waiting, {job.id: total for job, total in zip(waiting, sums, strict=True)}
+        return self._added_up[1]
 
     def ticket(self, job_id: JobId) -> JobTicket | None:
         """The ticket of a job that is waiting or running."""
@@ -202,6 +243,8 @@ class Dispatcher:
                     images.append(event.image)
                     self._hand_out()
                 case JobDone():
+                    self.estimates.learn(job.request, event.device_seconds)
+                    self._added_up = None
                     images.sort(key=lambda image: image.index)
                     result = GenerationResult(job_id=job.id, images=tuple(images), device_seconds=event.device_seconds)
                     return result, event.device_seconds

@@ -34,14 +34,18 @@ class FairQueue:
         self._finish: dict[str, float] = {}  #: requester -> finish tag of their last job, while above virtual time
         self._virtual_time = 0.0
         self._arrivals = 0
-        self._places: dict[JobId, int] | None = None  #: as last asked for; None after a change
+        self._line: tuple[Job, ...] | None = None  #: as last asked for; None after a change
+        self._places: dict[JobId, int] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def in_order(self) -> tuple[Job, ...]:
         """All waiting jobs, the next one first."""
-        return tuple(entry.job for entry in self._entries)
+        if self._line is None:
+            self._line = tuple(entry.job for entry in self._entries)
+            self._places = {job.id: place for place, job in enumerate(self._line, 1)}
+        return self._line
 
     def push(self, job: Job) -> None:
         """Add a job. Raises QueueFull."""
@@ -51,7 +55,7 @@ class FairQueue:
         start = max(self._virtual_time, self._finish.get(job.requester, 0.0))
         entry = _Entry(start=start, arrival=self._arrivals, job=job, earliest=self._virtual_time)
         insort(self._entries, entry)
-        self._places = None
+        self._line = None
         self._finish[job.requester] = entry.finish
 
     def peek(self) -> Job | None:
@@ -63,7 +67,7 @@ class FairQueue:
         if not self._entries:
             return None
         entry = self._entries.pop(0)
-        self._places = None
+        self._line = None
         self._virtual_time = entry.start
         # A finish tag that virtual time has reached no longer holds anybody back.
         self._finish = {who: tag for who, tag in self._finish.items() if tag > self._virtual_time}
@@ -71,8 +75,7 @@ class FairQueue:
 
     def place(self, job_id: JobId) -> int | None:
         """The job's place in line, 1 being next; None when it does not wait here."""
-        if self._places is None:
-            self._places = {entry.job.id: place for place, entry in enumerate(self._entries, 1)}
+        self.in_order()
         return self._places.get(job_id)
 
     def cancel(self, job_id: JobId) -> Job | None:
@@ -81,7 +84,7 @@ class FairQueue:
         if entry is None:
             return None
         self._entries.remove(entry)
-        self._places = None
+        self._line = None
         self._close_gap(entry)
         return entry.job
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generation.errors import KnownError
 from generation.job import Job
@@ -18,15 +18,23 @@ class Progress:
     step: int = 0
     steps: int = 0
     preview: bytes | None = None  #: a small JPEG
+    seconds_left: float | None = None  #: until the whole job is done, by estimate
 
 
 class JobTicket:
     """How one waits for a job. Progress is newest-wins; the result comes once and stays."""
 
-    def __init__(self, job: Job, *, waiting: Callable[[], Progress | None]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        waiting: Callable[[], Progress | None] = lambda: None,
+        seconds_left: Callable[[], float | None] = lambda: None,
+    ) -> None:
         """`waiting` says where the job is while it is in line, and None once it is not."""
         self.job = job
         self._waiting = waiting
+        self._seconds_left = seconds_left
         self._latest = Progress()
         self._result: asyncio.Future[RenderedJob] = asyncio.get_running_loop().create_future()
         # A result nobody asks for is no reason for asyncio to complain.
@@ -35,7 +43,12 @@ class JobTicket:
     @property
     def progress(self) -> Progress:
         """Where the job is now."""
-        return self._waiting() or self._latest
+        return replace(self._waiting() or self._latest, seconds_left=self._seconds_left())
+
+    @property
+    def share_done(self) -> float:
+        """How much of the drawing is done, from 0 to 1."""
+        return self._latest.step / self._latest.steps if self._latest.steps else 0.0
 
     @property
     def done(self) -> bool:

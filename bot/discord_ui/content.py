@@ -1,6 +1,7 @@
 """What a job's message looks like at each moment of its life, as a value. No I/O."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import discord
@@ -29,7 +30,14 @@ class Content:
 
     @classmethod
     def progress(
-        cls, job_id: JobId, request: GenerationRequest, requester: str, progress: Progress, hint: str | None = None
+        cls,
+        job_id: JobId,
+        request: GenerationRequest,
+        requester: str,
+        progress: Progress,
+        *,
+        done_at: datetime | None = None,
+        hint: str | None = None,
     ) -> "Content":
         """A job that waits or is being drawn; `hint` is what else whoever asked should know."""
         if progress.loading:
@@ -43,10 +51,12 @@ class Content:
             state = f"🎨 {wording.bar(progress.step, progress.steps)} **step {progress.step} of {progress.steps}**"
             if request.count > 1:
                 state += f" ({request.count} pictures)"
+        # Discord counts this down by itself, without an edit.
+        done = f", done {wording.relative(done_at)}" if done_at is not None else ""
         preview = progress.preview if progress.place is None else None
         return cls(
             job_id=job_id,
-            text=f"{state} for {requester}",
+            text=f"{state} for {requester}{done}",
             embed=_embed(request, hint),
             buttons=(ButtonAction.CANCEL,),
             attachments=(Attachment.preview(preview, request.prompt),) if preview else (),

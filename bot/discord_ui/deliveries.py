@@ -142,7 +142,15 @@ class Deliveries:
         return task
 
     def _post(self, place: Place) -> JobPost:
-        return JobPost(self._client, place, self._images, pacer=self._pacer, lines=self._lines, wait=self._wait)
+        return JobPost(
+            self._client,
+            place,
+            self._images,
+            clock=self._clock,
+            pacer=self._pacer,
+            lines=self._lines,
+            wait=self._wait,
+        )
 
     async def _tell_interrupted(self, jobs: tuple[JobRecord, ...]) -> None:
         """One after the other: nobody is in a hurry, and Discord's limits are."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import discord
@@ -15,6 +16,7 @@ from bot.discord_ui.places import Place
 from bot.discord_ui.retries import through_dropped_connections, written_down
 from bot.services.errors import UnknownJob
 from bot.services.images import ImageService, JobRecord
+from bot.storage.records import Clock
 from generation.errors import Interrupted, KnownError
 from generation.job import Job
 from generation.ticket import JobTicket
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 Wait: TypeAlias = Callable[[JobTicket, float], Awaitable[bool]]
 
 RERUN_EMOJI = "🔁"
+_ESTIMATE_TOLERANCE = 5.0  #: seconds
+_WORTH_SAYING = 3.0  #: seconds; sooner than that the picture itself is the news
 _RESULT_ATTEMPTS = 7  #: about 16 seconds of a dropped connection
 
 
@@ -37,6 +41,7 @@ class JobPost:
         place: Place,
         images: ImageService,
         *,
+        clock: Clock,
         pacer: EditPacer,
         lines: asyncio.Semaphore,
         wait: Wait = JobTicket.wait,
@@ -44,10 +49,12 @@ class JobPost:
         self._client = client
         self._place = place
         self._images = images
+        self._clock = clock
         self._pacer = pacer
         self._lines = lines  #: how many results may be on their way at once, over all posts
         self._wait = wait
         self._shown: str | None = None  #: the progress that the message shows
+        self._done_at: datetime | None = None  #: when the job will be done, as the message says
 
     async def open(self, ticket: JobTicket) -> None:
         """Say for the first time that the job is in line."""
@@ -155,8 +162,22 @@ class JobPost:
 
     def _progress(self, ticket: JobTicket) -> Content:
         job = ticket.job
+        progress = ticket.progress
+        self._done_at = self._estimate(progress.seconds_left)
         hint = self._images.hint_for(job.request)
-        return Content.progress(job.id, job.request, self._place.requester, ticket.progress, hint)
+        return Content.progress(job.id, job.request, self._place.requester, progress, done_at=self._done_at, hint=hint)
+
+    def _estimate(self, seconds_left: float | None) -> datetime | None:
+        """When the job will be done: as said before, as long as that is about right. A time that jumps helps nobody."""
+        if seconds_left is None:
+            return None
+        now = self._clock()
+        done_at = now + timedelta(seconds=seconds_left)
+        if self._done_at is not None:
+            tolerance = max(_ESTIMATE_TOLERANCE, 0.25 * seconds_left)
+            if self._done_at > now and abs((done_at - self._done_at).total_seconds()) <= tolerance:
+                return self._done_at
+        return done_at if seconds_left >= _WORTH_SAYING else None
 
     async def _invite_rerun(self) -> None:
         """Put the first reaction there, so that everybody else needs one click."""

@@ -13,6 +13,7 @@ from bot.services.limits import Limits, next_day
 from bot.services.members import Member, Whereabouts
 from bot.services.reservations import Reservations
 from bot.storage import jobs
+from bot.storage import usage as use
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.records import Clock, ImageRecord, JobRecord
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+LEARNS_FROM = 500  #: jobs
 STOPS_WITHIN = 10.0  #: seconds a worker may take to notice that a job was cancelled
 TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was interrupted
 
@@ -238,6 +240,12 @@ class ImageService:
                 interrupted=(*untold, *await jobs.interrupt_live(transaction, now, Interrupted.code)),
                 rendered=await jobs.rendered(transaction),
             )
+
+    async def learn_costs(self) -> None:
+        """At start: let the dispatcher judge new jobs by what the last ones have cost."""
+        async with self._database.reading() as transaction:
+            for request, device_seconds in await use.measured(transaction, LEARNS_FROM):
+                self._dispatcher.estimates.learn(request, device_seconds)
 
     async def _record(self, job_id: JobId) -> JobRecord:
         async with self._database.reading() as transaction:

@@ -223,18 +223,7 @@ def _record(row: JobRow) -> JobRecord:
         reply_to=row.reply_to,
         interaction_token=row.interaction_token,
         token_expires=row.token_expires,
-        request=GenerationRequest(
-            prompt=row.prompt,
-            negative_prompt=row.negative_prompt,
-            model=row.model,
-            width=row.width,
-            height=row.height,
-            steps=row.steps,
-            guidance_scale=row.guidance_scale,
-            scheduler=SchedulerName(row.scheduler),
-            seed=row.seed,
-            count=row.count,
-        ),
+        request=request_of(row),
         status=row.status,
         error_code=row.error_code,
         accepted_at=row.accepted_at,
@@ -246,6 +235,22 @@ def _record(row: JobRow) -> JobRecord:
         cost=row.cost,
         device_seconds=row.device_seconds,
         images=tuple(_image(image) for image in row.images),
+    )
+
+
+def request_of(row: JobRow) -> GenerationRequest:
+    """The request that a row has written down."""
+    return GenerationRequest(
+        prompt=row.prompt,
+        negative_prompt=row.negative_prompt,
+        model=row.model,
+        width=row.width,
+        height=row.height,
+        steps=row.steps,
+        guidance_scale=row.guidance_scale,
+        scheduler=SchedulerName(row.scheduler),
+        seed=row.seed,
+        count=row.count,
     )
 
 

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import Integer, case, func, select
 
 from bot.storage.database import Transaction
-from bot.storage.jobs import LIVE
+from bot.storage.jobs import LIVE, request_of
 from bot.storage.records import DayStats, DayUse, MemberStats
 from bot.storage.tables import JobRow
 from generation.job import JobStatus
+from generation.request import GenerationRequest
 
 COUNTED = LIVE | {JobStatus.RENDERED, JobStatus.POSTED}  #: who failed, was cancelled or interrupted pays nothing
 DRAWN = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
@@ -39,6 +40,13 @@ async def of_member(transaction: Transaction, requester: str, server: str | None
         waiting_or_running=live or 0,
         last_accepted_at=last,
     )
+
+
+async def measured(transaction: Transaction, most: int) -> tuple[tuple[GenerationRequest, float], ...]:
+    """What the last jobs that were drawn have cost in device seconds, the oldest first."""
+    drawn = JobRow.status.in_(DRAWN) & (JobRow.device_seconds > 0)
+    rows = await transaction.scalars(select(JobRow).where(drawn).order_by(JobRow.accepted_at.desc()).limit(most))
+    return tuple((request_of(row), row.device_seconds) for row in reversed(rows.all()))
 
 
 async def by_day(transaction: Transaction, server: str, first: date, days: int) -> tuple[DayStats, ...]:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.benchmarks.busy_hour import measure_estimates
 from tests.benchmarks.figures import Figure, keep, show
 from tests.benchmarks.loop_lag import measure_loop_lag
 
@@ -27,7 +28,7 @@ def main() -> None:
         lambda: measure_speed(load_model(inspect_model(BUILTIN), device="cpu"), ""),
         lambda: measure_speed(load_tiny("epsilon"), "_tiny"),
         measure_exactness,
-        lambda: [measure_start()],
+        lambda: [measure_estimates(), measure_start()],
         lambda: asyncio.run(measure_loop_lag()),
     ]
     figures: list[Figure] = []

@@ -1,6 +1,7 @@
 """/imagine, from the command to the picture."""
 
 import asyncio
+import re
 from typing import Any
 
 import discord
@@ -322,3 +323,30 @@ async def test_a_fault_while_following_costs_nobody_anything(world: World, monke
     assert "reference" in answer.response.content
     (job,) = await world.jobs()
     assert job.status is JobStatus.CANCELLED
+
+
+@HELD
+async def test_a_job_is_told_when_it_will_be_done(world: World) -> None:
+    world.parts.worker._room = 1
+    slow = await world.alice.slash(world.channel, "imagine", prompt="first", steps=10)
+    assert "<t:" not in slow.response.content, "nothing was measured yet"
+    request = world.parts.worker.drawn[0].request
+    world.parts.dispatcher.estimates.learn(request, 60.0)
+    waiting = await world.bob.slash(world.channel, "imagine", prompt="second", steps=10)
+    promised = re.search(r"done <t:(\d+):R>", waiting.response.content)
+    assert promised is not None
+    assert 115 <= int(promised[1]) - discord.utils.utcnow().timestamp() <= 121
+
+
+@HELD
+async def test_a_promise_is_not_changed_for_a_trifle(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="slow", steps=100)
+    job = world.parts.worker.drawn[0]
+    world.parts.dispatcher.estimates.learn(job.request, 600.0)
+    said = []
+    for step in (10, 11, 12, 13):
+        world.parts.worker.steps(job.id, step)
+        await world.env.advance_time(2.5)
+        said.append(re.search(r"<t:(\d+):R>", answer.response.content))
+    assert all(said)
+    assert len({promise[1] for promise in said if promise}) == 1

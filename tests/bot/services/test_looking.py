@@ -53,3 +53,12 @@ async def test_live_jobs_are_ones_own_and_for_a_moderator_the_servers(house, ann
     assert [record.id for record in await house.images.live_jobs(ann)] == [anns.job.id]
     assert {record.id for record in await house.images.live_jobs(moderator)} == {anns.job.id, bobs.job.id}
     assert await house.images.live_jobs(stranger) == ()
+
+
+async def test_a_restart_remembers_what_jobs_cost(open_house, house, ann):
+    await house.drawn(ann)
+    restarted = await open_house()
+    request = house.request()
+    assert restarted.dispatcher.estimates.seconds(request) is None
+    await restarted.images.learn_costs()
+    assert restarted.dispatcher.estimates.seconds(request) is not None

@@ -1,0 +1,96 @@
+"""What a job will cost, and when it will be done."""
+
+import statistics
+from typing import Any
+
+import pytest
+
+from generation.dispatcher import Dispatcher
+from generation.estimates import REMEMBERED, Estimates
+from generation.journal import MemoryJournal
+from generation.request import GenerationRequest
+from generation.workers.fake import FakeWorker
+from tests.benchmarks.busy_hour import estimate_errors
+from tests.generation.test_dispatcher import job, soon
+
+
+def request(**wishes: Any) -> GenerationRequest:
+    return job(**wishes).request
+
+
+def test_nothing_is_promised_before_anything_was_measured() -> None:
+    estimates = Estimates()
+    assert estimates.seconds(request()) is None
+    estimates.learn(request(model="another"), 3.0)
+    assert estimates.seconds(request()) is None
+    estimates.learn(request(), 0.0)
+    assert estimates.seconds(request()) is None, "no time is no measurement"
+
+
+def test_what_was_measured_is_expected_again() -> None:
+    estimates = Estimates()
+    estimates.learn(request(steps=10), 4.0)
+    assert estimates.seconds(request(steps=10)) == pytest.approx(4.0)
+
+
+def test_more_steps_more_pictures_and_guidance_cost_more() -> None:
+    estimates = Estimates()
+    estimates.learn(request(steps=7), 10.0)  # ten rows: seven steps, and decoding as three
+    assert estimates.seconds(request(steps=17)) == pytest.approx(20.0)
+    assert estimates.seconds(request(steps=7, count=3)) == pytest.approx(30.0)
+    assert estimates.seconds(request(steps=7, guidance_scale=7.5)) == pytest.approx(17.0)
+
+
+def test_another_size_is_judged_by_its_pixels() -> None:
+    estimates = Estimates()
+    estimates.learn(request(width=64, height=64), 2.0)
+    assert estimates.seconds(request(width=128, height=64)) == pytest.approx(4.0)
+    estimates.learn(request(width=128, height=64), 9.0)
+    assert estimates.seconds(request(width=128, height=64)) == pytest.approx(9.0)
+    assert estimates.seconds(request(width=128, height=128)) == pytest.approx(18.0), "by the nearest one"
+
+
+def test_one_odd_job_does_not_spoil_it_and_old_ones_are_forgotten() -> None:
+    estimates = Estimates()
+    for seconds in (2.0, 2.0, 2.0, 200.0):
+        estimates.learn(request(), seconds)
+    assert estimates.seconds(request()) == pytest.approx(2.0)
+    for _ in range(REMEMBERED):
+        estimates.learn(request(), 5.0)
+    assert estimates.seconds(request()) == pytest.approx(5.0)
+
+
+async def test_a_job_is_done_when_those_before_it_are() -> None:
+    estimates = Estimates()
+    estimates.learn(request(), 10.0)
+    worker = FakeWorker(room=1, hold=True)
+    dispatcher = Dispatcher([worker], MemoryJournal(), estimates=estimates)
+    await dispatcher.start()
+    await dispatcher.ready()
+    first, second, third = (dispatcher.submit(job(who)) for who in "abc")
+    assert [ticket.progress.seconds_left for ticket in (first, second, third)] == pytest.approx([10.0, 20.0, 30.0])
+    worker.steps(first.job.id, 5)
+    await soon()
+    assert [ticket.progress.seconds_left for ticket in (first, second, third)] == pytest.approx([5.0, 15.0, 25.0])
+    await dispatcher.cancel(second.job.id)
+    assert third.progress.seconds_left == pytest.approx(15.0)
+    await dispatcher.close()
+
+
+async def test_a_short_job_beside_a_long_one_is_done_sooner() -> None:
+    estimates = Estimates()
+    estimates.learn(request(steps=7), 10.0)
+    dispatcher = Dispatcher([FakeWorker(hold=True)], MemoryJournal(), estimates=estimates)
+    await dispatcher.start()
+    await dispatcher.ready()
+    short, long = dispatcher.submit(job(steps=7)), dispatcher.submit(job(steps=97))
+    assert short.progress.seconds_left == pytest.approx(20.0), "its own ten seconds, and as many for the other"
+    assert long.progress.seconds_left == pytest.approx(110.0)
+    await dispatcher.close()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_promises_of_a_busy_hour_are_kept(seed: int) -> None:
+    errors = estimate_errors(seed=seed)
+    assert len(errors) > 300
+    assert statistics.median(errors) <= 0.2
