@@ -8,14 +8,16 @@ and a cancelled one is gone at the next step. The engine never chooses between m
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import torch
 from torch import Tensor
 
+from generation.diffusion.failures import is_out_of_memory, require_finite, told
 from generation.diffusion.image_run import BatchKey, ImageRun, JobRun
 from generation.diffusion.model import Conditioning, LoadedModel
-from generation.diffusion.previews import PreviewMap, predicted_original
-from generation.errors import BrokenImage, DoesNotFit, KnownError, WorkerFault, new_reference
+from generation.diffusion.previews import Previews
+from generation.errors import KnownError
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
 from generation.metadata import png_of
@@ -49,11 +51,13 @@ class DiffusionEngine:
         self._jobs: list[JobRun] = []
         self._batches: dict[BatchKey, list[ImageRun]] = {}
         self._finished: list[ImageRun] = []  #: denoised, not decoded
+        self._encoding: list[tuple[ImageRun, Future[GeneratedImage]]] = []  #: decoded, being written as PNG
+        # A large PNG takes as long as several steps; the device need not wait for it.
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="png encoder")
         self._used: dict[BatchKey, float] = {}  #: seconds, of the batches that run
         self._caps: dict[BatchKey, int] = {}  #: rows that fitted after memory ran out
         self._events: list[WorkerEvent] = []
-        self._previews: PreviewMap | None = None
-        self._previews_work = True
+        self._previews = Previews(model)
         self.unet_rows = 0  #: rows sent through the U-Net so far
         self.unet_calls = 0
 
@@ -72,7 +76,7 @@ class DiffusionEngine:
 
     @torch.inference_mode()
     def step(self) -> list[WorkerEvent]:
-        """One tick: leave, join, one U-Net call, decode one image. Says what happened."""
+        """One tick: leave, join, one U-Net call, decode one image, hand out what is encoded. Says what happened."""
         self._drop_cancelled()
         self._join()
         self._drop_cancelled()
@@ -80,7 +84,8 @@ class DiffusionEngine:
             self._denoise(key)
         self._drop_cancelled()
         if self._finished:
-            self._finish_one()
+            self._decode_one()
+        self._hand_over()
         events, self._events = self._events, []
         return events
 
@@ -107,6 +112,7 @@ class DiffusionEngine:
     def _remove(self, run: JobRun) -> None:
         self._jobs.remove(run)
         self._finished = [image for image in self._finished if image.run is not run]
+        self._encoding = [pair for pair in self._encoding if pair[0].run is not run]
         for key, images in tuple(self._batches.items()):
             self._keep(key, [image for image in images if image.run is not run])
 
@@ -260,29 +266,9 @@ class DiffusionEngine:
             run.last_preview = now - PREVIEW_INTERVAL / 2  # the first one soon, but not of bare noise
         if now - run.last_preview >= PREVIEW_INTERVAL:
             run.last_preview = now
-            run.preview = self._preview(image, prediction)
+            run.preview = self._previews.draw(image, prediction)
         image.advance(prediction)
         run.steps_done += 1
-
-    def _preview(self, image: ImageRun, prediction: Tensor) -> bytes | None:
-        """A small picture of how far the image is; none from a model whose previews do not work."""
-        if not self._previews_work:
-            return None
-        try:
-            if self._previews is None:
-                self._previews = PreviewMap(self.model)
-            guess = predicted_original(
-                image.model_input(),
-                prediction,
-                image.timestep,
-                image.scheduler.alphas_cumprod,
-                self.model.scheduler_config.get("prediction_type", "epsilon"),
-            )
-            return self._previews.jpeg(guess)
-        except Exception:
-            log.exception("previews of %s do not work; there will be none", self.model.spec.name)
-            self._previews_work = False
-            return None
 
     def _charge(self, images: list[ImageRun], seconds: float) -> None:
         """Device seconds go to jobs by their share of the rows; the shares add up to the busy time."""
@@ -298,27 +284,23 @@ class DiffusionEngine:
 
     # finishing
 
-    def _finish_one(self) -> None:
+    def _decode_one(self) -> None:
         """Decode one image: between two steps, so that the others do not wait long."""
         image = self._finished.pop(0)
-        run = image.run
         started = self._clock()
         try:
-            outcome = self._decode(image)
+            outcome: Tensor | KnownError = self._pixels(image)
         except Exception as error:
-            outcome = told(error, run.job)
-        run.device_seconds += self._clock() - started
+            outcome = told(error, image.run.job)
+        image.run.device_seconds += self._clock() - started
         if isinstance(outcome, KnownError):
-            self._fail(run, outcome)
-            return
-        run.unfinished -= 1
-        self._say(ImageReady(job_id=run.job.id, image=outcome))
-        if run.unfinished == 0:
-            self._jobs.remove(run)
-            self._say(JobDone(job_id=run.job.id, device_seconds=run.device_seconds))
+            self._fail(image.run, outcome)
+        else:
+            self._encoding.append((image, self._encoder.submit(self._encode, image, outcome)))
 
-    def _decode(self, image: ImageRun) -> GeneratedImage:
-        _require_finite(image.latents, "latents")
+    def _pixels(self, image: ImageRun) -> Tensor:
+        """Decoded pixels [1, 3, H, W] on the CPU."""
+        require_finite(image.latents, "latents")
         pixels = None
         try:
             pixels = self.model.decode(image.latents)
@@ -329,37 +311,33 @@ class DiffusionEngine:
         if pixels is None:
             self.model.release_memory()
             pixels = self.model.decode(image.latents)
-        _require_finite(pixels, "pixels")
+        require_finite(pixels, "pixels")
+        return pixels.cpu()
+
+    def _encode(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
+        """In the encoder's thread."""
         picture = self.model.to_picture(pixels)
         png = png_of(picture, image.run.job.request, seed=image.seed, model_hash=self.model.model_hash)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
 
+    def _hand_over(self) -> None:
+        """Say which images are ready. With nothing left for the device to do, wait for one of them."""
+        idle = not self._batches and not self._finished and not any(run.pending for run in self._jobs)
+        if idle and self._encoding:
+            wait([future for _, future in self._encoding], return_when=FIRST_COMPLETED)
+        for image, future in tuple(self._encoding):
+            if not future.done():
+                continue
+            run = image.run
+            if (error := future.exception()) is not None:
+                self._fail(run, told(error if isinstance(error, Exception) else RuntimeError(repr(error)), run.job))
+                continue
+            self._encoding.remove((image, future))
+            run.unfinished -= 1
+            self._say(ImageReady(job_id=run.job.id, image=future.result()))
+            if run.unfinished == 0:
+                self._jobs.remove(run)
+                self._say(JobDone(job_id=run.job.id, device_seconds=run.device_seconds))
+
     def _say(self, event: WorkerEvent) -> None:
         self._events.append(event)
-
-
-def told(error: Exception, job: Job) -> KnownError:
-    """What ended a job, in words, logged. It keeps no trace: that would keep the tensors of its frames."""
-    if isinstance(error, KnownError):
-        log.warning("job %s failed: %s", job.id, error)
-        error.__cause__ = error.__context__ = None
-        return error.with_traceback(None)
-    if is_out_of_memory(error):
-        log.warning("job %s failed: %s", job.id, repr(error))  # the text: a log that kept the error kept its tensors
-        return DoesNotFit(job.request.width, job.request.height, detail=repr(error))
-    fault = WorkerFault(new_reference(), detail=repr(error))
-    log.error("job %s failed, reference %s", job.id, fault.reference, exc_info=error)
-    return fault
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; beside its own class torch says so in plain RuntimeErrors."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")  # MPS, the CPU, cuBLAS and cuDNN
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
-
-
-def _require_finite(values: Tensor, what: str) -> None:
-    if not bool(torch.isfinite(values).all()):
-        raise BrokenImage(detail=f"NaN or infinity in the {what}")

@@ -6,13 +6,17 @@ table of constants and fits any model.
 """
 
 import io
+import logging
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from generation.diffusion.image_run import ImageRun
 from generation.diffusion.model import LoadedModel
+
+log = logging.getLogger(__name__)
 
 PREVIEW_SIDE = 192  #: pixels of the longer side, at least
 _SAMPLES = 24
@@ -35,6 +39,34 @@ def predicted_original(
     if kind == "v_prediction":
         return alpha.sqrt() * model_input - (1 - alpha).sqrt() * prediction
     return prediction
+
+
+class Previews:
+    """Draws previews for one model; one whose previews do not work draws without them."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._map: PreviewMap | None = None
+        self._work = True
+
+    def draw(self, image: ImageRun, prediction: Tensor) -> bytes | None:
+        """A small JPEG of how far the image is, from its present latents and the prediction for them."""
+        if not self._work:
+            return None
+        try:
+            self._map = self._map or PreviewMap(self._model)
+            guess = predicted_original(
+                image.model_input(),
+                prediction,
+                image.timestep,
+                image.scheduler.alphas_cumprod,
+                self._model.scheduler_config.get("prediction_type", "epsilon"),
+            )
+            return self._map.jpeg(guess)
+        except Exception:
+            log.exception("previews of %s do not work; there will be none", self._model.spec.name)
+            self._work = False
+            return None
 
 
 class PreviewMap:

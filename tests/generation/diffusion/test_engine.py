@@ -1,6 +1,7 @@
 """Joining, leaving and failing: what happens to one job leaves the others alone."""
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+import generation.diffusion.engine
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model import LoadedModel
 from generation.errors import BrokenImage, DoesNotFit, WorkerFault
@@ -303,6 +305,44 @@ class TestMemory:
         monkeypatch.setattr(tiny_model, "encode", tight)
         events = drive(engine, running, late)
         assert [e.job_id for e in events if isinstance(e, JobDone)] == [running.id, late.id]
+
+
+class TestEncoding:
+    def test_the_device_does_not_wait_for_a_png(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+        """While one picture is being written as PNG, the steps of the others go on."""
+        slow = threading.Event()
+        to_picture = tiny_model.to_picture
+
+        def patient(pixels: torch.Tensor) -> Any:
+            assert slow.wait(30)
+            return to_picture(pixels)
+
+        monkeypatch.setattr(tiny_model, "to_picture", patient)
+        short, long = make_job(steps=2), make_job(steps=12)
+        engine = DiffusionEngine(tiny_model)
+        engine.admit(short)
+        engine.admit(long)
+        events = [event for _ in range(10) for event in engine.step()]
+        assert [e.step for e in events if isinstance(e, StepDone) and e.job_id == long.id][-1] == 10
+        assert not ends(events)
+        slow.set()
+        assert {type(end) for end in ends(drive(engine)).values()} == {JobDone}
+
+    def test_a_picture_that_cannot_be_written_fails_its_job_only(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad, good = make_job(seed=1), make_job(seed=2)
+        write = generation.diffusion.engine.png_of
+
+        def stumble(picture: Any, request: Any, *, seed: int, model_hash: Any) -> bytes:
+            if seed == 1:
+                raise OSError("the encoder tripped")
+            return write(picture, request, seed=seed, model_hash=model_hash)
+
+        monkeypatch.setattr("generation.diffusion.engine.png_of", stumble)
+        end = ends(drive(DiffusionEngine(tiny_model), bad, good))
+        assert isinstance(end[bad.id].error, WorkerFault)
+        assert isinstance(end[good.id], JobDone)
 
 
 class TestPreviews:

@@ -46,9 +46,9 @@ class LatentsKept(DiffusionEngine):
         super().__init__(model, **settings)
         self.latents: dict[int, torch.Tensor] = {}
 
-    def _decode(self, image: ImageRun) -> Any:
+    def _pixels(self, image: ImageRun) -> Any:
         self.latents[image.seed] = image.latents
-        return super()._decode(image)
+        return super()._pixels(image)
 
 
 def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: bool = False) -> dict[int, torch.Tensor]:

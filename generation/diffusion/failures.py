@@ -1,0 +1,39 @@
+"""What goes wrong on a device, in words."""
+
+import logging
+
+import torch
+from torch import Tensor
+
+from generation.errors import BrokenImage, DoesNotFit, KnownError, WorkerFault, new_reference
+from generation.job import Job
+
+log = logging.getLogger(__name__)
+
+
+def told(error: Exception, job: Job) -> KnownError:
+    """What ended a job, in words, logged. It keeps no trace: that would keep the tensors of its frames."""
+    if isinstance(error, KnownError):
+        log.warning("job %s failed: %s", job.id, error)
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
+    if is_out_of_memory(error):
+        log.warning("job %s failed: %s", job.id, repr(error))  # the text: a log that kept the error kept its tensors
+        return DoesNotFit(job.request.width, job.request.height, detail=repr(error))
+    fault = WorkerFault(new_reference(), detail=repr(error))
+    log.error("job %s failed, reference %s", job.id, fault.reference, exc_info=error)
+    return fault
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; beside its own class torch says so in plain RuntimeErrors."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")  # MPS, the CPU, cuBLAS and cuDNN
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def require_finite(values: Tensor, what: str) -> None:
+    """Raises BrokenImage for NaN or infinity."""
+    if not bool(torch.isfinite(values).all()):
+        raise BrokenImage(detail=f"NaN or infinity in the {what}")
