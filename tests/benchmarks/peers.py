@@ -8,6 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -18,6 +19,7 @@ from generation.diffusion.schedulers import make_scheduler
 from generation.events import JobDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.metadata import png_of
+from tests.benchmarks.random_models import embeddings_of
 
 REPETITIONS = 5
 
@@ -40,8 +42,11 @@ def draw_alone(model: LoadedModel, job: Job) -> bytes:
     pipeline = model.pipeline
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = make_scheduler(request.scheduler, model.scheduler_config)
+    words: dict[str, Any] = {"prompt": request.prompt}
+    if pipeline.text_encoder is None:
+        words = dict(embeddings_of(model, request.guidance_scale, request.width))
     picture = pipeline(
-        request.prompt,
+        **words,
         width=request.width,
         height=request.height,
         num_inference_steps=request.steps,
@@ -112,8 +117,10 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[list[float], list[float]]:
+def interleaved(
+    ours: Callable[[], float], theirs: Callable[[], float], *, repetitions: int = REPETITIONS
+) -> tuple[list[float], list[float]]:
     """Both sides in turn, so that a noisy neighbour meets both; the first turn of each only warms up."""
     ours(), theirs()
-    pairs = [(ours(), theirs()) for _ in range(REPETITIONS)]
+    pairs = [(ours(), theirs()) for _ in range(repetitions)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]

@@ -1,0 +1,143 @@
+"""Models with random weights at real geometry: they cost what trained ones cost, and need no download.
+
+The U-Net and the VAE are made from their configs on the device, prompts are random embeddings.
+"""
+
+from typing import Any
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DPMSolverMultistepScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+
+from generation.catalog import ModelFamily, ModelSpec
+from generation.diffusion.model import Conditioning, LoadedModel, LoadedModelXL, PromptConditioning
+from generation.request import SchedulerName
+
+TOKENS = 77
+
+_SD15: dict[str, Any] = {
+    "sample_size": 64,
+    "block_out_channels": (320, 640, 1280, 1280),
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+}
+_XL: dict[str, Any] = {
+    "sample_size": 128,
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "cross_attention_dim": 2048,
+    "attention_head_dim": (5, 10, 20),
+    "transformer_layers_per_block": (1, 2, 10),
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+_VAE: dict[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+}
+#: the same shapes in toy sizes, to check the benchmark itself on a CPU
+_TOY: dict[str, Any] = {"sample_size": 8, "norm_num_groups": 8}
+_TOY_SD15 = _SD15 | _TOY | {"block_out_channels": (16, 32, 32, 32), "cross_attention_dim": 32, "attention_head_dim": 4}
+_TOY_XL = (
+    _XL
+    | _TOY
+    | {
+        "block_out_channels": (16, 32, 32),
+        "cross_attention_dim": 32,
+        "attention_head_dim": 4,
+        "transformer_layers_per_block": 1,
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 6 * 8 + 32,
+    }
+)
+_TOY_VAE = _VAE | {"block_out_channels": (8, 8, 8, 8), "norm_num_groups": 4, "layers_per_block": 1}
+
+
+class _RandomPrompts:
+    """Stands in for tokenizer and text encoder: every prompt is the same random embedding."""
+
+    def _encode(self: Any, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int) -> Any:
+        generator = torch.Generator("cpu").manual_seed(0)
+
+        def row() -> Conditioning:
+            def embedding(*shape: int) -> torch.Tensor:
+                return torch.randn(1, *shape, generator=generator).to(self.device, self.dtype)
+
+            config = self.unet.config
+            if config.addition_embed_type != "text_time":
+                return Conditioning(text=embedding(TOKENS, config.cross_attention_dim))
+            time_ids = torch.tensor([[height, width, 0, 0, height, width]]).to(self.device, self.dtype)
+            pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+            text = embedding(TOKENS, config.cross_attention_dim)
+            return Conditioning(text=text, pooled=embedding(pooled), time_ids=time_ids)
+
+        return PromptConditioning(positive=row(), negative=row() if self.is_guided(guidance_scale) else None)
+
+
+class RandomModel(_RandomPrompts, LoadedModel):
+    """Stable Diffusion 1.5's geometry."""
+
+
+class RandomModelXL(_RandomPrompts, LoadedModelXL):
+    """SDXL's geometry."""
+
+
+def random_model(family: ModelFamily, *, device: str, dtype: torch.dtype, toy: bool = False) -> LoadedModel:
+    """A model of that family with random weights on the device."""
+    is_xl = family is ModelFamily.STABLE_DIFFUSION_XL
+    torch.manual_seed(0)
+    with torch.device(device):
+        unet = UNet2DConditionModel(**((_TOY_XL if toy else _XL) if is_xl else (_TOY_SD15 if toy else _SD15)))
+        vae = AutoencoderKL(**(_TOY_VAE if toy else _VAE))
+    unet.to(dtype).eval().requires_grad_(requires_grad=False)
+    vae.to(dtype).eval().requires_grad_(requires_grad=False)
+    scheduler = DPMSolverMultistepScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+    )
+    parts: dict[str, Any] = {"unet": unet, "vae": vae, "scheduler": scheduler, "text_encoder": None, "tokenizer": None}
+    if is_xl:
+        pipeline = StableDiffusionXLPipeline(
+            **parts, text_encoder_2=None, tokenizer_2=None, add_watermarker=False, force_zeros_for_empty_prompt=False
+        )
+    else:
+        pipeline = StableDiffusionPipeline(
+            **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+        )
+    side = unet.config.sample_size * 8
+    spec = ModelSpec(
+        name=family.value,
+        source="random",
+        family=family,
+        native_size=side,
+        size_multiple=8,
+        min_size=side,
+        max_size=side,
+        default_steps=30,
+        default_guidance=7.5,
+        default_scheduler=SchedulerName.DPMPP_2M,
+    )
+    return (RandomModelXL if is_xl else RandomModel)(pipeline, spec)
+
+
+def embeddings_of(model: LoadedModel, guidance_scale: float, side: int) -> dict[str, torch.Tensor]:
+    """The same prompt as the pipeline's own arguments."""
+    both = model.encode("", "", guidance_scale=guidance_scale, width=side, height=side)
+    arguments = {"prompt_embeds": both.positive.text}
+    if both.positive.pooled is not None:
+        arguments["pooled_prompt_embeds"] = both.positive.pooled
+    if both.negative is not None:
+        arguments["negative_prompt_embeds"] = both.negative.text
+        if both.negative.pooled is not None:
+            arguments["negative_pooled_prompt_embeds"] = both.negative.pooled
+    return arguments
