@@ -1,9 +1,10 @@
-"""`python -m bot [run | playground]`: the bot on Discord, or a Discord on this computer to try it in."""
+"""`python -m bot [run | playground | check | backup]`: the bot, a Discord to try it in, and its records' upkeep."""
 
 import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
 from bot.settings import BadSettings, Settings, read_settings
 
@@ -26,6 +27,14 @@ def main() -> int:
         from bot.app import run
 
         return asyncio.run(run(settings))
+    if options.command == "check":
+        from bot.app import check
+
+        return asyncio.run(check(settings, mend=options.repair))
+    if options.command == "backup":
+        from bot.app import back_up
+
+        return asyncio.run(back_up(settings, options.file))
     if options.command is None:
         print("DISCORD_TOKEN is not set, so this is the playground: a simulated Discord on this computer.")
     return _playground(settings, options.port if options.command == "playground" else None)
@@ -46,10 +55,14 @@ def _playground(settings: Settings, port: int | None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
-    commands = parser.add_subparsers(dest="command", metavar="{run,playground}")
+    commands = parser.add_subparsers(dest="command", metavar="{run,playground,check,backup}")
     commands.add_parser("run", help="run the bot on Discord; needs DISCORD_TOKEN")
     playground = commands.add_parser("playground", help="a simulated Discord in the browser, with the bot in it")
     playground.add_argument("--port", type=int, help="port of the page (8400, or a free one when that is taken)")
+    check = commands.add_parser("check", help="compare the database with the pictures on disk")
+    check.add_argument("--repair", action="store_true", help="remove files of no job, hide jobs whose files are gone")
+    backup = commands.add_parser("backup", help="copy the SQLite database while the bot runs")
+    backup.add_argument("file", type=Path, help="a file that does not exist yet")
     return parser
 
 

@@ -17,8 +17,10 @@ from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
 from bot.settings import Settings
+from bot.storage.backup import backup
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
+from bot.storage.inspection import inspect, repair
 from bot.storage.journal import StoredJournal
 from generation.catalog import ModelCatalog
 from generation.diffusion.sources import inspect_model
@@ -27,6 +29,8 @@ from generation.errors import KnownError
 from generation.workers.local import LocalWorker
 
 log = logging.getLogger(__name__)
+
+IMAGES = "images"  #: the pictures' folder under DATA_DIR
 
 #: Exit codes, beside 0 for a clean stop.
 EXIT_CANNOT_RUN = 1  #: a mistake that a restart will not mend: settings, token, model, a second bot on the same data
@@ -80,7 +84,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -
     database = Database(settings.database)
     parts.push_async_callback(database.close)
     await database.open()
-    files = ImageFiles(data / "images")
+    files = ImageFiles(data / IMAGES)
 
     worker = LocalWorker.for_model(
         spec, device=settings.device, dtype=settings.dtype, reproducible=settings.reproducible
@@ -109,6 +113,45 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -
 
     await first_of(stop.wait(), model_failure(dispatcher), stay_connected(bot, token))
     log.info("stopping")
+    return 0
+
+
+async def check(settings: Settings, *, mend: bool) -> int:
+    """Compare rows and files, say what does not agree, and mend it where asked to; the process' exit code."""
+    folder = settings.data_dir.expanduser()
+    try:
+        async with AsyncExitStack() as parts:
+            if mend:
+                lock_folder(folder, parts)
+            database = Database(settings.database)
+            parts.push_async_callback(database.close)
+            await database.open()
+            findings = await inspect(database, folder / IMAGES)
+            if mend and not findings.agree:
+                await repair(database, folder / IMAGES, findings, utc_now)
+    except KnownError as error:
+        log.error("%s %s", error.user_text, error.detail)
+        return EXIT_CANNOT_RUN
+    for what, names in (
+        ("missing", [f"{file} of job {job_id}" for job_id, file in findings.missing]),
+        ("damaged", [f"{file} of job {job_id}" for job_id, file in findings.damaged]),
+        ("belongs to no job", findings.orphans),
+    ):
+        for name in names:
+            log.warning("%s: %s", what, name)
+    done = "agree" if findings.agree else "did not agree; mended" if mend else "do not agree; check --repair mends it"
+    log.info("%d pictures; rows and files %s", findings.pictures, done)
+    return 0 if findings.agree or mend else EXIT_CANNOT_RUN
+
+
+async def back_up(settings: Settings, target: Path) -> int:
+    """Copy the database while the bot runs; the process' exit code."""
+    try:
+        await backup(settings.database, target)
+    except KnownError as error:
+        log.error("%s %s", error.user_text, error.detail)
+        return EXIT_CANNOT_RUN
+    log.info("the database is in %s; the pictures are files under %s", target, settings.data_dir / IMAGES)
     return 0
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,9 @@ def _is_turbo(name: str) -> bool:
 
 def _builtin() -> ModelSpec:
     concepts: list[dict[str, Any]] = json.loads((BUILTIN_FOLDER / "concepts.json").read_text("utf-8"))
-    return ModelSpec(
-        name=BUILTIN,
-        source=BUILTIN,
+    return replace(
+        _spec(BUILTIN, BUILTIN, _folder_configs(BUILTIN_FOLDER, BUILTIN), config=None),
         description=f"ships with the bot; draws small emoji-like pictures of {len(concepts)} things",
-        native_size=64,
-        size_multiple=16,
-        min_size=32,
-        max_size=128,
         default_steps=20,
         default_guidance=4.0,
         default_scheduler=SchedulerName.DPMPP_2M,

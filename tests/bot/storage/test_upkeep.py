@@ -1,0 +1,124 @@
+"""Rows against files, and a copy of the database while it is written to."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from bot.storage import jobs
+from bot.storage.backup import backup
+from bot.storage.errors import StorageFault
+from bot.storage.inspection import inspect, repair
+from bot.storage.journal import StoredJournal
+from generation.job import Job
+from generation.result import GeneratedImage, GenerationResult
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "images"
+
+
+@pytest.fixture
+async def drawn(database, files, now, new_record) -> UUID:
+    """A job with two pictures on disk."""
+    record = new_record()
+    async with database.writing() as transaction:
+        await jobs.insert(transaction, record)
+    images = tuple(
+        GeneratedImage(index=index, seed=seed, width=64, height=128, png=b"picture %d" % index)
+        for index, seed in enumerate(record.request.seeds)
+    )
+    job = Job(id=record.id, request=record.request, requester=record.requester)
+    result = GenerationResult(job_id=record.id, images=images, device_seconds=1.0)
+    await StoredJournal(database=database, files=files, clock=lambda: now).rendered(job, result)
+    return record.id
+
+
+async def files_of(database, job_id: UUID) -> list[str]:
+    async with database.reading() as transaction:
+        record = await jobs.get(transaction, job_id)
+    return [image.file for image in record.images]
+
+
+async def test_rows_and_files_agree(database, folder, drawn):
+    findings = await inspect(database, folder)
+    assert findings.agree
+    assert findings.pictures == 2
+
+
+async def test_nothing_was_drawn_yet(database, folder):
+    assert (await inspect(database, folder)).agree
+
+
+async def test_what_does_not_agree_is_named(database, folder, drawn):
+    gone, changed = await files_of(database, drawn)
+    (folder / gone).unlink()
+    (folder / changed).write_bytes(b"scribbled over")
+    (folder / "00").mkdir(exist_ok=True)
+    (folder / "00" / "left.partial").write_bytes(b"half a picture")
+
+    findings = await inspect(database, folder)
+
+    assert findings.missing == ((drawn, gone),)
+    assert findings.damaged == ((drawn, changed),)
+    assert findings.orphans == ("00/left.partial",)
+
+
+async def test_mending_makes_them_agree_and_loses_nothing_else(database, folder, files, now, new_record, drawn):
+    (folder / "00").mkdir(exist_ok=True)
+    (folder / "00" / "orphan.png").write_bytes(b"nobody's")
+    findings = await inspect(database, folder)
+    await repair(database, folder, findings, lambda: now)
+    assert (await inspect(database, folder)).agree
+    assert len(await files_of(database, drawn)) == 2
+
+    gone, other = await files_of(database, drawn)
+    (folder / gone).unlink()
+    await repair(database, folder, await inspect(database, folder), lambda: now)
+    findings = await inspect(database, folder)
+    assert (findings.agree, findings.pictures) == (True, 0), "a job with a lost picture is no longer shown"
+    assert not (folder / other).exists()
+
+
+async def test_a_backup_is_one_moment_of_the_database(database, url, tmp_path, new_record):
+    async def keep_writing() -> None:
+        for _ in range(30):
+            async with database.writing() as transaction:
+                await jobs.insert(transaction, new_record())
+                await jobs.insert(transaction, new_record())
+
+    writing = asyncio.create_task(keep_writing())
+    await asyncio.sleep(0.01)
+    copy = tmp_path / "copy.db"
+    await backup(url, copy)
+    await writing
+
+    connection = sqlite3.connect(copy)
+    (count,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
+    (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
+    connection.close()
+    assert verdict == "ok"
+    assert count % 2 == 0, "both rows of a transaction, or neither"
+
+
+async def test_a_backup_overwrites_nothing(database, url, tmp_path):
+    precious = tmp_path / "precious.db"
+    precious.write_text("mine")
+    with pytest.raises(StorageFault, match="exists already"):
+        await backup(url, precious)
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["no/such/folder/copy.db"])
+async def test_a_backup_that_fails_leaves_nothing(database, url, tmp_path, target):
+    with pytest.raises(StorageFault):
+        await backup(url, tmp_path / target)
+    assert not list(tmp_path.glob("**/copy*"))
+
+
+async def test_another_database_has_its_own_tool(tmp_path):
+    with pytest.raises(StorageFault, match="pg_dump"):
+        await backup("postgresql+asyncpg://localhost/bot", tmp_path / "copy.db")

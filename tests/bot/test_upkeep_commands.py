@@ -1,0 +1,39 @@
+"""`python -m bot check` and `backup`, as an operator types them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def bot(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATA_DIR": str(data), "DATABASE_URL": "", "DISCORD_TOKEN": ""}
+    command = [sys.executable, "-m", "bot", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_check_and_repair(tmp_path: Path) -> None:
+    (tmp_path / "images/ab").mkdir(parents=True)
+    (tmp_path / "images/ab/left.png").write_bytes(b"nobody's")
+
+    found = bot(tmp_path, "check")
+    assert found.returncode == 1
+    assert "belongs to no job: ab/left.png" in found.stderr
+
+    assert bot(tmp_path, "check", "--repair").returncode == 0
+    clean = bot(tmp_path, "check")
+    assert clean.returncode == 0
+    assert "rows and files agree" in clean.stderr
+
+
+def test_backup(tmp_path: Path) -> None:
+    assert bot(tmp_path / "data", "check").returncode == 1, "there is no such folder"
+    (tmp_path / "data").mkdir()
+    assert bot(tmp_path / "data", "check").returncode == 0
+    copy = tmp_path / "copy.db"
+    assert bot(tmp_path / "data", "backup", str(copy)).returncode == 0
+    assert copy.stat().st_size > 0
+    again = bot(tmp_path / "data", "backup", str(copy))
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+    assert "Traceback" not in again.stderr
