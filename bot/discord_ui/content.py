@@ -120,7 +120,8 @@ class Content:
 
 
 def _embed(request: GenerationRequest, hint: str | None = None) -> discord.Embed:
-    return discord.Embed(description=wording.shown(request.prompt), colour=COLOUR).set_footer(text=hint)
+    embed = discord.Embed(description=wording.shown(request.prompt), colour=COLOUR)
+    return embed.set_footer(text=hint) if hint else embed  # Discord refuses an empty footer
 
 
 def _size(request: GenerationRequest) -> str:

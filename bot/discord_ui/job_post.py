@@ -89,7 +89,7 @@ class JobPost:
             content = await asyncio.to_thread(
                 Content.result, record, self._place.requester, pictures, self._images.hint_for(record.request)
             )
-            await self._insist(content)
+            await self._hand_over(content, record)
         except UnknownJob:
             return  # deleted meanwhile
         except UNSENT as error:
@@ -107,6 +107,26 @@ class JobPost:
                 lambda: self._images.posted(job.id, message, channel=record.channel), doing=f"the post of job {job.id}"
             )
             await self._invite_rerun()
+
+    async def _hand_over(self, content: Content, job: JobRecord) -> None:
+        """In the job's own message; where that is gone, in a new one; where the channel is closed, by direct message.
+
+        Raises what the last way raised: then there is none left.
+        """
+        ways: list[Callable[[Content], Awaitable[object]]] = [
+            self._place.say,
+            self._place.say_anew,
+            lambda content: self._place.say_privately(content, int(job.requester)),
+        ]
+        for number, way in enumerate(ways, 1):
+            try:
+                await self._insist(content, way)
+                return
+            except discord.HTTPException as error:
+                # A fault that may pass is no reason for a second message: the next start looks after it.
+                if is_passing(error) or number == len(ways):
+                    raise
+                log.info("the pictures of job %s go another way: %r", job.id, error)
 
     async def interrupt(self, job: Job | JobRecord) -> None:
         """Say that the process stopped before the job was done; whoever cannot be reached is told at the next start."""
@@ -126,17 +146,18 @@ class JobPost:
             return not is_passing(error)
         return True
 
-    async def _insist(self, content: Content) -> None:
+    async def _insist(self, content: Content, say: Callable[[Content], Awaitable[object]] | None = None) -> None:
         """Say something that must arrive: before any progress, and again where a connection drops."""
+        say = say or self._place.say
         async with self._lines:
             with self._pacer.posting(str(self._place.channel_id)):
                 try:
-                    await through_dropped_connections(lambda: self._place.say(content), attempts=_RESULT_ATTEMPTS)
+                    await through_dropped_connections(lambda: say(content), attempts=_RESULT_ATTEMPTS)
                 except discord.HTTPException as error:
                     if not is_too_large(error) or not content.attachments:
                         raise
                     lighter = await asyncio.to_thread(content.lighter)
-                    await through_dropped_connections(lambda: self._place.say(lighter), attempts=_RESULT_ATTEMPTS)
+                    await through_dropped_connections(lambda: say(lighter), attempts=_RESULT_ATTEMPTS)
 
     async def _show_progress(self, ticket: JobTicket) -> None:
         """Edit the message whenever there is something new and the pacer agrees, until the job is over."""

@@ -3,8 +3,10 @@
 import logging
 from abc import ABC, abstractmethod
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid5
 
 import discord
 
@@ -76,6 +78,17 @@ class Place(ABC):
         else:
             await self._edit(content, self.message_id)
 
+    async def say_anew(self, content: Content) -> None:
+        """Show this as a message of its own: the old one is gone."""
+        self._token_expires = None
+        self.message_id = await self._send(content, nonce_of=uuid5(content.job_id, "anew"))
+
+    async def say_privately(self, content: Content, user_id: int) -> None:
+        """Show this in a direct message: the channel does not take it. Its buttons belong to the channel."""
+        user = self._client.get_user(user_id) or await self._client.fetch_user(user_id)
+        text = f"{content.text}, whom I cannot reach in <#{self.channel_id}>"
+        await user.send(**replace(content, text=text, buttons=()).to_send())
+
     @abstractmethod
     async def _open(self, content: Content) -> int: ...
 
@@ -99,14 +112,14 @@ class Place(ABC):
         # Partial: after a restart, or in a thread that was asleep, the cache need not know the channel.
         return self._client.get_partial_messageable(self.channel_id)
 
-    async def _send(self, content: Content) -> int:
+    async def _send(self, content: Content, *, nonce_of: UUID | None = None) -> int:
         arguments: dict[str, Any] = content.to_send()
         if self.reply_to is not None:
             arguments["reference"] = discord.MessageReference(
                 message_id=self.reply_to, channel_id=self.channel_id, fail_if_not_exists=False
             )
         # With a nonce a second attempt finds the first one's message instead of making another.
-        nonce = urlsafe_b64encode(content.job_id.bytes).rstrip(b"=").decode()
+        nonce = urlsafe_b64encode((nonce_of or content.job_id).bytes).rstrip(b"=").decode()
         return (await self._channel.send(**arguments, nonce=nonce)).id
 
 

@@ -181,13 +181,34 @@ async def test_files_that_are_too_large_are_sent_smaller(world: World) -> None:
     assert "WebP" in answer.response.content
 
 
-async def test_a_message_that_is_gone_is_not_asked_for_again(world: World) -> None:
+async def test_a_message_that_is_gone_is_replaced_by_a_new_one(world: World) -> None:
     world.env.inject_error("PATCH", "*", status=404, code=10008, times=None)
     await world.alice.slash(world.channel, "imagine", prompt="a cat")
-    assert len(world.edits()) == 1
+    assert len(world.edits()) == 1, "it is not asked for again"
+    post = world.channel.last_message
+    assert len(post.attachments) == 1
+    assert len(post.components) == 1
+    (job,) = await world.jobs()
+    assert (job.status, job.message) == (JobStatus.POSTED, str(post.id))
+
+
+async def test_a_closed_channel_does_not_keep_pictures_from_their_requester(world: World) -> None:
+    world.env.inject_error("PATCH", "*", status=403, code=50013, times=None)
+    world.env.inject_error("POST", f"/channels/{world.channel.id}/messages", status=403, code=50001, times=None)
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    (post,) = world.alice.user.dm_channel.history()
+    assert len(post.attachments) == 1
+    assert f"<#{world.channel.id}>" in post.content
+    assert (await world.jobs())[0].status is JobStatus.POSTED
+
+
+async def test_pictures_that_nobody_can_be_given_are_not_counted(world: World) -> None:
+    world.env.inject_error("PATCH", "*", status=403, code=50013, times=None)
+    world.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, times=None)
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
     (job,) = await world.jobs()
     assert job.status is JobStatus.FAILED
-    assert job.error_code == "discord_10008"
+    assert job.error_code == "discord_50007"
 
 
 async def test_nobody_to_answer_means_no_job(world: World) -> None:
