@@ -1,0 +1,135 @@
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from generation.training.artwork import Collection
+from generation.training.captions import Subject, caption, without_colour
+from generation.training.concepts import CONCEPTS
+from generation.training.recolouring import (
+    COLOURS,
+    HELD_OUT_PAIRS,
+    HUES,
+    dominant_colour,
+    name_of,
+    recolour,
+    to_hsv,
+    to_rgb,
+)
+from generation.training.training_set import Row, TrainingSet, from_artwork
+
+BANANA = Subject(label="banana", names=("banana",), colour="yellow", tags=("fruit",))
+
+
+def many(subject: Subject, count: int = 400) -> list[str]:
+    rng = random.Random(0)
+    return [caption(subject, rng) for _ in range(count)]
+
+
+def test_a_caption_names_the_thing():
+    assert all("banana" in text for text in many(BANANA))
+
+
+def test_a_recoloured_thing_is_never_named_without_its_colour():
+    purple = Subject(label="banana", names=("yellow banana", "banana"), colour="purple", recoloured=True)
+    assert all("purple" in text for text in many(purple))
+    assert not any("yellow" in text for text in many(purple))
+
+
+def test_a_background_is_always_said():
+    backed = Subject(label="banana", names=("banana",), background="orange")
+    assert all("on an orange background" in text for text in many(backed))
+
+
+def test_a_style_that_does_not_go_without_saying_is_said():
+    flat = Subject(label="banana", names=("banana",), style="flat", plain_style=False)
+    assert all("flat" in text for text in many(flat))
+    assert not any("flat" in text for text in many(BANANA))
+
+
+def test_names_keep_something_when_colours_go():
+    assert without_colour("red apple") == "apple"
+    assert without_colour("orange") == "orange"
+
+
+def test_concepts_are_many_and_named_once():
+    assert len(CONCEPTS) >= 100
+    labels = [concept.label for concept in CONCEPTS]
+    names = [concept.name for concept in CONCEPTS]
+    assert len(set(labels)) == len(labels)
+    assert len(set(names)) == len(names)
+    assert {label for label, _ in HELD_OUT_PAIRS} <= set(labels)
+
+
+def test_colours_there_and_back():
+    colours = np.random.default_rng(0).random((8, 8, 3)).astype(np.float32)
+    assert np.allclose(to_rgb(*to_hsv(colours)), colours, atol=1e-5)
+
+
+@pytest.mark.parametrize("colour", HUES)
+def test_a_recoloured_disc_has_the_colour(colour: str):
+    rgb = np.zeros((16, 16, 3), dtype=np.float32) + np.array([0.9, 0.15, 0.2], dtype=np.float32)
+    alpha = np.ones((16, 16), dtype=np.float32)
+    red = dominant_colour(rgb, alpha)
+    assert red is not None
+    assert red.name == "red"
+    turned = dominant_colour(recolour(rgb, red, colour), alpha)
+    assert turned is not None
+    assert turned.hue is not None
+    assert name_of(turned.hue) == colour
+
+
+def test_a_stem_keeps_its_colour():
+    rgb = np.zeros((10, 10, 3), dtype=np.float32) + np.array([0.9, 0.1, 0.1], dtype=np.float32)
+    rgb[:2] = [0.1, 0.7, 0.1]
+    dominant = dominant_colour(rgb, np.ones((10, 10), dtype=np.float32))
+    assert dominant is not None
+    assert np.allclose(recolour(rgb, dominant, "blue")[:2], rgb[:2], atol=1e-5)
+
+
+def test_many_colours_are_no_colour():
+    rgb = np.zeros((12, 12, 3), dtype=np.float32)
+    for index, colour in enumerate([(0.9, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.9)]):
+        rgb[index * 4 : index * 4 + 4] = colour
+    assert dominant_colour(rgb, np.ones((12, 12), dtype=np.float32)) is None
+
+
+@pytest.fixture(scope="module")
+def data(collection: Collection) -> TrainingSet:
+    return from_artwork(collection, seed=0)
+
+
+def test_held_out_pairs_never_occur(data: TrainingSet):
+    shown = {(row.subject.label, row.subject.colour) for row in data.rows if row.subject}
+    assert not shown & HELD_OUT_PAIRS
+    rng = random.Random(0)
+    name_of_label = {concept.label: concept.names for concept in CONCEPTS}
+    forbidden = [rf"\b{colour} {name}\b" for label, colour in HELD_OUT_PAIRS for name in name_of_label[label]]
+    captions = [row.caption(rng) for row in data.rows for _ in range(3)]
+    assert not [text for text in captions for words in forbidden if re.search(words, text)]
+
+
+def test_only_drawn_styles_are_drawn_and_every_concept_is(data: TrainingSet):
+    assert {row.subject.style for row in data.rows if row.subject} == {"3d", "flat"}
+    plain = {row.subject.label for row in data.rows if row.subject and not row.subject.recoloured}
+    # A held-out pair may be an artist's own colour; here the discs are of four colours, so some are left out.
+    assert len(plain) >= len(CONCEPTS) - len(HELD_OUT_PAIRS)
+    weights = data.weights
+    assert weights.sum() == pytest.approx(1)
+    recoloured = sum(w for w, row in zip(weights, data.rows, strict=True) if row.subject and row.subject.recoloured)
+    assert 0.25 < recoloured < 0.4
+    assert {row.subject.colour for row in data.rows if row.subject and row.subject.recoloured} == set(COLOURS)
+
+
+def test_a_training_set_comes_back_from_disk(data: TrainingSet, tmp_path: Path):
+    data.save(tmp_path)
+    again = TrainingSet.load(tmp_path)
+    assert again.rows == data.rows
+    assert (again.pictures == data.pictures).all()
+
+
+def test_a_users_caption_is_one_of_its_lines():
+    row = Row(weight=1, text="a disc\na round thing")
+    assert {row.caption(random.Random(seed)) for seed in range(9)} == {"a disc", "a round thing"}
