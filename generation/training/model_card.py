@@ -130,7 +130,7 @@ attributions.
 - It knows the words above; anything else comes out as a mixture of things it knows, or as a blob.
 - Two things in one picture, counts, positions and actions ("a cat riding a bicycle") are beyond it.
 - 64 pixels are few: faces and thin lines are soft. Enlarge with Lanczos.
-- Pictures of one prompt differ little between seeds: each thing was learnt from one or two drawings.
+- Pictures of one prompt are nearly the same for every seed: each thing was learnt from two drawings much alike.
 - It repeats its training pictures' look closely, which is that of Microsoft's Fluent emoji (MIT licence).
 """
 
