@@ -136,7 +136,11 @@ def h9(bench: Bench) -> list[Figure]:
     arrivals = peers.poisson_arrivals(len(crowd), rate=1.5 * capacity, seed=1)
     ours = peers.latencies_together(DiffusionEngine(model, max_rows=16), crowd, arrivals)
     theirs = peers.latencies_alone(model, crowd, arrivals)
-    return [_figure("H9", "p95 latency / P1, Poisson at 1.5x P1's capacity", [_p95(ours) / _p95(theirs)], 0.2, 0.05)]
+    return [
+        _figure(
+            "H9", "p95 latency / P1, Poisson at 1.5x P1's capacity", [peers.p95(ours) / peers.p95(theirs)], 0.2, 0.05
+        )
+    ]
 
 
 def h11(bench: Bench) -> list[Figure]:
@@ -232,10 +236,6 @@ def _best(bench: Bench, work: Callable[[], object]) -> float:
 
     once()
     return min(once() for _ in range(2 if bench.smoke else 8))
-
-
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[min(int(len(values) * 0.95), len(values) - 1)]
 
 
 def _figure(

@@ -110,6 +110,11 @@ def latencies_together(engine: DiffusionEngine, jobs: Sequence[Job], arrivals: S
     return latencies
 
 
+def p95(values: Sequence[float]) -> float:
+    """The 95th percentile: the value that one in twenty exceeds."""
+    return sorted(values)[min(int(len(values) * 0.95), len(values) - 1)]
+
+
 def seconds(work: Callable[[], object]) -> float:
     """How long it takes."""
     start = time.perf_counter()

@@ -15,6 +15,7 @@ from tests.benchmarks.peers import (
     latencies_alone,
     latencies_together,
     make_jobs,
+    p95,
     poisson_arrivals,
     seconds,
 )
@@ -45,8 +46,8 @@ def _latency(model: LoadedModel, label: str) -> Figure:
     arrivals = poisson_arrivals(ARRIVALS, rate=LOAD * capacity, seed=1)
     engine = DiffusionEngine(model)
     ours, theirs = interleaved(
-        lambda: _p95(latencies_together(engine, jobs, arrivals)),
-        lambda: _p95(latencies_alone(model, jobs, arrivals)),
+        lambda: p95(latencies_together(engine, jobs, arrivals)),
+        lambda: p95(latencies_alone(model, jobs, arrivals)),
     )
     return _ratio(f"C2{label}", "p95 latency / P1, Poisson at 1.6x P1's capacity", ours, theirs, bar=0.6, stretch=0.4)
 
@@ -90,10 +91,6 @@ def _recorded_call(model: LoadedModel, engine: DiffusionEngine) -> Callable[[], 
     engine.step()
     del model.predict_noise
     return lambda: min(seconds(lambda: predict(*calls[0])) for _ in range(4))
-
-
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[min(int(len(values) * 0.95), len(values) - 1)]
 
 
 def _ratio(
