@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
                 action="store_true",
                 help="polish the decoder of --start-from; latents, and so the U-Net, stay as they are",
             )
+            command.add_argument(
+                "--latents-of",
+                type=Path,
+                metavar="MODEL",
+                help="learn to make this model's latents, so that its U-Net fits the new VAE",
+            )
     return parser
 
 
@@ -80,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
         device=choose_device(options.device).type,
         decoder_only=getattr(options, "decoder_only", False),
+        latents_of=getattr(options, "latents_of", None),
     )
     match options.stage:
         case "dataset":

@@ -46,12 +46,14 @@ class VaeRun(Learner):
         weights: Tensor,
         *,
         decoder_only: bool = False,
+        teacher: AutoencoderKL | None = None,
     ) -> None:
         self.vae: Any = vae  # diffusers' annotations are wrong about what a call returns
         self.vae.to(settings.device, memory_format=torch.channels_last).train()
         self.pictures = torch.from_numpy(pictures)  #: n, size, size, 4
         self.weights = weights
         self.decoder_only = decoder_only
+        self.teacher: Any = None if teacher is None else teacher.to(settings.device).eval().requires_grad_(False)
         halves = (self.vae.post_quant_conv, self.vae.decoder) if decoder_only else (self.vae,)
         super().__init__(settings, crew, parameters_of(*halves))
 
@@ -79,7 +81,15 @@ class VaeRun(Learner):
             returned = self.vae.decode(self._as_drawn(latents.mean) if self.decoder_only else latents.sample()).sample
         mean, log_variance = latents.mean.float(), latents.logvar.float()
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
-        return difference(pictures, returned.float()) + _KL * kl
+        return difference(pictures, returned.float()) + _KL * kl + self._apart_from_teacher(pictures, mean)
+
+    def _apart_from_teacher(self, pictures: Tensor, latents: Tensor) -> Tensor | float:
+        """How far the latents are from another VAE's: at 0 a U-Net that learnt with that one fits this one too."""
+        if self.teacher is None:
+            return 0.0
+        with torch.no_grad(), torch.autocast(self.settings.device, dtype=torch.bfloat16):
+            wanted = self.teacher.encode(pictures).latent_dist.mean
+        return F.mse_loss(latents, wanted.float())
 
     def _as_drawn(self, latents: Tensor) -> Tensor:
         """Latents as a U-Net draws them: not quite right. The decoder learns to make clean pictures of them."""

@@ -60,6 +60,7 @@ class Plan:
     seed: int = 0
     device: str = "cpu"
     decoder_only: bool = False  #: of the VAE
+    latents_of: Path | None = None  #: a diffusers model whose latents the VAE is to make
 
     @property
     def dataset(self) -> Path:
@@ -113,13 +114,14 @@ def vae(crew: Crew, plan: Plan) -> None:
         seed=plan.seed,
         device=plan.device,
     )
-    run = VaeRun(settings, crew, network, pictures.numpy(), weights, decoder_only=plan.decoder_only)
+    teacher = AutoencoderKL.from_pretrained(str(plan.latents_of / "vae")) if plan.latents_of else None
+    run = VaeRun(settings, crew, network, pictures.numpy(), weights, decoder_only=plan.decoder_only, teacher=teacher)
     train(run, plan.work / ("vae-decoder" if plan.decoder_only else "vae"))
     if not crew.leads:
         return
     likely = torch.multinomial(weights, min(len(weights), 512), generator=torch.Generator().manual_seed(plan.seed))
     some = compose(pictures[likely], torch.ones(())) * 2 - 1
-    if not plan.decoder_only:
+    if not plan.decoder_only and not plan.latents_of:
         whiten(run.vae, some)
     run.vae.save_pretrained(str(plan.vae))
     print(f"training pictures: {psnr(some, reconstruct(run.vae, some).cpu()):.2f} dB")  # noqa: T201
