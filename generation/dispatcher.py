@@ -6,16 +6,17 @@ import logging
 import math
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NoReturn
 
 from generation.errors import (
     Cancelled,
-    Interrupted,
     KnownError,
     ModelUnavailable,
+    Postponed,
     QueueFull,
     ShuttingDown,
     WorkerFault,
+    WorkerLost,
     new_reference,
 )
 from generation.estimates import Estimates
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 class Dispatcher:
     """Takes jobs in, hands them to workers in the queue's order, and sees each one to exactly one end.
+
+    What is not done when the process stops is no end: such a job is put back in the journal, for the next run.
 
     Nothing here waits for work: `submit` and every event that frees room call `_hand_out`.
     """
@@ -56,6 +59,10 @@ class Dispatcher:
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._added_up: tuple[tuple[Job, ...], dict[JobId, float]] | None = None
+        self._alone: set[JobId] = set()  #: live jobs that are drawn with nothing beside them
+        self._cancelled: set[JobId] = set()  #: live jobs that somebody wants stopped
+        self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
+        self._lost = asyncio.Event()
         self._closing = False
         self._closed: asyncio.Task[None] | None = None
 
@@ -84,6 +91,24 @@ class Dispatcher:
         """Put the job in line. Raises what `check_room` raises."""
         self.check_room()
         self._queue.push(job)
+        return self._ticket(job)
+
+    def restore(self, job: Job, *, alone: bool = False) -> JobTicket:
+        """Put a job of an earlier run in line again, however long the line is; called in the order of their arrival.
+
+        With `alone` it keeps its place and nothing else is drawn beside it: if it brings the process down once more, it
+        is known as the culprit. Raises ShuttingDown, or why no worker could start.
+        """
+        if self._closing:
+            raise ShuttingDown()
+        if self._dead is not None:
+            raise self._dead
+        self._queue.push(job, beyond_capacity=True)
+        if alone:
+            self._alone.add(job.id)
+        return self._ticket(job)
+
+    def _ticket(self, job: Job) -> JobTicket:
         ticket = JobTicket(job, waiting=lambda: self._in_line(job.id), seconds_left=lambda: self.seconds_left(job.id))
         self._tickets[job.id] = ticket
         self._hand_out()
@@ -141,22 +166,37 @@ class Dispatcher:
             await asyncio.shield(self._spawn(self._end(job, JobStatus.CANCELLED, Cancelled(), 0.0), name="cancel"))
             return True
         if (running := self._running.get(job_id)) is not None:
+            self._cancelled.add(job_id)
             await running[1].cancel(job_id)
             return True
         return False
 
+    async def lost(self) -> NoReturn:
+        """Wait for a worker to be beyond help, in the good case for ever. Raises WorkerLost."""
+        await self._lost.wait()
+        raise self._loss
+
+    async def drain(self, grace: float) -> None:
+        """Take no new jobs, hand nothing more out, and let what runs be finished, for so many seconds at most."""
+        self._closing = True
+        begun = [ticket for job_id, ticket in self._tickets.items() if self._queue.place(job_id) is None]
+        await asyncio.gather(*(ticket.wait(grace) for ticket in begun))
+
     async def close(self) -> None:
-        """Take no new jobs, end all live ones as interrupted, close the workers. May be called twice."""
+        """Take no new jobs, put all live ones back for the next run, close the workers. May be called twice."""
         if self._closed is None:
             self._closing = True
             self._closed = asyncio.create_task(self._close(), name="close dispatcher")
         await asyncio.shield(self._closed)
 
     async def _close(self) -> None:
-        waiting = self._end_waiting(JobStatus.INTERRUPTED, Interrupted())
-        await asyncio.gather(waiting, *(worker.close() for worker in self._workers))
+        await asyncio.gather(self._put_back_waiting(), *(worker.close() for worker in self._workers))
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def _put_back_waiting(self) -> None:
+        while (job := self._queue.pop()) is not None:
+            await self._put_back(job, 0.0)
 
     async def _start_workers(self, first_ready: asyncio.Future[None]) -> None:
         starts = (self._start_worker(worker, first_ready) for worker in self._workers)
@@ -165,11 +205,8 @@ class Dispatcher:
         if len(failures) == len(self._workers) and not self._closing:
             self._dead = failures[0]
             first_ready.set_exception(self._dead)
-            await self._end_waiting(JobStatus.FAILED, self._dead)
-
-    async def _end_waiting(self, status: JobStatus, error: KnownError) -> None:
-        while (job := self._queue.pop()) is not None:
-            await self._end(job, status, error, 0.0)
+            while (job := self._queue.pop()) is not None:
+                await self._end(job, JobStatus.FAILED, self._dead, 0.0)
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
         try:
@@ -190,6 +227,8 @@ class Dispatcher:
         The next job is never skipped for one behind it that would fit: that would starve the large ones.
         """
         while not self._closing and (job := self._queue.peek()) is not None:
+            if self._running and (job.id in self._alone or not self._alone.isdisjoint(self._running)):
+                return
             try:
                 worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
                 if worker is None:
@@ -214,6 +253,8 @@ class Dispatcher:
                 outcome, device_seconds = await self._follow(job, events)
         except Exception as error:
             outcome = _fault(job, error)
+        if isinstance(outcome, WorkerLost):
+            self._lose(self._running[job.id][1], outcome)
         # The stream is closed: its room is free, and there is nothing left that a worker could cancel.
         del self._running[job.id]
         self._hand_out()
@@ -223,11 +264,16 @@ class Dispatcher:
                 return
             except Exception as error:
                 outcome = _fault(job, error)
+        if job.id in self._cancelled and isinstance(outcome, Postponed | WorkerLost):
+            outcome = Cancelled()
         match outcome:
-            case Cancelled() if self._closing:
-                await self._end(job, JobStatus.INTERRUPTED, Interrupted(), device_seconds)
+            case Postponed():
+                await self._put_back(job, device_seconds)
             case Cancelled():
                 await self._end(job, JobStatus.CANCELLED, outcome, device_seconds)
+            case WorkerLost():
+                # Not written down: the next run shall know that this job was in it, and try it alone.
+                self._leave(job, Postponed())
             case _:
                 await self._end(job, JobStatus.FAILED, outcome, device_seconds)
 
@@ -251,7 +297,8 @@ class Dispatcher:
                 case JobFailed():
                     return event.error, event.device_seconds
                 case JobCancelled():
-                    return Cancelled(), event.device_seconds
+                    stopped = Postponed() if self._closed is not None else Cancelled()
+                    return stopped, event.device_seconds
         raise RuntimeError("the worker's events ended without a last one")
 
     async def _end(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
@@ -261,8 +308,24 @@ class Dispatcher:
             log.exception("the end of job %s (%s) could not be written down", job.id, status)
         self._leave(job, error)
 
+    async def _put_back(self, job: Job, device_seconds: float) -> None:
+        try:
+            await self._journal.put_back(job, device_seconds)
+        except Exception:
+            log.exception("job %s could not be put back", job.id)
+        self._leave(job, Postponed())
+
+    def _lose(self, worker: Worker, error: WorkerLost) -> None:
+        if worker in self._ready:
+            self._ready.remove(worker)
+        if not self._lost.is_set():
+            self._loss = error
+            self._lost.set()
+
     def _leave(self, job: Job, outcome: RenderedJob | KnownError) -> None:
         """The job is over: its ticket resolves and its room goes to the next one."""
+        self._alone.discard(job.id)
+        self._cancelled.discard(job.id)
         self._tickets.pop(job.id).resolve(outcome)
         self._hand_out()
 

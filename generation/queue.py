@@ -47,9 +47,9 @@ class FairQueue:
             self._places = {job.id: place for place, job in enumerate(self._line, 1)}
         return self._line
 
-    def push(self, job: Job) -> None:
-        """Add a job. Raises QueueFull."""
-        if len(self._entries) >= self.capacity:
+    def push(self, job: Job, *, beyond_capacity: bool = False) -> None:
+        """Add a job. Raises QueueFull, unless it may go beyond the capacity."""
+        if len(self._entries) >= self.capacity and not beyond_capacity:
             raise QueueFull(self.capacity)
         self._arrivals += 1
         start = max(self._virtual_time, self._finish.get(job.requester, 0.0))

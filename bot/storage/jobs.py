@@ -108,6 +108,13 @@ async def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
     )
 
 
+async def put_back(transaction: Transaction, job_id: JobId) -> bool:
+    """A worker had it and stopped in good order: it waits as before, and that start does not count."""
+    return await _move(
+        transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED, started_at=None, starts=JobRow.starts - 1
+    )
+
+
 async def render(
     transaction: Transaction, job_id: JobId, at: datetime, device_seconds: float, images: Iterable[ImageRecord]
 ) -> bool:

@@ -72,6 +72,11 @@ class StoredJournal(Journal):
                 among=jobs.LIVE,
             )
 
+    async def put_back(self, job: Job, device_seconds: float) -> None:
+        """The process stops: the job waits for the next run, and nothing is held against it."""
+        async with self._database.writing() as transaction:
+            await jobs.put_back(transaction, job.id)
+
     async def _discard(self, files: list[StoredFile]) -> None:
         with suppress(StorageFault):  # orphans at worst; what went wrong first is what counts
             await asyncio.gather(*(self._files.delete(file.name) for file in files))

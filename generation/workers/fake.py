@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from generation.errors import KnownError, WorkerFault, new_reference
+from generation.errors import KnownError, WorkerFault, WorkerLost, new_reference
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone
 from generation.job import Job, JobId
 from generation.metadata import png_of
@@ -16,7 +16,8 @@ from generation.workers.stream import EventStream
 class FakeWorker:
     """Paints plain squares, coloured by seed.
 
-    With `hold` a job stays running until `release` is called; `steps` says how far it got meanwhile.
+    With `hold` a job stays running until `release` is called; `steps` says how far it got meanwhile. `lose` plays a
+    device that hangs or dies.
     """
 
     def __init__(self, room: int = 8, *, hold: bool = False, device_seconds_per_image: float = 0.5) -> None:
@@ -67,6 +68,12 @@ class FakeWorker:
     def fail_next(self, error: Exception) -> None:
         """The next job that would finish fails with this error instead."""
         self._errors.append(error)
+
+    def lose(self) -> None:
+        """From now on it is beyond help, as after a hung kernel or a dead thread."""
+        self._closed = True
+        for job, stream in tuple(self._live.values()):
+            stream.put(JobFailed(job_id=job.id, error=WorkerLost(detail="lost on purpose"), device_seconds=0.0))
 
     def _paint(self, job: Job, stream: EventStream) -> None:
         if self._errors:
