@@ -13,9 +13,9 @@ from torch import Tensor
 
 from generation.diffusion.calls import Shape
 
-#: Rows of a U-Net call that graphs are made for. Guided images take two each; further up, every other bucket wastes
-#: a fifth of its rows at the very most.
-BUCKETS = (1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64)
+#: Rows of a U-Net call that graphs are made for. Guided images take two each, and waste a fifth of a bucket's rows
+#: at the very most.
+BUCKETS = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64)
 _FORMAT = 1  #: of the files; another number makes all of them anew
 
 
