@@ -312,7 +312,7 @@ class DiffusionEngine:
             self.model.release_memory()
             pixels = self.model.decode(image.latents)
         require_finite(pixels, "pixels")
-        return self.model.to_host(pixels)
+        return pixels.cpu()
 
     def _encode(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
         """In the encoder's thread."""
