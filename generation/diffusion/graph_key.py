@@ -63,11 +63,11 @@ class GraphKey:
         return replace(self, shapes=tuple(None if shape is None else (rows, *shape[1:]) for shape in self.shapes))
 
 
-def environment_of(device: torch.device, parts: Mapping[str, Any], attention: Sequence[str] = ()) -> str:
+def environment_of(device: torch.device, parts: Mapping[str, Any]) -> str:
     """All else that a graph depends on, as 16 hex digits: libraries, device, the parts' geometry and number format."""
     if device.type == "cuda":
         machine = [torch.cuda.get_device_name(device), *torch.cuda.get_device_capability(device), torch.version.cuda]
     else:
         machine = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
-    known: list[Any] = [_FORMAT, torch.__version__, diffusers.__version__, device.type, machine, parts, list(attention)]
+    known: list[Any] = [_FORMAT, torch.__version__, diffusers.__version__, device.type, machine, parts]
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -62,9 +62,10 @@ class Graphs:
             name: {"config": part.config, "dtype": str(part.network.dtype).removeprefix("torch.")}
             for name, part in self._parts.items()
         }
-        self._folder = folder / "graphs" / environment_of(device, self._described)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._maker = maker(self._folder)
+        #: The files are here, and would all be others on another device or with another torch.
+        self.folder = folder / "graphs" / environment_of(device, self._described)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._maker = maker(self.folder)
         self._load = load or load_graph
         self._recording = recording
         self._room = room
@@ -120,9 +121,19 @@ class Graphs:
             self._want(key)
 
     @property
+    def ready(self) -> tuple[GraphKey, ...]:
+        """The graphs in use."""
+        return tuple(self._ready)
+
+    @property
     def waiting(self) -> int:
         """How many graphs are wanted and not ready."""
         return len(self._wanted)
+
+    def order_for(self, keys: Iterable[GraphKey]) -> dict[str, Any]:
+        """What a maker is told to make these graphs."""
+        graphs = [{"part": key.part, "inputs": key.shapes, "path": str(self._path(key))} for key in keys]
+        return {"device": str(self._device), "parts": self._described, "graphs": graphs}
 
     def idle(self) -> bool:
         """Take up one graph that has been made, or have more made; whether there is more to come."""
@@ -180,9 +191,8 @@ class Graphs:
         self._tries.update(now)
         self.ordered += len(now)
         log.info("compiling %d graphs: %s", len(now), ", ".join(key.name for key in now))
-        graphs = [{"part": key.part, "inputs": key.shapes, "path": str(self._path(key))} for key in now]
         try:
-            self._maker.make({"device": str(self._device), "parts": self._described, "graphs": graphs})
+            self._maker.make(self.order_for(now))
         except OSError as error:
             log.warning("graphs cannot be compiled here: %s", error)
             for key in missing:
@@ -224,13 +234,13 @@ class Graphs:
     # the folder
 
     def _path(self, key: GraphKey) -> Path:
-        return self._folder / f"{key.name}.pt2"
+        return self.folder / f"{key.name}.pt2"
 
     def _find_made(self) -> None:
         """What an earlier life has made, the most recently used first."""
-        for marker in self._folder.glob("*.loading"):
+        for marker in self.folder.glob("*.loading"):
             log.warning("the process ended while it loaded a graph; to try that again, delete %s", marker)
-        for path in sorted(self._folder.glob("*.pt2"), key=lambda path: -path.stat().st_mtime)[:MOST]:
+        for path in sorted(self.folder.glob("*.pt2"), key=lambda path: -path.stat().st_mtime)[:MOST]:
             with suppress(ValueError):
                 key = GraphKey.parse(path.stem)
                 if path.with_suffix(".loading").exists():
@@ -241,10 +251,10 @@ class Graphs:
     def _tidy(self) -> None:
         """Remove what nothing has used for long, such as the graphs of an older torch, and what a crash left."""
         now = time.time()
-        for path in self._folder.parent.glob("*/*.pt2"):
+        for path in self.folder.parent.glob("*/*.pt2"):
             if path.stat().st_mtime < now - UNUSED_DAYS * 86400:
                 path.unlink(missing_ok=True)
-        for path in self._folder.parent.glob("*/making-*"):
+        for path in self.folder.parent.glob("*/making-*"):
             if path.stat().st_mtime < now - 86400:
                 shutil.rmtree(path, ignore_errors=True)
 

@@ -17,6 +17,7 @@ import generation
 
 log = logging.getLogger(__name__)
 
+_MOST_WORKERS = 4  #: processes that it may compile kernels with; each takes a few hundred MB
 _LAST_WORDS = 2000  #: characters of its output that the log gets when it fails
 
 
@@ -60,14 +61,20 @@ class MakerProcess:
         (work / "order.json").write_text(json.dumps({**order, "work": str(work)}), "utf-8")
         # Found from any folder, whether the project is installed or not.
         paths = [str(Path(generation.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
-        scratch = {"TORCHINDUCTOR_CACHE_DIR": str(work / "inductor"), "TRITON_CACHE_DIR": str(work / "triton")}
+        workers = str(min(_MOST_WORKERS, max(1, (os.cpu_count() or 1) // 2)))
+        settings = {
+            "TORCHINDUCTOR_COMPILE_THREADS": os.environ.get("TORCHINDUCTOR_COMPILE_THREADS", workers),
+            "TORCHINDUCTOR_CACHE_DIR": str(work / "inductor"),
+            "TRITON_CACHE_DIR": str(work / "triton"),
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        }
         with (work / "output").open("wb") as output:
             self._process = process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", "generation.diffusion.graph_maker", str(work / "order.json")],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **scratch, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+                env={**os.environ, **settings},
                 start_new_session=True,
             )
         self._net = weakref.finalize(self, _end, process, work)
