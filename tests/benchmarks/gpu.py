@@ -1,14 +1,17 @@
 """`python -m tests.benchmarks.gpu [PART ...] [--smoke]`: H-figures on a CUDA device, written to `.bench/gpu.json`.
 
-Parts can be run alone, so that a short loan of a device is enough for some of them. `--smoke` runs the same code at toy
-size on the CPU: it checks the benchmark, its figures mean nothing. H5 and H10 need compiled graphs, which the engine
-does not have yet; they are not measured.
+Parts can be run alone, so that a short loan of a device is enough for some of them; what is asked for by name is added
+to what the file has. Graphs are compiled first, all at once, and kept in `.bench/graph-cache`; the part "graphs" does
+only that. Parts that would begin after `--seconds` are left out, and said to be. `--smoke` runs the same code at toy
+size on the CPU, with graphs that are the eager call: it checks the benchmark, its figures mean nothing.
 """
 
 import argparse
 import json
+import math
 import statistics
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,93 +20,99 @@ import generation.diffusion  # noqa: F401 - sets how OpenMP waits, before torch 
 # ruff: noqa: I001
 import torch
 
-from generation.catalog import ModelFamily
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model import LoadedModel
-from generation.events import ImageReady
-from generation.job import Job
 from tests.benchmarks import peers
 from tests.benchmarks.figures import Figure, keep, show
-from tests.benchmarks.random_models import random_model
+from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily
+from tests.benchmarks.gpu_pictures import alone_and_in_a_crowd
+from tests.benchmarks.gpu_start import time_start
+from tests.benchmarks.static_batches import draw_all, latencies_in_batches
 
-TFLOP_A_ROW = {ModelFamily.STABLE_DIFFUSION: 0.803, ModelFamily.STABLE_DIFFUSION_XL: 6.761}
-SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL
-
-
-class Bench:
-    """The device, and the models on it, each made when it is first needed."""
-
-    def __init__(self, *, smoke: bool) -> None:
-        self.smoke = smoke
-        self.device = "cpu" if smoke else "cuda"
-        self.dtype = torch.float32 if smoke else torch.bfloat16
-        self.name = "CPU, toy size" if smoke else torch.cuda.get_device_name()
-        self._model: LoadedModel | None = None
-
-    def model(self, family: ModelFamily) -> LoadedModel:
-        """The model of that family; only one is kept at a time."""
-        if self._model is None or self._model.spec.family is not family:
-            self._model = None
-            self._model = random_model(family, device=self.device, dtype=self.dtype, toy=self.smoke)
-        return self._model
-
-    def steps(self, number: int) -> int:
-        return 2 if self.smoke else number
-
-    def jobs(self, number: int) -> int:
-        return min(number, 3) if self.smoke else number
+TFLOP_A_ROW = {SD: 0.803, XL: 6.761}
+SECONDS = 500.0  #: parts begin until then
 
 
 def throughput(bench: Bench, name: str, family: ModelFamily, *, jobs: int, bar: float, stretch: float) -> Figure:
-    """Images a second, all jobs at once, against one pipeline call after another."""
-    model = bench.model(family)
+    """Images a second, all jobs at once, against one plain pipeline call after another."""
+    model, stock = bench.model(family), bench.stock(family)
     crowd = peers.make_jobs(model.spec, steps=[bench.steps(30)] * bench.jobs(jobs))
     few = crowd[: max(1, len(crowd) // 8)]
-    engine = DiffusionEngine(model, max_rows=16)
+    engine = _engine(bench, model)
     ours, theirs = _interleaved(
         bench,
         lambda: len(crowd) / peers.seconds(lambda: peers.drive(engine, crowd)),
-        lambda: len(few) / peers.seconds(lambda: [peers.draw_alone(model, job) for job in few]),
+        lambda: len(few) / peers.seconds(lambda: [peers.draw_alone(stock, job) for job in few]),
     )
     note = f"{statistics.median(ours):.2f} to {statistics.median(theirs):.2f} images/s"
-    ratios = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
-    return _figure(
-        name, f"{family} throughput / P1 eager, {len(crowd)} jobs", ratios, bar, stretch, lower=False, note=note
-    )
+    return _ratio(name, f"{family} throughput / P1, {len(crowd)} jobs", ours, theirs, bar, stretch, False, note)
+
+
+def h3(bench: Bench) -> list[Figure]:
+    """What batching alone brings: the same eager model on both sides."""
+    with bench.eager(SD) as model:
+        crowd = peers.make_jobs(model.spec, steps=[bench.steps(30)] * bench.jobs(32))
+        few = crowd[: max(1, len(crowd) // 8)]
+        engine = _engine(bench, model)
+        ours, theirs = _interleaved(
+            bench,
+            lambda: len(crowd) / peers.seconds(lambda: peers.drive(engine, crowd)),
+            lambda: len(few) / peers.seconds(lambda: [peers.draw_alone(model, job) for job in few]),
+        )
+    return [_ratio("H3", "SD throughput / P1, batching alone, both eager", ours, theirs, 2.3, 3.5, False)]
 
 
 def h4(bench: Bench) -> list[Figure]:
-    """Against static batches of same-step jobs, mixed steps."""
-    model = bench.model(SD)
+    """Against static batches of same-step jobs: throughput of mixed steps, and latency at a lighter load."""
+    model, stock = bench.model(SD), bench.stock(SD)
     kinds = [bench.steps(20), bench.steps(25), bench.steps(30)]
     crowd = peers.make_jobs(model.spec, steps=[kinds[number % 3] for number in range(bench.jobs(24))])
-    engine = DiffusionEngine(model, max_rows=16)
-
-    def static() -> None:
-        for steps in sorted(set(kinds)):
-            same = [job for job in crowd if job.request.steps == steps]
-            for start in range(0, len(same), 8):
-                peers.drive(DiffusionEngine(model, max_rows=16), same[start : start + 8])
-
+    engine = _engine(bench, model)
     ours, theirs = _interleaved(
-        bench, lambda: 1 / peers.seconds(lambda: peers.drive(engine, crowd)), lambda: 1 / peers.seconds(static)
+        bench,
+        lambda: 1 / peers.seconds(lambda: peers.drive(engine, crowd)),
+        lambda: 1 / peers.seconds(lambda: draw_all(stock, crowd)),
     )
-    ratios = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
-    return [_figure("H4", "throughput / P2, mixed steps", ratios, 1.0, 1.2, lower=False)]
+    capacity = 3 / peers.seconds(lambda: [peers.draw_alone(stock, job) for job in crowd[:3]])
+    arrivals = peers.poisson_arrivals(len(crowd), rate=0.9 * capacity, seed=1)
+    waits = [
+        statistics.mean(peers.latencies_together(engine, crowd, arrivals)),
+        statistics.mean(latencies_in_batches(stock, crowd, arrivals)),
+    ]
+    note = f"{waits[0]:.2f} s to {waits[1]:.2f} s"
+    return [
+        _ratio("H4", "throughput / P2, mixed steps", ours, theirs, 1.0, 1.2, False),
+        _ratio("H4_latency", "mean latency / P2, 0.9x P1's capacity", waits[:1], waits[1:], 0.7, 0.6, True, note),
+    ]
+
+
+def one_job(bench: Bench, name: str, family: ModelFamily, *, bar: float, stretch: float) -> Figure:
+    """One job by compiled graphs against P1."""
+    model, stock = bench.model(family), bench.stock(family)
+    (job,) = peers.make_jobs(model.spec, steps=[bench.steps(30)])
+    engine = _engine(bench, model)
+    called = 0 if model.graphs is None else model.graphs.called
+    ours, theirs = _interleaved(
+        bench,
+        lambda: peers.seconds(lambda: peers.drive(engine, [job])),
+        lambda: peers.seconds(lambda: peers.draw_alone(stock, job)),
+    )
+    calls = 0 if model.graphs is None else model.graphs.called - called
+    note = f"{statistics.median(ours):.2f} s to {statistics.median(theirs):.2f} s, {calls} calls by graphs"
+    return _ratio(name, f"{family}, one job compiled / P1 eager", ours, theirs, bar, stretch, True, note)
 
 
 def h6(bench: Bench) -> list[Figure]:
-    """The price of batching for one who is alone: room for sixteen rows against room for two."""
+    """The price of batching for one who is alone: room for many rows against room for two."""
     model = bench.model(SD)
     (job,) = peers.make_jobs(model.spec, steps=[bench.steps(30)])
-    wide, narrow = DiffusionEngine(model, max_rows=16), DiffusionEngine(model, max_rows=2)
+    wide, narrow = _engine(bench, model), DiffusionEngine(model, max_rows=2)
     ours, theirs = _interleaved(
         bench,
         lambda: peers.seconds(lambda: peers.drive(wide, [job])),
         lambda: peers.seconds(lambda: peers.drive(narrow, [job])),
     )
-    ratios = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
-    return [_figure("H6", "one job, batching on / off", ratios, 1.03, 1.0)]
+    return [_ratio("H6", "one job, batching on / off", ours, theirs, 1.03, 1.0)]
 
 
 def matmul_share(bench: Bench, name: str, family: ModelFamily, *, bar: float) -> list[Figure]:
@@ -112,11 +121,11 @@ def matmul_share(bench: Bench, name: str, family: ModelFamily, *, bar: float) ->
     side = 64 if bench.smoke else 8192
     matrix = torch.randn(side, side, device=bench.device, dtype=bench.dtype)
     matmul = 2 * side**3 / 1e12 / _best(bench, lambda: matrix @ matrix)
-    shape = model.latent_shape(model.spec.native_size, model.spec.native_size)
     size = model.spec.native_size
+    shape = model.latent_shape(size, size)
     row = model.encode("", "", guidance_scale=1.0, width=size, height=size).positive
     rates: dict[int, float] = {}
-    for rows in (2, 4) if bench.smoke else (2, 4, 8, 16, 32):
+    for rows in bench.rows[family]:
         latents = torch.randn(rows, *shape, device=bench.device, dtype=bench.dtype)
         timesteps = torch.full((rows,), 500.0, device=bench.device)
         many = type(row).stack([row] * rows)
@@ -124,102 +133,141 @@ def matmul_share(bench: Bench, name: str, family: ModelFamily, *, bar: float) ->
         rates[rows] = rows * TFLOP_A_ROW[family] / took
     knee = max(rates, key=lambda rows: rates[rows])
     note = f"matmul {matmul:.0f} TFLOP/s; rows: " + ", ".join(f"{rows}: {rate:.0f}" for rows, rate in rates.items())
-    share = rates[knee] / matmul
-    return [_figure(name, f"{family} U-Net TFLOP/s / matmul, {knee} rows", [share], bar, 0.6, lower=False, note=note)]
+    meaning = f"{family} U-Net TFLOP/s / matmul, {knee} rows"
+    return [_ratio(name, meaning, [rates[knee]], [matmul], bar, 0.6, False, note)]
 
 
 def h9(bench: Bench) -> list[Figure]:
     """Poisson arrivals at one and a half times what P1 can draw: the 95th percentile of waiting."""
-    model = bench.model(SD)
+    model, stock = bench.model(SD), bench.stock(SD)
     crowd = peers.make_jobs(model.spec, steps=[bench.steps(30)] * bench.jobs(100))
-    capacity = 2 / peers.seconds(lambda: [peers.draw_alone(model, job) for job in crowd[:2]])
+    peers.draw_alone(stock, crowd[0])
+    capacity = 2 / peers.seconds(lambda: [peers.draw_alone(stock, job) for job in crowd[:2]])
     arrivals = peers.poisson_arrivals(len(crowd), rate=1.5 * capacity, seed=1)
-    ours = peers.latencies_together(DiffusionEngine(model, max_rows=16), crowd, arrivals)
-    theirs = peers.latencies_alone(model, crowd, arrivals)
-    return [
-        _figure(
-            "H9", "p95 latency / P1, Poisson at 1.5x P1's capacity", [peers.p95(ours) / peers.p95(theirs)], 0.2, 0.05
-        )
-    ]
+    ours = peers.p95(peers.latencies_together(_engine(bench, model), crowd, arrivals))
+    theirs = peers.p95(peers.latencies_alone(stock, crowd, arrivals))
+    note = f"{len(crowd)} jobs, {ours:.2f} s to {theirs:.2f} s"
+    return [_ratio("H9", "p95 latency / P1, Poisson at 1.5x P1's capacity", [ours], [theirs], 0.2, 0.05, True, note)]
+
+
+def h10(bench: Bench) -> list[Figure]:
+    """Whole processes from a cold start, with no graph made: the first picture at once, or after compiling."""
+    ours, theirs = (time_start(mode, smoke=bench.smoke) for mode in ("eager", "compiled"))
+    note = f"{ours:.0f} s to {theirs:.0f} s"
+    return [_ratio("H10", "cold start to a picture, eager / compile first", [ours], [theirs], 0.5, 0.2, True, note)]
 
 
 def h11(bench: Bench) -> list[Figure]:
-    """Pictures alone and in a crowd at a fixed row count, bit by bit."""
-    model = bench.model(SD)
-    crowd = peers.make_jobs(model.spec, steps=[bench.steps(10)] * 3)
-    together = _pictures(model, crowd)
-    equal = [_pictures(model, [job])[job.request.seed] == together[job.request.seed] for job in crowd]
+    """Pictures alone and in a crowd: bit by bit at a fixed row count, and closely enough with graphs of buckets."""
+    crowd = peers.make_jobs(bench.model(SD).spec, steps=[bench.steps(10)] * 3)
+    with bench.eager(SD) as model:
+        noise = alone_and_in_a_crowd(lambda: DiffusionEngine(model, max_rows=8, reproducible=True), crowd)
+    bucket_noise = alone_and_in_a_crowd(lambda: _engine(bench, bench.model(SD)), crowd)
+    equal = [float(math.isinf(ratio)) for ratio in noise]
+    worst = min(99.0, *bucket_noise)
     return [
-        _figure("H11", "share of pictures bit-equal, fixed rows", [sum(equal) / len(equal)], 1.0, None, lower=False)
+        _ratio("H11", "share of pictures bit-equal, fixed rows", [sum(equal)], [len(equal)], 1.0, None, False),
+        _ratio("H11_buckets", "dB, alone against in a crowd, graphs", [worst], [1.0], 40.0, 50.0, False),
     ]
 
 
-def h12(bench: Bench) -> list[Figure]:
-    """Decoding as the engine does it, against the stock VAE."""
-    model = bench.model(SD)
+def decoding(bench: Bench, name: str, family: ModelFamily) -> Figure:
+    """Decoding as the engine does it, against the VAE as a plain pipeline has it."""
+    model, stock = bench.model(family), bench.stock(family)
     shape = model.latent_shape(model.spec.native_size, model.spec.native_size)
     latents = torch.randn(1, *shape, device=bench.device, dtype=bench.dtype)
-    stock = _best(bench, lambda: model.vae.decode(latents / model.vae.config.scaling_factor, return_dict=False))
-    return [_figure("H12", "VAE decode / stock", [_best(bench, lambda: model.decode(latents)) / stock], 0.5, 0.3)]
+    ours = _best(bench, lambda: model.decode(latents))
+    with torch.inference_mode():
+        theirs = _best(bench, lambda: stock.vae.decode(latents / stock.vae.config.scaling_factor, return_dict=False))
+    note = f"{1000 * ours:.1f} ms to {1000 * theirs:.1f} ms"
+    return _ratio(name, f"{family} VAE decode / stock", [ours], [theirs], 0.5, 0.3, True, note)
 
 
 def h13(bench: Bench) -> list[Figure]:
     """The share of time in which no kernel runs, over ticks with a full batch."""
     model = bench.model(SD)
-    engine = DiffusionEngine(model, max_rows=16)
-    for job in peers.make_jobs(model.spec, steps=[bench.steps(40)] * 8):
+    engine = _engine(bench, model)
+    for job in peers.make_jobs(model.spec, steps=[bench.steps(40)] * (bench.rows[SD][-1] // 2)):
         engine.admit(job)
     engine.step()
     if bench.smoke:
         return []
+    engine.step(), engine.step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         wall = peers.seconds(lambda: [engine.step() for _ in range(20)])
     busy = sum(event.self_device_time_total for event in profile.key_averages()) / 1e6
-    return [_figure("H13", "GPU idle share between ticks, full load", [1 - busy / wall], 0.05, 0.02)]
+    return [_ratio("H13", "GPU idle share between ticks, full load", [wall - busy], [wall], 0.05, 0.02)]
 
 
 PARTS: dict[str, Callable[[Bench], Sequence[Figure]]] = {
     "H1": lambda bench: [throughput(bench, "H1", SD, jobs=32, bar=3.2, stretch=4.5)],
-    "H3": lambda bench: [throughput(bench, "H3", SD, jobs=32, bar=2.3, stretch=3.5)],
-    "H4": h4,
-    "H6": h6,
+    "H5": lambda bench: [
+        one_job(bench, "H5", SD, bar=0.7, stretch=0.52),
+        one_job(bench, "H5_XL", XL, bar=0.8, stretch=0.6),
+    ],
+    "H12": lambda bench: [decoding(bench, "H12", SD), decoding(bench, "H12_XL", XL)],
     "H7": lambda bench: matmul_share(bench, "H7", SD, bar=0.45),
-    "H9": h9,
-    "H11": h11,
-    "H12": h12,
-    "H13": h13,
-    "H2": lambda bench: [throughput(bench, "H2", XL, jobs=16, bar=1.5, stretch=1.9)],
     "H8": lambda bench: matmul_share(bench, "H8", XL, bar=0.42),
+    "H2": lambda bench: [throughput(bench, "H2", XL, jobs=16, bar=1.5, stretch=1.9)],
+    "H6": h6,
+    "H11": h11,
+    "H13": h13,
+    "H3": h3,
+    "H4": h4,
+    "H9": h9,
+    "H10": h10,
 }
+NEED_NO_GRAPHS = {"H3", "H10"}
 
 
 def main() -> int:
     """Measure the parts that are asked for, all of them by default."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.gpu", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="some of " + ", ".join(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help="graphs, or some of " + ", ".join(PARTS))
     parser.add_argument("--smoke", action="store_true", help="toy size on the CPU: checks the benchmark only")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="parts begin until then")
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
+    if unknown := set(options.parts) - {"graphs", *PARTS}:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if not options.smoke and not torch.cuda.is_available():
         print("no CUDA device here; --smoke checks the benchmark itself on the CPU", file=sys.stderr)
         return 1
+    started = time.perf_counter()
     bench = Bench(smoke=options.smoke)
-    print(f"{bench.name}, torch {torch.__version__}, {bench.dtype}")
+    print(f"{bench.name}, torch {torch.__version__}, {bench.dtype}", flush=True)
+    chosen = [name for name in options.parts or PARTS if name in PARTS]
+    if set(chosen) - NEED_NO_GRAPHS or "graphs" in options.parts:
+        print(f"graphs are ready after {bench.prepare(bench.rows):.0f} s", flush=True)
+    path = Path(".bench/gpu-smoke.json" if options.smoke else ".bench/gpu.json")
     figures: list[Figure] = []
-    for name in options.parts or PARTS:
-        found = PARTS[name](bench)
+    for name in chosen:
+        if time.perf_counter() - started > options.seconds:
+            print(f"{name}: left out, the time is up")
+            continue
+        try:
+            found = PARTS[name](bench)
+        except Exception as error:  # the other parts may still be worth the loan of the device
+            if options.smoke:
+                raise
+            print(f"{name}: failed, {error!r}", flush=True)
+            continue
         show(found)
         figures += found
-    path = Path(".bench/gpu-smoke.json" if options.smoke else ".bench/gpu.json")
-    keep(figures, path)
-    path.write_text(json.dumps({"device": bench.name, **json.loads(path.read_text())}, indent=2) + "\n", "utf-8")
+        _keep(figures, path, bench.name)
     return 0
 
 
-def _pictures(model: LoadedModel, jobs: Sequence[Job]) -> dict[int, bytes]:
-    engine = DiffusionEngine(model, max_rows=8, reproducible=True)
-    return {event.image.seed: event.image.png for event in peers.drive(engine, jobs) if isinstance(event, ImageReady)}
+def _keep(figures: Sequence[Figure], path: Path, device: str) -> None:
+    """Beside what the file already has of the same device."""
+    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    keep(figures, path)
+    found = json.loads(path.read_text("utf-8"))
+    known = known if known.get("device") == device else {}
+    path.write_text(json.dumps({**known, "device": device, **found}, indent=2) + "\n", "utf-8")
+
+
+def _engine(bench: Bench, model: LoadedModel) -> DiffusionEngine:
+    return DiffusionEngine(model, max_rows=bench.rows[model.spec.family][-1])
 
 
 def _interleaved(
@@ -238,16 +286,17 @@ def _best(bench: Bench, work: Callable[[], object]) -> float:
     return min(once() for _ in range(2 if bench.smoke else 8))
 
 
-def _figure(
+def _ratio(
     name: str,
     meaning: str,
-    values: Sequence[float],
+    ours: Sequence[float],
+    theirs: Sequence[float],
     bar: float,
     stretch: float | None,
-    *,
     lower: bool = True,
     note: str = "",
 ) -> Figure:
+    values = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
     spread = f"range {min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
     return Figure(
         name=name,

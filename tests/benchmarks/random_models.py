@@ -3,6 +3,7 @@
 The U-Net and the VAE are made from their configs on the device, prompts are random embeddings.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from diffusers import (
 )
 
 from generation.catalog import ModelFamily, ModelSpec
+from generation.diffusion.calls import lay_out
+from generation.diffusion.graphs import Graphs
 from generation.diffusion.model import Conditioning, LoadedModel, LoadedModelXL, PromptConditioning
 from generation.request import SchedulerName
 
@@ -93,8 +96,18 @@ class RandomModelXL(_RandomPrompts, LoadedModelXL):
     """SDXL's geometry."""
 
 
-def random_model(family: ModelFamily, *, device: str, dtype: torch.dtype, toy: bool = False) -> LoadedModel:
-    """A model of that family with random weights on the device."""
+def random_model(
+    family: ModelFamily,
+    *,
+    device: str,
+    dtype: torch.dtype,
+    toy: bool = False,
+    graphs: Callable[[Any], Graphs] | None = None,
+) -> LoadedModel:
+    """A model of that family with random weights on the device, the same ones at every call.
+
+    As a plain pipeline has it; with `graphs` laid out as the bot lays it out, and with these graphs.
+    """
     is_xl = family is ModelFamily.STABLE_DIFFUSION_XL
     torch.manual_seed(0)
     with torch.device(device):
@@ -127,7 +140,11 @@ def random_model(family: ModelFamily, *, device: str, dtype: torch.dtype, toy: b
         default_guidance=7.5,
         default_scheduler=SchedulerName.DPMPP_2M,
     )
-    return (RandomModelXL if is_xl else RandomModel)(pipeline, spec)
+    if graphs is not None:
+        lay_out(unet, unet.device)
+        lay_out(vae, vae.device)
+    kind = RandomModelXL if is_xl else RandomModel
+    return kind(pipeline, spec, graphs=None if graphs is None else graphs(pipeline))
 
 
 def embeddings_of(model: LoadedModel, guidance_scale: float, side: int) -> dict[str, torch.Tensor]:

@@ -1,0 +1,160 @@
+"""The device under the GPU benchmark: models of both kinds on it, and compiled graphs to measure them with."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from generation.catalog import ModelFamily
+from generation.diffusion.calls import Part, part_of
+from generation.diffusion.graph_key import GraphKey
+from generation.diffusion.graphs import Graphs
+from generation.diffusion.maker_process import Maker, MakerProcess
+from generation.diffusion.model import LoadedModel
+from generation.diffusion.recording import cuda_recordings
+from tests.benchmarks.random_models import random_model
+
+SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL
+#: Row counts that graphs are made for; the last is the engine's cap. Made all at once, they have to fit into minutes.
+ROWS = {SD: (2, 4, 6, 8, 12, 16, 20, 24, 32), XL: (2, 4, 6, 8)}
+TOY_ROWS = {SD: (2, 4), XL: (2,)}
+PATIENCE = 270.0  #: seconds for all graphs
+
+
+class ToyMaker:
+    """At toy size: makes empty files, for graphs that are the eager call."""
+
+    busy = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def make(self, order: Mapping[str, Any]) -> None:
+        for graph in order["graphs"]:
+            Path(graph["path"]).touch()
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class Bench:
+    """The device, and the models on it, each made when it is first needed."""
+
+    def __init__(self, *, smoke: bool, cache: Path = Path(".bench/graph-cache")) -> None:
+        self.smoke = smoke
+        self.device = "cpu" if smoke else "cuda"
+        self.dtype = torch.float32 if smoke else torch.bfloat16
+        self.name = "CPU, toy size" if smoke else torch.cuda.get_device_name()
+        self.maker: Callable[[Path], Maker] = ToyMaker if smoke else MakerProcess
+        self.rows = TOY_ROWS if smoke else ROWS
+        self._cache = cache.resolve()
+        self._models: dict[tuple[ModelFamily, bool], LoadedModel] = {}
+
+    def stock(self, family: ModelFamily) -> LoadedModel:
+        """As a plain pipeline has it: what P1 draws with."""
+        return self._model(family, stock=True)
+
+    def model(self, family: ModelFamily) -> LoadedModel:
+        """As the bot has it, with the graphs that are made so far."""
+        return self._model(family, stock=False)
+
+    def eager(self, family: ModelFamily) -> "Eager":
+        """The same without graphs, inside a `with`."""
+        return Eager(self.model(family))
+
+    def _model(self, family: ModelFamily, *, stock: bool) -> LoadedModel:
+        if (family, stock) not in self._models:
+            graphs = None if stock else self._graphs
+            self._models[family, stock] = random_model(
+                family, device=self.device, dtype=self.dtype, toy=self.smoke, graphs=graphs
+            )
+        return self._models[family, stock]
+
+    def _graphs(self, pipeline: Any) -> Graphs:
+        device = torch.device(self.device)
+        return Graphs(
+            {name: part_of(name, getattr(pipeline, name)) for name in ("unet", "vae")},
+            self._cache,
+            device=device,
+            maker=self.maker,
+            load=_toy_graph if self.smoke else None,
+            recording=None if self.smoke else cuda_recordings(device),
+            room=lambda: False,  # only `prepare` has graphs made: nothing shall compile beside a measurement
+        )
+
+    def steps(self, number: int) -> int:
+        """So many, or as few as make sense at toy size."""
+        return 2 if self.smoke else number
+
+    def jobs(self, number: int) -> int:
+        """Likewise."""
+        return min(number, 3) if self.smoke else number
+
+    def prepare(self, wanted: Mapping[ModelFamily, Sequence[int]]) -> float:
+        """Have these graphs made unless they are there, all at once, and take them up; the seconds it took."""
+        started = time.perf_counter()
+        makers: list[Maker] = []
+        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "2")
+        for family, rows in wanted.items():
+            graphs = self.model(family).graphs
+            if graphs is None:
+                continue
+            for key in self.keys(family, rows):
+                if not (graphs.folder / f"{key.name}.pt2").exists():
+                    makers.append(self.maker(graphs.folder))
+                    makers[-1].make(graphs.order_for([key]))
+        while any(maker.busy for maker in makers) and time.perf_counter() - started < PATIENCE:
+            time.sleep(0.5)
+        for maker in makers:
+            maker.close()
+        for family, rows in wanted.items():
+            ready = take_up(self.model(family), self.keys(family, rows))
+            print(f"{family}: {ready} of {len(rows) + 1} graphs are ready")
+        return time.perf_counter() - started
+
+    def keys(self, family: ModelFamily, rows: Sequence[int]) -> list[GraphKey]:
+        """The graphs of these row counts at the native size, and the decoder's."""
+        model = self.model(family)
+        side = model.spec.native_size
+        latent = model.latent_shape(side, side)
+        row = model.encode("", "", guidance_scale=1.0, width=side, height=side).positive
+        inputs = (row.text, row.pooled, row.time_ids, row.guidance)
+        return [GraphKey("vae", ((1, *latent),))] + [
+            GraphKey("unet", ((n, *latent), (n,), *(None if x is None else (n, *x.shape[1:]) for x in inputs)))
+            for n in rows
+        ]
+
+
+class Eager:
+    """A model whose graphs are put aside for a while."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._graphs = model.graphs
+
+    def __enter__(self) -> LoadedModel:
+        self._model.graphs = None
+        return self._model
+
+    def __exit__(self, *_: object) -> None:
+        self._model.graphs = self._graphs
+
+
+def take_up(model: LoadedModel, keys: Sequence[GraphKey]) -> int:
+    """Take up those of these graphs that are made; how many there are."""
+    if model.graphs is None:
+        return 0
+    made = [key for key in keys if (model.graphs.folder / f"{key.name}.pt2").exists()]
+    for key in made:
+        model.graphs.want(key.part, key.shapes)
+    for _ in made:
+        model.idle()
+    return sum(key in model.graphs.ready for key in keys)
+
+
+def _toy_graph(path: Path, part: Part, device: torch.device) -> Callable[..., Tensor]:
+    return part.call
