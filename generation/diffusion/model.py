@@ -173,6 +173,14 @@ class LoadedModel:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def row_buckets(self, latent_shape: tuple[int, int, int], tokens: int) -> tuple[int, ...]:
+        """The row counts, rising, for which a compiled graph is ready; none: padding would win nothing."""
+        return ()
+
+    def idle(self) -> bool:
+        """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
+        return False
+
     def synchronize(self) -> None:
         """Wait for the device, so that a clock read now tells the truth."""
         if self.device.type == "cuda":
