@@ -113,7 +113,7 @@ def advance(images: list[ImageRun], predictions: list[Tensor]) -> None:
     if numbers:
         latents = torch.cat([image.latents for image in images])
         precise = torch.promote_types(latents.dtype, torch.float32)
-        keep, add = torch.tensor(numbers, dtype=precise).to(latents.device).T[..., None, None, None]
+        keep, add = torch.tensor(numbers, dtype=precise).to(latents.device, non_blocking=True).T[..., None, None, None]
         stepped = latents.to(precise) * keep + torch.cat(predictions).to(precise) * add
         rows = list(stepped.to(latents.dtype).chunk(len(images)))
     else:

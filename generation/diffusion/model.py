@@ -173,8 +173,8 @@ class LoadedModel:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def row_buckets(self, latent_shape: tuple[int, int, int], tokens: int) -> tuple[int, ...]:
-        """The row counts, rising, for which a compiled graph is ready; none: padding would win nothing."""
+    def row_buckets(self, shape: tuple[tuple[int, int, int], int]) -> tuple[int, ...]:
+        """The row counts that a compiled graph is ready for, at this latent shape and text length; often none."""
         return ()
 
     def idle(self) -> bool:

@@ -40,7 +40,8 @@ class SharedCall:
         order = [*guided, *positives]
         inputs = {id(image): image.model_input() for image in images}
         latents = torch.cat([inputs[id(image)] for image in order])
-        timesteps = torch.tensor([image.timestep for image in order], dtype=torch.float32).to(self._model.device)
+        timesteps = torch.tensor([image.timestep for image in order], dtype=torch.float32)
+        timesteps = timesteps.to(self._model.device, non_blocking=True)
         negatives = [c for image in guided if (c := image.conditioning.negative) is not None]
         conditioning = Conditioning.stack([*negatives, *(image.conditioning.positive for image in positives)])
         noise = self._halved(key, latents, timesteps, conditioning)
@@ -49,8 +50,8 @@ class SharedCall:
         if guided:
             precise = torch.promote_types(noise.dtype, torch.float32)
             negative, positive = noise[:count].to(precise), noise[count : 2 * count].to(precise)
-            scale = torch.tensor([image.guidance_scale for image in guided], dtype=precise).to(noise.device)
-            together = negative + scale[:, None, None, None] * (positive - negative)
+            scale = torch.tensor([image.guidance_scale for image in guided], dtype=precise)[:, None, None, None]
+            together = negative + scale.to(noise.device, non_blocking=True) * (positive - negative)
             predictions[:count] = together.chunk(count)
         by_image = dict(zip(map(id, positives), predictions, strict=True))
         return [by_image[id(image)] for image in images]
@@ -93,7 +94,7 @@ class SharedCall:
         cap = self._caps.cap(key)
         if self._reproducible:
             return cap
-        buckets = self._model.row_buckets(*key)
+        buckets = self._model.row_buckets(key)
         size = min((bucket for bucket in buckets if rows <= bucket <= cap), default=rows)
         credit = self._credit + size - MOST_PADDING * (size - rows)
         if credit < 0:
