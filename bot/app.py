@@ -92,6 +92,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -
         device=settings.device,
         dtype=settings.dtype,
         reproducible=settings.reproducible,
+        cache=data / "cache",
         memory=None if settings.model_memory is None else int(settings.model_memory * 2**30),
     )
     dispatcher = Dispatcher([worker], StoredJournal(database=database, files=files, clock=utc_now))

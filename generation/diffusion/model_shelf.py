@@ -32,16 +32,20 @@ def open_shelf(
     dtype: str = "auto",
     reproducible: bool = False,
     memory: int | None = None,
+    cache: Path | None = None,
     loaded: set[str] | None = None,
 ) -> "ModelShelf":
     """A shelf with these models, the first one loaded. Raises ModelUnavailable.
 
-    `memory`: bytes that weights may take, by default a share of what is free. `reproducible` as DiffusionEngine says,
-    `loaded` as ModelShelf says.
+    `memory`: bytes that weights may take, by default a share of what is free. `cache`: a folder for what is worth
+    keeping for the next run, compiled graphs and measured caps. `reproducible` as DiffusionEngine says, `loaded` as
+    ModelShelf says.
     """
 
     def build(spec: ModelSpec) -> DiffusionEngine:
-        return DiffusionEngine(load_model(spec, device=device, dtype=dtype), reproducible=reproducible)
+        graphs = "off" if reproducible else "auto"
+        model = load_model(spec, device=device, dtype=dtype, cache=cache, graphs=graphs)
+        return DiffusionEngine(model, reproducible=reproducible, cache=cache)
 
     if memory is None:
         memory = int(SHARE_FOR_WEIGHTS * free_memory(choose_device(device)))

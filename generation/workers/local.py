@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from generation.catalog import ModelSpec
@@ -80,6 +81,7 @@ class LocalWorker:
         dtype: str = "auto",
         reproducible: bool = False,
         memory: int | None = None,
+        cache: Path | None = None,
     ) -> "LocalWorker":
         """A worker that draws with these models; the first is loaded at start. The rest as `open_shelf` says."""
         loaded: set[str] = set()
@@ -89,7 +91,13 @@ class LocalWorker:
             from generation.diffusion.model_shelf import open_shelf
 
             return open_shelf(
-                specs, device=device, dtype=dtype, reproducible=reproducible, memory=memory, loaded=loaded
+                specs,
+                device=device,
+                dtype=dtype,
+                reproducible=reproducible,
+                memory=memory,
+                cache=cache,
+                loaded=loaded,
             )
 
         return cls(build, is_loaded=loaded.__contains__, name=f"worker {specs[0].name}")

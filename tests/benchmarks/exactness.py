@@ -10,12 +10,19 @@ from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.test_equals_diffusers import BOUND, crowd, latents_alone, latents_in_a_crowd
 from tests.generation.diffusion.tiny_models import KINDS
 
+BUCKETS = (2, 4, 8)
 NAMES = {torch.float32: ("C5", 1.1e-4), torch.float64: ("C5_float64", 1.8e-13)}
 
 
 def measure_exactness() -> list[Figure]:
     """All of them, on tiny random models."""
-    return [*(_difference(dtype) for dtype in BOUND), _bit_equal(), _rows_an_image(), _ticks_to_cancel()]
+    return [
+        *(_difference(dtype) for dtype in BOUND),
+        _bit_equal(),
+        _rows_an_image(),
+        measure_padding(),
+        _ticks_to_cancel(),
+    ]
 
 
 def _difference(dtype: torch.dtype) -> Figure:
@@ -59,6 +66,33 @@ def _rows_an_image() -> Figure:
     ideal = sum(job.request.steps * (2 if job.request.guidance_scale > 1 else 1) for job in jobs)
     return Figure(
         name="C7", meaning="U-Net rows / (steps x rows of guidance)", value=engine.unet_rows / ideal, bar=1.0, unit=""
+    )
+
+
+def measure_padding() -> Figure:
+    """Jobs of one and of two rows come and go, where row counts of 2, 4 and 8 have a graph."""
+    model = load_tiny("epsilon")
+    model.row_buckets = lambda shape: BUCKETS  # type: ignore[method-assign]
+    engine = DiffusionEngine(model)
+    worst, unpadded = 0.0, 0
+    arriving = iter([*crowd(), *crowd()])
+    engine.admit(next(arriving))
+    while engine.busy:
+        before = engine.unet_rows
+        engine.step()
+        unpadded += engine.unet_rows - before not in (0, *BUCKETS)
+        worst = max(worst, engine.padded_rows / engine.unet_rows)
+        if (job := next(arriving, None)) is not None:
+            engine.admit(job)
+    if not engine.padded_rows:
+        raise RuntimeError("nothing was padded: the figure would mean nothing")
+    return Figure(
+        name="C7_padding",
+        meaning="largest share of padded rows up to any step",
+        value=worst,
+        bar=0.2,
+        unit="",
+        note=f"{engine.padded_rows} of {engine.unet_rows} rows; {unpadded} of {engine.unet_calls} calls eager",
     )
 
 
