@@ -4,6 +4,8 @@
 import hashlib
 import json
 import logging
+import os
+import shutil
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,7 +24,19 @@ diffusers_logging.set_verbosity_error()
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 
 from generation.catalog import ModelFamily, ModelSpec
+from generation.diffusion.calls import lay_out, part_of
+from generation.diffusion.graphs import Graphs
+from generation.diffusion.maker_process import MakerProcess
+from generation.diffusion.memory import (
+    Placement,
+    choose_placement,
+    measure_memory,
+    place,
+    room_to_compile,
+    sizes_of,
+)
 from generation.diffusion.model import LoadedModel, LoadedModelXL
+from generation.diffusion.recording import cuda_recordings
 from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import ModelUnavailable
 
@@ -54,8 +68,21 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.float16 if device.type == "mps" else torch.float32
 
 
-def load_model(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") -> LoadedModel:
-    """The model on its device, ready to draw. Raises ModelUnavailable with words for the operator in `detail`."""
+def load_model(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    cache: Path | None = None,
+    graphs: str = "auto",
+    rest_after: float | None = None,
+) -> LoadedModel:
+    """The model on its device, ready to draw. Raises ModelUnavailable with words for the operator in `detail`.
+
+    `graphs` is "auto" (on CUDA), "on" or "off" and says whether shapes that are drawn often get compiled graphs, kept
+    below `cache`; without a folder there are none. A graph's last bits are not the eager call's: where pictures have to
+    be reproducible it is "off". `rest_after` is LoadedModel's.
+    """
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     try:
@@ -64,13 +91,62 @@ def load_model(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") ->
         pipeline_class, model_class = _FAMILIES[spec.family]
         pipeline, weights = _load_pipeline(pipeline_class, spec, number)
         _check_usable(pipeline)
-        pipeline.to(target, number)
-        if spec.family is ModelFamily.STABLE_DIFFUSION_XL and number is torch.float16:
-            pipeline.vae.to(torch.float32)  # SDXL's VAE overflows float16
+        placement = _prepare(pipeline, spec, target, number)
     except Exception as error:
         raise ModelUnavailable(spec.name, detail=f"{type(error).__name__}: {error}") from error
-    log.info("loaded %s on %s in %s", spec.name, target, str(number).removeprefix("torch."))
-    return model_class(pipeline, spec, model_hash=_hashed_in_background(weights))
+    log.info("loaded %s on %s in %s: %s", spec.name, target, str(number).removeprefix("torch."), placement.words)
+    return model_class(
+        pipeline,
+        spec,
+        model_hash=_hashed_in_background(weights),
+        device=target,
+        placement=placement,
+        graphs=None if placement.unet_streams else graphs_for(pipeline, target, cache=cache, wish=graphs),
+        rest_after=rest_after,
+    )
+
+
+def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish: str = "auto") -> Graphs | None:
+    """The graphs of this pipeline's U-Net and decoder, if `wish` and the device are for it; see `load_model`."""
+    if cache is None or wish == "off" or (wish == "auto" and device.type != "cuda"):
+        return None
+    if device.type not in ("cuda", "cpu"):
+        log.info("no compiled graphs on %s", device)
+        return None
+    if not any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++")):
+        log.warning("no compiled graphs: there is no C++ compiler here")
+        return None
+    parts = {name: part_of(name, getattr(pipeline, name)) for name in ("unet", "vae")}
+    on_cuda = device.type == "cuda"
+    try:
+        return Graphs(
+            parts,
+            cache,
+            device=device,
+            maker=MakerProcess,
+            recording=cuda_recordings(device) if on_cuda else None,
+            room=lambda: room_to_compile(pipeline.unet, device),
+        )
+    except OSError as error:
+        log.warning("no compiled graphs: %s", error)
+        return None
+
+
+def _prepare(pipeline: Any, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Placement:
+    """Number formats, memory layout and place of the parts."""
+    pipeline.to(dtype=dtype)
+    for name in ("unet", "vae"):
+        getattr(pipeline, name).requires_grad_(requires_grad=False)
+    if dtype is torch.float16 and pipeline.vae.config.force_upcast and spec.family is ModelFamily.STABLE_DIFFUSION_XL:
+        pipeline.vae.to(torch.float32)  # SDXL's VAE overflows float16; bfloat16 has the range
+    lay_out(pipeline.unet, device)
+    lay_out(pipeline.vae, device)
+    memory = measure_memory(device)
+    placement = Placement()
+    if memory is not None:
+        placement = choose_placement(sizes_of(pipeline, spec), free=memory[0], total=memory[1])
+    place(pipeline, placement, device)
+    return placement
 
 
 def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> tuple[Any, Path]:

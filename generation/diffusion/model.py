@@ -4,18 +4,28 @@ Shapes: a latent is [C, h, w] with C = 4 and h, w = pixels / `vae_scale_factor`;
 latent with one timestep and one text embedding [T, D] (T tokens, D features).
 """
 
+import logging
+import time
 from collections import OrderedDict
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.utils.torch_utils import randn_tensor  # pyright: ignore[reportUnknownVariableType]
 from PIL import Image
 from torch import Tensor
 
 from generation.catalog import ModelSpec
+from generation.diffusion.calls import UnetCall
+from generation.diffusion.graphs import Graphs
+from generation.diffusion.memory import MAIN_MEMORY, Placement, move, text_encoders_of
 
+log = logging.getLogger(__name__)
+
+SPARE_KEPT = 60.0  #: seconds of doing nothing until memory that is kept for the next job is given back
+EVERYTHING_ON_THE_DEVICE = Placement()
 REMEMBERED_PROMPTS = 64  #: of a few hundred kB each for SDXL
 
 
@@ -72,14 +82,37 @@ class PromptConditioning:
 class LoadedModel:
     """Stable Diffusion 1.x and 2.x on one device. Only the worker's thread calls it."""
 
-    def __init__(self, pipeline: Any, spec: ModelSpec, *, model_hash: "Future[str] | None" = None) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        spec: ModelSpec,
+        *,
+        model_hash: "Future[str] | None" = None,
+        device: torch.device | None = None,
+        placement: Placement = EVERYTHING_ON_THE_DEVICE,
+        graphs: Graphs | None = None,
+        rest_after: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`device` is where it draws, by default where the U-Net is.
+
+        After `rest_after` idle seconds it moves to main memory, if a number is given, and comes back for the next job.
+        """
         self.spec = spec
         self.pipeline = pipeline
         self.unet = pipeline.unet
         self.vae = pipeline.vae
         self.scheduler_config: dict[str, Any] = dict(pipeline.scheduler.config)
-        self.device: torch.device = pipeline.unet.device
+        self.device: torch.device = device or pipeline.unet.device
         self.dtype: torch.dtype = pipeline.unet.dtype
+        self.placement = placement
+        self.graphs = graphs
+        self._unet_call = UnetCall(pipeline.unet)
+        self._clock = clock
+        self._rest_after = rest_after
+        self._last_used = clock()
+        self._holds_spare = True  #: cached blocks of memory that nothing uses
+        self._rests = False
         self._encoded: OrderedDict[tuple[object, ...], PromptConditioning] = OrderedDict()
         self._model_hash = model_hash
 
@@ -97,7 +130,7 @@ class LoadedModel:
     def initial_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Unit Gaussian noise [1, C, h, w], drawn on the CPU so that a seed means the same on every device."""
         shape = (1, *self.latent_shape(width, height))
-        return randn_tensor(shape, generator=generator, device=self.device, dtype=self.dtype)
+        return self.to_device(torch.randn(shape, generator=generator, dtype=self.dtype))
 
     def is_guided(self, guidance_scale: float) -> bool:
         """Whether classifier-free guidance needs a second, negative row (Ho and Salimans, arXiv:2207.12598)."""
@@ -113,11 +146,27 @@ class LoadedModel:
         key = (prompt, negative_prompt, guidance_scale, width, height)
         encoded = self._encoded.pop(key, None)
         if encoded is None:
-            encoded = self._encode(prompt, negative_prompt, guidance_scale=guidance_scale, width=width, height=height)
+            size = {"width": width, "height": height}
+            with self._text_encoders():
+                encoded = self._encode(prompt, negative_prompt, guidance_scale=guidance_scale, **size)
         self._encoded[key] = encoded
         if len(self._encoded) > REMEMBERED_PROMPTS:
             self._encoded.popitem(last=False)
         return encoded
+
+    @contextmanager
+    def _text_encoders(self) -> Generator[None]:
+        """With the text encoders on the device."""
+        self._wake()
+        if not self.placement.text_encoders_wait:
+            yield
+            return
+        encoders = text_encoders_of(self.pipeline)
+        try:
+            move(encoders, self.device)
+            yield
+        finally:
+            move(encoders, MAIN_MEMORY)
 
     @torch.inference_mode()
     def _encode(
@@ -135,19 +184,24 @@ class LoadedModel:
 
     @torch.inference_mode()
     def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """One U-Net call: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w]."""
-        return self.unet(
-            latents,
-            timesteps,
-            encoder_hidden_states=conditioning.text,
-            timestep_cond=conditioning.guidance,
-            added_cond_kwargs=self._added(conditioning),
-            return_dict=False,
-        )[0]
+        """One U-Net call: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w].
+
+        By a compiled graph where one is ready for this number of rows, see `row_buckets`.
+        """
+        self._wake()
+        c = conditioning
+        inputs = (latents, timesteps, c.text, c.pooled, c.time_ids, c.guidance)
+        return self.graphs.call("unet", inputs) if self.graphs is not None else self._unet_call(*inputs)
+
+    def row_buckets(self, shape: tuple[tuple[int, int, int], int]) -> tuple[int, ...]:
+        """The row counts that a compiled graph is ready for, at this latent shape and text length; often none."""
+        latent_shape, tokens = shape
+        return self.graphs.rows(latent_shape, tokens) if self.graphs is not None else ()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents [B, C, h, w] -> pixels [B, 3, H, W], nominally in -1..1."""
+        self._wake()
         config = self.vae.config
         latents = latents.to(self.vae.dtype)
         if config.latents_mean is not None and config.latents_std is not None:
@@ -155,7 +209,24 @@ class LoadedModel:
             latents = latents * std / config.scaling_factor + mean
         else:
             latents = latents / config.scaling_factor
+        if self.graphs is not None and not self.vae.use_tiling:
+            return self.graphs.call("vae", (latents,))
         return self.vae.decode(latents, return_dict=False)[0]
+
+    def to_host(self, pixels: Tensor) -> Tensor:
+        """The same tensor in main memory, through pinned memory, which the device writes to without a detour."""
+        if self.device.type != "cuda":
+            return pixels.cpu()
+        host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
+        host.copy_(pixels, non_blocking=True)
+        torch.cuda.current_stream(self.device).synchronize()
+        return host
+
+    def to_device(self, values: Tensor) -> Tensor:
+        """A small tensor from main memory on the device, without waiting for what the device is at."""
+        if self.device.type != "cuda":
+            return values.to(self.device)
+        return values.pin_memory().to(self.device, non_blocking=True)
 
     def to_picture(self, pixels: Tensor) -> Image.Image:
         """Decoded pixels [1, 3, H, W] as a picture."""
@@ -173,21 +244,54 @@ class LoadedModel:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def row_buckets(self, shape: tuple[tuple[int, int, int], int]) -> tuple[int, ...]:
-        """The row counts that a compiled graph is ready for, at this latent shape and text length; often none."""
-        return ()
-
-    def idle(self) -> bool:
-        """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
-        return False
-
     def synchronize(self) -> None:
         """Wait for the device, so that a clock read now tells the truth."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def _added(self, conditioning: Conditioning) -> dict[str, Tensor] | None:
-        return None
+    @torch.inference_mode()
+    def idle(self) -> bool:
+        """One small piece of upkeep while nothing is drawn; whether there may be more soon.
+
+        Takes up one compiled graph; later gives spare memory back, and last, where that is wanted, its place.
+        """
+        if self.graphs is not None and not self._rests and self.graphs.idle():
+            return True
+        unused = self._clock() - self._last_used
+        if self._holds_spare and unused >= SPARE_KEPT:
+            self.release_memory()
+            self._holds_spare = False
+        if self._rest_after is not None and not self._rests and unused >= self._rest_after:
+            self._rest()
+        return False
+
+    def close(self) -> None:
+        """End what runs beside it. May be called twice."""
+        if self.graphs is not None:
+            self.graphs.close()
+
+    def _rest(self) -> None:
+        if self.device.type == "cpu" or self.placement.unet_streams:
+            return
+        log.info("%s was not used for a while and moves to main memory", self.spec.name)
+        if self.graphs is not None:
+            self.graphs.forget()
+        move(self._networks(), MAIN_MEMORY)
+        self._rests = True
+        self.release_memory()
+
+    def _wake(self) -> None:
+        """Before any work: be where it is done."""
+        self._last_used = self._clock()
+        self._holds_spare = True
+        if self._rests:
+            move(self._networks(), self.device)
+            self._rests = False
+
+    def _networks(self) -> list[Any]:
+        """Those that live on the device."""
+        waiting = self.placement.text_encoders_wait
+        return [self.unet, self.vae, *([] if waiting else text_encoders_of(self.pipeline))]
 
     def _guidance_embedding(self, guidance_scale: float) -> Tensor | None:
         size = self.unet.config.time_cond_proj_dim
@@ -224,8 +328,3 @@ class LoadedModelXL(LoadedModel):
         return PromptConditioning(
             positive=row(positive, pooled), negative=row(negative, negative_pooled) if guided else None
         )
-
-    def _added(self, conditioning: Conditioning) -> dict[str, Tensor] | None:
-        assert conditioning.pooled is not None  # noqa: S101 - encode always sets it
-        assert conditioning.time_ids is not None  # noqa: S101
-        return {"text_embeds": conditioning.pooled, "time_ids": conditioning.time_ids}

@@ -1,0 +1,278 @@
+"""Graphs: compiled calls of a model's parts, each for one set of shapes, taken up while nothing is being drawn.
+
+Pictures are drawn eagerly at first. Shapes that are drawn often are compiled by a process beside the bot, and what it
+has made is taken up between jobs, one graph at a time, so nobody waits for a compiler. A graph holds no weights: it
+shares those of the network it stands for. It cannot compile anything itself, so that once all shapes in use are known
+nothing is compiled any more; `ordered` counts what was.
+"""
+
+import logging
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from generation.diffusion.calls import Part, Shape, example_inputs
+from generation.diffusion.failures import is_out_of_memory
+from generation.diffusion.graph_key import GraphKey, environment_of
+from generation.diffusion.maker_process import Maker
+from generation.diffusion.recording import Recorded, Recording
+
+log = logging.getLogger(__name__)
+
+Call: TypeAlias = Callable[..., Tensor]
+Loader: TypeAlias = Callable[[Path, Part, torch.device], Call]
+
+OFTEN = {"unet": 20, "vae": 2}  #: calls of a shape that make it worth a graph: one or two pictures
+MOST = 32  #: graphs of a model
+AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
+UNUSED_DAYS = 90
+#: Largest relative root mean square difference to the eager call: rounding explains that much, a mistake makes more.
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
+_HALF_TOLERANCE = 0.05
+
+
+class Graphs:
+    """The graphs of one model on one device. Only the worker's thread calls it."""
+
+    def __init__(
+        self,
+        parts: Mapping[str, Part],
+        folder: Path,
+        *,
+        device: torch.device,
+        maker: Callable[[Path], Maker],
+        load: "Loader | None" = None,
+        recording: Callable[[], Recording] | None = None,
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Graphs are kept below `folder`. `room` says whether the device has memory for compiling just now.
+
+        With `recording` small calls are recorded and replayed, see `Recorded`.
+        """
+        self._parts = dict(parts)
+        self._device = device
+        self._described = {
+            name: {"config": part.config, "dtype": str(part.network.dtype).removeprefix("torch.")}
+            for name, part in self._parts.items()
+        }
+        self._folder = folder / "graphs" / environment_of(device, self._described)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._maker = maker(self._folder)
+        self._load = load or load_graph
+        self._recording = recording
+        self._room = room
+        self._asked: Counter[GraphKey] = Counter()
+        self._ready: dict[GraphKey, Call] = {}
+        self._wanted: list[GraphKey] = []  #: not ready yet: being made, still to be made, or still to be taken up
+        self._tries: Counter[GraphKey] = Counter()  #: orders that a shape was part of
+        self._hopeless: set[GraphKey] = set()
+        self._hinted = False
+        self.ordered = 0  #: graphs that were given to be compiled, in this life
+        self.called = 0  #: calls that a graph has answered
+        self._tidy()
+        self._find_made()
+
+    def call(self, part: str, inputs: Sequence[Tensor | None]) -> Tensor:
+        """The part's answer, by its graph where there is one, else eagerly."""
+        key = GraphKey.of(part, inputs)
+        graph = self._ready.get(key)
+        if graph is None:
+            self._ask(key)
+            return self._parts[part].call(*inputs)
+        try:
+            answer = graph(*(self._fit(part, tensor) for tensor in inputs))
+        except Exception as error:
+            # The eager call tells a fault of the graph from one of the device, such as memory that ran out.
+            log.warning("graph %s failed and is not used again: %s", key.name, repr(error))
+            del self._ready[key]
+            self._hopeless.add(key)
+            return self._parts[part].call(*inputs)
+        self.called += 1
+        return answer
+
+    def _fit(self, part: str, tensor: Tensor | None) -> Tensor | None:
+        """As the graph was made for: it does not look at number formats and strides itself."""
+        if tensor is None or tensor.dim() == 1:
+            return tensor
+        return tensor.to(self._parts[part].network.dtype).contiguous()
+
+    def rows(self, latent: Shape, tokens: int) -> tuple[int, ...]:
+        """The row counts that a U-Net graph is ready for, at this latent shape and text length, smallest first."""
+        return tuple(
+            sorted(
+                key.rows
+                for key in self._ready
+                if key.part == "unet" and key.row[0] == latent and (key.row[2] or (0,))[0] == tokens
+            )
+        )
+
+    def want(self, part: str, inputs: Sequence[Shape | None]) -> None:
+        """Have a graph made for these shapes, without waiting until they are drawn often."""
+        key = GraphKey(part, tuple(inputs)).padded()
+        if key is not None:
+            self._want(key)
+
+    @property
+    def waiting(self) -> int:
+        """How many graphs are wanted and not ready."""
+        return len(self._wanted)
+
+    def idle(self) -> bool:
+        """Take up one graph that has been made, or have more made; whether there is more to come."""
+        made = [key for key in self._wanted if self._path(key).exists()]
+        if made:
+            self._take_up(made[0])
+        self._order()
+        return len(made) > 1 or self._maker.busy
+
+    def forget(self) -> None:
+        """Let go of all graphs, before the weights they share go elsewhere; `idle` takes them up again."""
+        self._wanted = [*self._ready, *self._wanted]
+        self._ready.clear()
+
+    def close(self) -> None:
+        """End the compiling, if any. May be called twice."""
+        self._maker.close()
+        self._ready.clear()
+        self._wanted.clear()
+
+    # wanting and making
+
+    def _ask(self, key: GraphKey) -> None:
+        bucket = key.padded()
+        if bucket is None or bucket in self._ready or (key.part == "vae" and key.rows > 1):
+            return
+        self._asked[bucket] += 1
+        if self._asked[bucket] == OFTEN[key.part]:
+            self._want(bucket)
+
+    def _want(self, key: GraphKey) -> None:
+        if key in self._ready or key in self._wanted or key in self._hopeless:
+            return
+        if len(self._ready) + len(self._wanted) >= MOST:
+            return
+        self._wanted.append(key)
+        self._order()
+
+    def _order(self) -> None:
+        """Give what is wanted and not made to the maker, unless it is busy."""
+        if self._maker.busy:
+            return
+        missing = [key for key in self._wanted if not self._path(key).exists()]
+        for key in [key for key in missing if self._tries[key] >= 2]:
+            self._give_up(key)
+            missing.remove(key)
+        if not missing:
+            return
+        if not self._room():
+            if not self._hinted:
+                log.info("no graphs for now: the device has no memory to spare for compiling")
+                self._hinted = True
+            return
+        now = missing[:AT_ONCE]
+        self._tries.update(now)
+        self.ordered += len(now)
+        log.info("compiling %d graphs: %s", len(now), ", ".join(key.name for key in now))
+        graphs = [{"part": key.part, "inputs": key.shapes, "path": str(self._path(key))} for key in now]
+        try:
+            self._maker.make({"device": str(self._device), "parts": self._described, "graphs": graphs})
+        except OSError as error:
+            log.warning("graphs cannot be compiled here: %s", error)
+            for key in missing:
+                self._give_up(key)
+
+    def _give_up(self, key: GraphKey) -> None:
+        self._wanted.remove(key)
+        self._hopeless.add(key)
+
+    # taking up
+
+    def _take_up(self, key: GraphKey) -> None:
+        path, part = self._path(key), self._parts[key.part]
+        started = time.perf_counter()
+        # A graph that brought the process down is not tried again after the restart.
+        marker = path.with_suffix(".loading")
+        marker.touch()
+        try:
+            call = self._load(path, part, self._device)
+            inputs = example_inputs(key.shapes, device=self._device, dtype=part.network.dtype)
+            _compare(call, part, inputs)
+            if self._recording is not None and Recorded.pays(key.rows):
+                call = Recorded(call, inputs, self._recording())
+        except Exception as error:
+            if is_out_of_memory(error):
+                log.info("no memory for graph %s", key.name)
+                self._give_up(key)
+            else:
+                log.warning("graph %s cannot be used: %s", key.name, repr(error))
+                path.unlink(missing_ok=True)  # and it is made once more
+            return
+        finally:
+            marker.unlink(missing_ok=True)
+        path.touch()
+        self._wanted.remove(key)
+        self._ready[key] = call
+        log.info("graph %s is in use (taken up in %.1f s)", key.name, time.perf_counter() - started)
+
+    # the folder
+
+    def _path(self, key: GraphKey) -> Path:
+        return self._folder / f"{key.name}.pt2"
+
+    def _find_made(self) -> None:
+        """What an earlier life has made, the most recently used first."""
+        for marker in self._folder.glob("*.loading"):
+            log.warning("the process ended while it loaded a graph; to try that again, delete %s", marker)
+        for path in sorted(self._folder.glob("*.pt2"), key=lambda path: -path.stat().st_mtime)[:MOST]:
+            with suppress(ValueError):
+                key = GraphKey.parse(path.stem)
+                if path.with_suffix(".loading").exists():
+                    self._hopeless.add(key)
+                elif key.part in self._parts:
+                    self._wanted.append(key)
+
+    def _tidy(self) -> None:
+        """Remove what nothing has used for long, such as the graphs of an older torch, and what a crash left."""
+        now = time.time()
+        for path in self._folder.parent.glob("*/*.pt2"):
+            if path.stat().st_mtime < now - UNUSED_DAYS * 86400:
+                path.unlink(missing_ok=True)
+        for path in self._folder.parent.glob("*/making-*"):
+            if path.stat().st_mtime < now - 86400:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _compare(call: Call, part: Part, inputs: Sequence[Tensor | None]) -> None:
+    """Raises ValueError if the graph does not say what the eager call says."""
+    theirs = part.call(*inputs).float()
+    difference = float((call(*inputs).float() - theirs).norm() / theirs.norm())
+    if not difference <= _TOLERANCE.get(part.network.dtype, _HALF_TOLERANCE):  # NaN fails too
+        raise ValueError(f"it differs from the eager call by {difference:.2g}")
+
+
+def load_graph(path: Path, part: Part, device: torch.device) -> Call:
+    """The graph of this file, over the part's own weights. Raises what torch raises for a file it cannot use."""
+    from torch._inductor import aoti_load_package  # pyright: ignore[reportUnknownVariableType]
+
+    index = -1 if device.type == "cpu" else device.index or 0
+    return _LoadedGraph(aoti_load_package(str(path), run_single_threaded=True, device_index=index), part)
+
+
+class _LoadedGraph:
+    """A graph with the tensors that it only points to: they have to live as long as it does."""
+
+    def __init__(self, loaded: Any, part: Part) -> None:
+        weights = part.weights
+        self._weights = {name: weights[name] for name in loaded.get_constant_fqns()}
+        loaded.load_constants(self._weights, check_full_update=True, user_managed=True)
+        self._loaded = loaded
+
+    def __call__(self, *inputs: Tensor | None) -> Tensor:
+        return self._loaded(*inputs)

@@ -1,0 +1,96 @@
+"""MakerProcess: the bot's end of the process that compiles graphs. One at a time, and none outlives the bot."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import generation
+
+log = logging.getLogger(__name__)
+
+_LAST_WORDS = 2000  #: characters of its output that the log gets when it fails
+
+
+class Maker(Protocol):
+    """Makes graphs somewhere else."""
+
+    @property
+    def busy(self) -> bool: ...
+    def make(self, order: Mapping[str, Any]) -> None: ...
+    def close(self) -> None: ...
+
+
+class MakerProcess:
+    """Runs `generation.diffusion.graph_maker`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Scratch files go below `folder`, and away with the process."""
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._work: Path | None = None
+        self._net: weakref.finalize[..., Any] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is still at an order. When one has ended badly, the log is told why, once."""
+        if self._process is None:
+            return False
+        status = self._process.poll()
+        if status is None:
+            return True
+        if status:
+            log.warning("compiling ended with status %d; drawing goes on without:\n%s", status, self._last_words())
+        self.close()
+        return False
+
+    def make(self, order: Mapping[str, Any]) -> None:
+        """Start on an order. Raises RuntimeError while another is under way, OSError if no process can be started."""
+        if self.busy:
+            raise RuntimeError("one order at a time")
+        self._work = work = Path(tempfile.mkdtemp(prefix="making-", dir=self._folder))
+        (work / "order.json").write_text(json.dumps({**order, "work": str(work)}), "utf-8")
+        # Found from any folder, whether the project is installed or not.
+        paths = [str(Path(generation.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        scratch = {"TORCHINDUCTOR_CACHE_DIR": str(work / "inductor"), "TRITON_CACHE_DIR": str(work / "triton")}
+        with (work / "output").open("wb") as output:
+            self._process = process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", "generation.diffusion.graph_maker", str(work / "order.json")],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **scratch, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+                start_new_session=True,
+            )
+        self._net = weakref.finalize(self, _end, process, work)
+
+    def close(self) -> None:
+        """End it, with the compilers it has started. May be called twice."""
+        if self._net is not None:
+            self._net()
+        self._process = self._work = self._net = None
+
+    def _last_words(self) -> str:
+        if self._work is None:
+            return ""
+        return (self._work / "output").read_text("utf-8", errors="replace")[-_LAST_WORDS:]
+
+
+def _end(process: subprocess.Popen[bytes], work: Path) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    if process.poll() is None:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+    shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,149 @@
+"""Where the parts of a model live: on the device if they fit, else as much of them as does.
+
+Everything here is decided by the memory that is free when the model is loaded, and what drawing is expected to take.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from generation.catalog import ModelSpec
+
+MAIN_MEMORY = torch.device("cpu")
+GIB = 2**30
+ROWS = 2  #: of the smallest step that has to fit: one image with guidance
+TILE = 512  #: pixels; diffusers decodes larger pictures in tiles of this side where it is asked to
+_SPARE = 0.05  #: of all memory, for fragments and the desktop
+# Working memory in units of one feature map at full size, somewhat above what was measured: of a U-Net row (the wide
+# half of the feed-forward layers, skip connections) and of a decoder (its last level holds several at once).
+_MAPS_A_ROW = 40
+_MAPS_OF_DECODER = 7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """Bytes: of the parts' weights, and of the working memory at the model's native size."""
+
+    text_encoders: int
+    unet: int
+    vae: int
+    step: int  #: a U-Net call of ROWS rows
+    decode: int  #: decoding a whole picture
+    tile: int  #: decoding it in tiles
+
+    @property
+    def all(self) -> int:
+        """Everything on the device, and the larger of the two kinds of work."""
+        return self.text_encoders + self.unet + self.vae + max(self.step, self.decode)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """What is done to make a model fit; by default nothing has to be."""
+
+    decode_in_tiles: bool = False
+    text_encoders_wait: bool = False  #: in the host's memory, until there is a prompt to encode
+    unet_streams: bool = False  #: from the host's memory, layer by layer: slow, and a last resort
+
+    @property
+    def words(self) -> str:
+        """For the log."""
+        measures = {
+            "decoding in tiles": self.decode_in_tiles,
+            "text encoders wait in main memory": self.text_encoders_wait,
+            "the U-Net streams from main memory, which is slow": self.unet_streams,
+        }
+        return "; ".join(words for words, taken in measures.items() if taken) or "all on the device"
+
+
+def choose_placement(sizes: Sizes, *, free: int, total: int) -> Placement:
+    """The fastest way to live in `free` bytes of a device that has `total`. Raises MemoryError if there is none."""
+    budget = free - int(total * _SPARE)
+    at_work = max(sizes.step, sizes.tile)
+    needs = {
+        Placement(): sizes.all,
+        Placement(decode_in_tiles=True): sizes.text_encoders + sizes.unet + sizes.vae + at_work,
+        # Encoding is done between two steps, when their working memory is free.
+        Placement(decode_in_tiles=True, text_encoders_wait=True): sizes.unet
+        + sizes.vae
+        + max(at_work, sizes.text_encoders),
+        Placement(decode_in_tiles=True, text_encoders_wait=True, unet_streams=True): sizes.vae
+        + max(at_work, sizes.text_encoders),
+    }
+    for placement, need in needs.items():
+        if need <= budget:
+            return placement
+    raise MemoryError(
+        f"it needs {sizes.all / GIB:.1f} GiB, or {min(needs.values()) / GIB:.1f} GiB at the very least; "
+        f"{free / GIB:.1f} of {total / GIB:.1f} GiB are free"
+    )
+
+
+def sizes_of(pipeline: Any, spec: ModelSpec) -> Sizes:
+    """Weights as they are, work as it is expected to be."""
+    unet, vae = pipeline.unet, pipeline.vae
+    side = spec.native_size // pipeline.vae_scale_factor
+    unet_map = side * side * unet.config.block_out_channels[0] * unet.dtype.itemsize
+    channels = vae.config.block_out_channels
+    vae_map = channels[min(1, len(channels) - 1)] * vae.dtype.itemsize
+    return Sizes(
+        text_encoders=sum(map(_bytes_of, text_encoders_of(pipeline))),
+        unet=_bytes_of(unet),
+        vae=_bytes_of(vae),
+        step=_MAPS_A_ROW * ROWS * unet_map,
+        decode=_MAPS_OF_DECODER * spec.native_size**2 * vae_map,
+        tile=_MAPS_OF_DECODER * min(TILE, spec.native_size) ** 2 * vae_map,
+    )
+
+
+def text_encoders_of(pipeline: Any) -> list[nn.Module]:
+    """One, or SDXL's two."""
+    encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2"))
+    return [encoder for encoder in encoders if encoder is not None]
+
+
+def measure_memory(device: torch.device) -> tuple[int, int] | None:
+    """Free and total bytes; None where main memory is all there is."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)
+    if device.type == "mps":
+        most = torch.mps.recommended_max_memory()
+        return most - torch.mps.driver_allocated_memory(), most
+    return None
+
+
+def room_to_compile(unet: Any, device: torch.device) -> bool:
+    """Whether a compiling process fits beside what is there: it builds a U-Net of its own, without trained weights."""
+    memory = measure_memory(device)
+    return memory is None or memory[0] >= 2 * _bytes_of(unet) + 2 * GIB
+
+
+def place(pipeline: Any, placement: Placement, device: torch.device) -> None:
+    """Move the parts to where they shall live, in the number format they have."""
+    move([pipeline.vae], device)
+    if placement.decode_in_tiles:
+        pipeline.vae.enable_tiling()
+    move(text_encoders_of(pipeline), MAIN_MEMORY if placement.text_encoders_wait else device)
+    if placement.unet_streams:
+        pipeline.unet.enable_group_offload(
+            onload_device=device,
+            offload_device=MAIN_MEMORY,
+            offload_type="leaf_level",
+            use_stream=device.type == "cuda",
+        )
+    else:
+        move([pipeline.unet], device)
+
+
+def move(networks: Iterable[nn.Module], device: torch.device) -> None:
+    """Move their weights, also in the middle of drawing: they stay ordinary tensors."""
+    with torch.inference_mode(mode=False):
+        for network in networks:
+            network.to(device)
+
+
+def _bytes_of(network: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))

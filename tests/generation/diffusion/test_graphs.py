@@ -1,0 +1,475 @@
+"""Compiled graphs: made beside the bot, taken up while it is idle, and saying what the eager call says."""
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from PIL import Image
+
+from generation.diffusion.calls import Part, UnetCall, build_part, example_inputs, part_of
+from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.graph_key import BUCKETS, GraphKey, environment_of
+from generation.diffusion.graphs import Graphs
+from generation.diffusion.loading import graphs_for
+from generation.diffusion.maker_process import MakerProcess
+from generation.diffusion.model import Conditioning, LoadedModel
+from generation.diffusion.recording import Recorded
+from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.events import ImageReady
+from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.tiny_models import make_pipeline
+
+CPU = torch.device("cpu")
+TWO_ROWS = GraphKey("unet", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, None))
+
+
+class FakeMaker:
+    """Keeps the orders; `finish` writes what was ordered."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.orders: list[Mapping[str, Any]] = []
+        self.busy = False
+        self.closed = False
+
+    def make(self, order: Mapping[str, Any]) -> None:
+        self.orders.append(order)
+        self.busy = True
+
+    def finish(self) -> None:
+        for graph in self.orders[-1]["graphs"]:
+            Path(graph["path"]).write_bytes(b"a graph")
+        self.busy = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class SmallUnet(torch.nn.Module):
+    """Takes what a U-Net takes, at once."""
+
+    config: ClassVar[dict[str, Any]] = {}
+    dtype = torch.float32
+
+    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, text: torch.Tensor, *_: None) -> torch.Tensor:
+        return latents / 2 + timesteps.view(-1, 1, 1, 1) * text.mean()
+
+
+class Bench:
+    """Graphs of a small part with a fake maker, whose graphs are the eager call, counted."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        unet = SmallUnet()
+        self.part = Part(network=unet, call=unet)
+        self.graph_calls: list[int] = []
+        self.fault: Exception | None = None
+        self.graphs = Graphs(
+            {"unet": self.part}, folder, device=CPU, maker=self._hire, **{"load": self._load, **settings}
+        )
+
+    def _hire(self, folder: Path) -> FakeMaker:
+        self.maker = FakeMaker(folder)
+        return self.maker
+
+    def _load(self, path: Path, part: Part, device: torch.device) -> Callable[..., torch.Tensor]:
+        if path.read_bytes() != b"a graph":
+            raise RuntimeError("no graph")
+
+        def call(*inputs: Any) -> torch.Tensor:
+            if self.fault is not None:
+                raise self.fault
+            self.graph_calls.append(len(inputs[0]))
+            return part.call(*inputs)
+
+        return call
+
+    @torch.inference_mode()
+    def draw(self, rows: int, times: int = 1) -> torch.Tensor:
+        key = GraphKey("unet", tuple(s and (rows, *s[1:]) for s in TWO_ROWS.shapes))
+        inputs = example_inputs(key.shapes, device=CPU, dtype=torch.float32)
+        return [self.graphs.call("unet", inputs) for _ in range(times)][-1]
+
+    @torch.inference_mode()
+    def idle(self) -> bool:
+        return self.graphs.idle()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+class TestKeys:
+    def test_a_name_says_all(self) -> None:
+        assert TWO_ROWS.name == "unet_2x4x16x16_2_2x77x32_none_none_none"
+        assert GraphKey.parse(TWO_ROWS.name) == TWO_ROWS
+        for nonsense in ("", "unet", "lora_2", "unet_axb"):
+            with pytest.raises(ValueError, match=r"."):
+                GraphKey.parse(nonsense)
+
+    def test_buckets_waste_a_fifth_of_the_rows_at_most(self) -> None:
+        for images in range(1, BUCKETS[-1] // 2 + 1):
+            rows = 2 * images
+            bucket = next(bucket for bucket in BUCKETS if bucket >= rows)
+            assert (bucket - rows) / bucket <= 0.2
+        too_many = GraphKey("unet", ((BUCKETS[-1] + 1, 4, 8, 8),))
+        assert too_many.padded() is None
+
+    def test_a_graph_of_another_model_format_or_device_is_another_file(self) -> None:
+        tiny, xl = (make_pipeline(kind).unet.config for kind in ("epsilon", "xl"))
+        names = {
+            environment_of(CPU, {"unet": {"config": dict(tiny), "dtype": "float32"}}),
+            environment_of(CPU, {"unet": {"config": dict(tiny), "dtype": "bfloat16"}}),
+            environment_of(CPU, {"unet": {"config": dict(xl), "dtype": "float32"}}),
+        }
+        assert len(names) == 3
+
+
+class TestTakingUp:
+    def test_what_is_drawn_often_is_made_and_taken_up_when_idle(self, bench: Bench) -> None:
+        bench.draw(2, times=19)
+        assert not bench.maker.orders
+        bench.draw(2)
+        (order,) = bench.maker.orders
+        assert [graph["inputs"] for graph in order["graphs"]] == [TWO_ROWS.shapes]
+        assert bench.idle(), "there will be more: the maker is busy"
+        bench.draw(2)
+        bench.maker.finish()
+        bench.draw(2)
+        assert not bench.graph_calls, "nothing is taken up while pictures are drawn"
+        assert not bench.idle()
+        bench.graph_calls.clear()
+        bench.draw(2)
+        assert bench.graph_calls == [2]
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+        assert bench.graphs.rows((4, 8, 8), 77) == bench.graphs.rows((4, 16, 16), 154) == ()
+
+    def test_once_all_shapes_are_known_nothing_is_compiled(self, bench: Bench) -> None:
+        for _ in range(4):
+            bench.draw(2, times=30), bench.draw(4, times=30)
+            while bench.maker.busy:
+                bench.maker.finish()
+                bench.idle()
+        assert bench.graphs.ordered == len(bench.maker.orders) == 2
+        assert bench.graphs.waiting == 0
+
+    def test_odd_rows_ask_for_their_bucket(self, bench: Bench) -> None:
+        bench.draw(7, times=20)
+        bench.maker.finish()
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (8,)
+        bench.draw(7)
+        assert 7 not in bench.graph_calls, "a graph is right for its own number of rows only"
+
+    def test_a_restart_takes_up_what_is_there(self, bench: Bench, tmp_path: Path) -> None:
+        bench.draw(2, times=20)
+        bench.maker.finish()
+        again = Bench(tmp_path)
+        again.idle()
+        again.draw(2)
+        assert again.graph_calls[-1] == 2
+        assert again.graphs.ordered == 0
+
+    def test_one_at_a_time(self, bench: Bench) -> None:
+        for rows in (2, 4, 6):
+            bench.graphs.want("unet", [s and (rows, *s[1:]) for s in TWO_ROWS.shapes])
+        assert len(bench.maker.orders) == 1
+        bench.maker.finish()
+        ready = [(bench.idle(), len(bench.graphs.rows((4, 16, 16), 77)))]
+        assert ready == [(True, 1)]
+        bench.maker.finish()
+        assert (bench.idle(), len(bench.graphs.rows((4, 16, 16), 77))) == (True, 2)
+
+    def test_a_broken_file_is_made_again_once(self, bench: Bench) -> None:
+        bench.draw(2, times=20)
+        for orders in (1, 2):
+            bench.maker.finish()
+            (file,) = bench.maker.folder.glob("*.pt2")
+            file.write_bytes(b"garbage")
+            bench.idle()
+            assert not file.exists()
+            assert len(bench.maker.orders) == min(orders + 1, 2)
+        bench.idle()
+        bench.draw(2, times=50)
+        assert len(bench.maker.orders) == 2, "twice is enough"
+
+    def test_a_graph_that_says_something_else_is_not_used(self, tmp_path: Path) -> None:
+        def wrong(path: Path, part: Part, device: torch.device) -> Callable[..., torch.Tensor]:
+            return lambda *inputs: part.call(*inputs) * 1.01
+
+        bench = Bench(tmp_path, load=wrong)
+        bench.draw(2, times=20)
+        bench.maker.finish()
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == ()
+
+    def test_a_graph_that_fails_is_dropped_and_the_call_made_eagerly(self, bench: Bench) -> None:
+        expected = bench.draw(2, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.fault = RuntimeError("run_func_ API call failed")
+        assert torch.equal(bench.draw(2), expected)
+        bench.fault = None
+        bench.graph_calls.clear()
+        bench.draw(2, times=50)
+        assert not bench.graph_calls
+        assert bench.graphs.ordered == 1
+
+    def test_a_file_that_brought_the_process_down_is_left_alone(self, bench: Bench, tmp_path: Path) -> None:
+        bench.draw(2, times=20)
+        bench.maker.finish()
+        (bench.maker.folder / f"{TWO_ROWS.name}.loading").touch()
+        again = Bench(tmp_path)
+        again.idle()
+        again.draw(2, times=50)
+        assert not again.graph_calls
+        assert not again.maker.orders
+
+    def test_strange_files_in_the_folder_do_not_matter(self, bench: Bench, tmp_path: Path) -> None:
+        for name in ("readme.txt", "x.pt2", "unet_1x.pt2", "y.loading"):
+            (bench.maker.folder / name).touch()
+        assert Bench(tmp_path).graphs.waiting == 0
+
+    def test_graphs_of_an_older_torch_go_in_the_end(self, bench: Bench, tmp_path: Path) -> None:
+        old = tmp_path / "graphs" / "0123456789abcdef" / "unet_1.pt2"
+        old.parent.mkdir()
+        old.touch()
+        Bench(tmp_path)
+        assert old.exists()
+        os.utime(old, (0, 0))
+        Bench(tmp_path)
+        assert not old.exists()
+
+    def test_without_memory_to_spare_it_waits(self, tmp_path: Path) -> None:
+        room = [False]
+        bench = Bench(tmp_path, room=lambda: room[0])
+        bench.draw(2, times=20)
+        assert not bench.maker.orders
+        room[0] = True
+        bench.idle()
+        assert len(bench.maker.orders) == 1
+
+    def test_forgotten_graphs_are_taken_up_again(self, bench: Bench) -> None:
+        bench.draw(2, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.graphs.forget()
+        assert bench.graphs.rows((4, 16, 16), 77) == ()
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+        assert bench.graphs.ordered == 1
+        bench.graphs.close()
+        assert bench.maker.closed
+
+
+class FakeRecording:
+    """Plays a call again on the same memory, as a CUDA graph does."""
+
+    def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+        self._work, self._answer = work, work()
+        return self._answer
+
+    def replay(self) -> None:
+        self._answer.copy_(self._work())
+
+
+class TestRecording:
+    @torch.inference_mode()
+    def test_arguments_are_copied_in_and_answers_out(self) -> None:
+        call = Recorded(lambda x, t, none: x * 2 + t, [torch.ones(2), torch.ones(2), None], FakeRecording())
+        first = call(torch.tensor([1.0, 2.0]), torch.zeros(2), None)
+        second = call(torch.tensor([5.0, 6.0]), torch.ones(2), None)
+        assert first.tolist() == [2, 4]
+        assert second.tolist() == [11, 13]
+
+    def test_graphs_of_few_rows_are_recorded(self, tmp_path: Path) -> None:
+        made: list[FakeRecording] = []
+
+        def new() -> FakeRecording:
+            made.append(FakeRecording())
+            return made[-1]
+
+        bench = Bench(tmp_path, recording=new)
+        expected = bench.draw(2, times=20), bench.draw(12, times=20)
+        for _ in range(2):
+            bench.maker.finish()
+            bench.idle()
+        assert len(made) == 1
+        assert all(torch.equal(bench.draw(rows), answer) for rows, answer in zip((2, 12), expected, strict=True))
+        assert bench.graphs.called == 2
+
+
+def unet_of(kind: str) -> Any:
+    if kind == "builtin":
+        return UNet2DConditionModel.from_pretrained(BUILTIN_FOLDER / "unet", local_files_only=True).eval()
+    if kind != "distilled":
+        return make_pipeline(kind).unet
+    config = {name: value for name, value in make_pipeline("epsilon").unet.config.items() if not name.startswith("_")}
+    return UNet2DConditionModel(**config | {"time_cond_proj_dim": 8}).eval()
+
+
+@pytest.mark.parametrize(
+    ("kind", "shapes"),
+    [
+        ("epsilon", TWO_ROWS.shapes),
+        ("xl", ((2, 4, 16, 16), (2,), (2, 77, 64), (2, 32), (2, 6), None)),
+        ("distilled", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, (2, 8))),
+        ("builtin", ((2, 4, 16, 16), (2,), (2, 77, 128), None, None, None)),
+    ],
+)
+def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None:
+    """What is exported says what the U-Net says, depends on no constant but its weights, and is built from JSON."""
+    import json
+
+    network = unet_of(kind)
+    config = json.loads(json.dumps(part_of("unet", network).config))
+    twin = build_part("unet", config, device=CPU, dtype=torch.float32)
+    inputs = example_inputs(shapes, device=CPU, dtype=torch.float32)
+    with torch.no_grad():
+        program = torch.export.export(twin.call, inputs)
+        twin.network.load_state_dict(network.state_dict())  # the program shares its weights
+        assert torch.allclose(program.module()(*inputs), UnetCall(network)(*inputs), atol=1e-5)
+        assert set(program.state_dict) == set(part_of("unet", network).weights)
+        assert not program.constants
+
+
+HAS_COMPILER = any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the graph of the tiny U-Net's two rows, compiled by a process of its own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        # What makes the compiler quick and its code slow.
+        patch.setenv("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
+        patch.setenv("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
+        graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=folder, wish="on")
+        assert graphs is not None
+        graphs.want("unet", TWO_ROWS.shapes)
+        maker = graphs._maker
+        assert isinstance(maker, MakerProcess)
+        assert maker._process is not None
+        assert maker._process.wait(800) == 0, maker._last_words()
+        graphs.close()
+    return folder
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="there is no C++ compiler here")
+@pytest.mark.timeout(900)
+class TestRealProcess:
+    """The tiny U-Net for real, once for all of these tests."""
+
+    def test_nothing_is_left_but_the_graph(self, cache: Path) -> None:
+        assert [path.name for path in cache.rglob("*") if path.is_file()] == [f"{TWO_ROWS.name}.pt2"]
+
+    def test_pictures_are_those_of_the_eager_call(self, cache: Path) -> None:
+        eager = picture(load_tiny("epsilon"))
+        model = with_graphs(cache)
+        assert model.row_buckets(((4, 16, 16), 77)) == ()
+        model.idle()
+        assert model.row_buckets(((4, 16, 16), 77)) == (2,)
+        assert model.graphs is not None
+        compiled = picture(model)
+        assert (model.graphs.called, model.graphs.ordered) == (4, 0)
+        error = float(np.mean((compiled.astype(float) - eager.astype(float)) ** 2))
+        assert error <= 255**2 / 10**4, "40 dB"
+
+    @torch.inference_mode()
+    def test_weights_are_shared(self, cache: Path) -> None:
+        model = with_graphs(cache)
+        model.idle()
+        latents, timesteps, text, *_ = example_inputs(TWO_ROWS.shapes, device=CPU, dtype=torch.float32)
+        assert latents is not None
+        assert timesteps is not None
+        assert text is not None
+        before = model.predict_noise(latents, timesteps, Conditioning(text=text))
+        with torch.no_grad():
+            model.unet.conv_out.bias += 1
+        after = model.predict_noise(latents, timesteps, Conditioning(text=text))
+        assert torch.allclose(after, before + 1, atol=1e-5)
+        assert model.graphs is not None
+        assert model.graphs.called == 2
+        # Strides are none of the graph's business either.
+        turned = model.predict_noise(latents.to(memory_format=torch.channels_last), timesteps, Conditioning(text=text))
+        assert torch.equal(turned, after)
+
+    def test_a_corrupt_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
+        shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+        (file,) = tmp_path.rglob("*.pt2")
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        model = with_graphs(tmp_path)
+        model.idle()
+        assert not file.exists()
+        assert model.row_buckets(((4, 16, 16), 77)) == ()
+        model.close()
+
+    def test_it_ends_with_the_bot(self, tmp_path: Path) -> None:
+        """Closing ends it at once; so does letting go of its standard input, as a killed bot does."""
+        for end in ("close", "let go"):
+            graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path / end, wish="on")
+            assert graphs is not None
+            graphs.want("unet", TWO_ROWS.shapes)
+            maker = graphs._maker
+            assert isinstance(maker, MakerProcess)
+            process = maker._process
+            assert process is not None
+            assert process.stdin is not None
+            if end == "close":
+                graphs.close()
+                graphs.close()
+                assert not list((tmp_path / end).rglob("making-*"))
+            else:
+                process.stdin.close()
+            assert process.wait(120) != 0
+            graphs.close()
+
+    def test_a_compiler_that_fails_is_told_of_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        maker = MakerProcess(tmp_path)
+        graph = {"part": "unet", "inputs": [[1]], "path": str(tmp_path / "unet_1.pt2")}
+        maker.make({"device": "cpu", "parts": {}, "graphs": [graph]})
+        assert maker._process is not None
+        assert maker._process.wait(120) == 1
+        assert not maker.busy
+        assert not maker.busy
+        (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+        assert "KeyError" in warning
+        assert not list(tmp_path.iterdir())
+
+
+class TestChoosing:
+    def test_only_where_it_pays_or_is_wished_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pipeline = make_pipeline("epsilon")
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="auto") is None
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="off") is None
+        assert graphs_for(pipeline, CPU, cache=None, wish="on") is None
+        assert graphs_for(pipeline, torch.device("mps"), cache=tmp_path, wish="on") is None
+        monkeypatch.setattr("shutil.which", lambda name: None)
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is None
+
+    def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(self, tmp_path: Path) -> None:
+        (tmp_path / "graphs").write_text("a file in the way")
+        assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
+
+
+def with_graphs(cache: Path) -> LoadedModel:
+    model = load_tiny("epsilon")
+    model.graphs = graphs_for(model.pipeline, CPU, cache=cache, wish="on")
+    return model
+
+
+def picture(model: LoadedModel) -> np.ndarray:
+    engine = DiffusionEngine(model)
+    engine.admit(make_job())
+    events = []
+    while engine.busy:
+        events += engine.step()
+    (ready,) = (event for event in events if isinstance(event, ImageReady))
+    return np.asarray(Image.open(io.BytesIO(ready.image.png)))
