@@ -56,7 +56,7 @@ class Finishing:
             self._model.release_memory()
             pixels = self._model.decode(image.latents)
         require_finite(pixels, "pixels")
-        return pixels.cpu()
+        return self._model.to_host(pixels)
 
     def _write(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
         """In the writer's thread."""

@@ -40,8 +40,7 @@ class SharedCall:
         order = [*guided, *positives]
         inputs = {id(image): image.model_input() for image in images}
         latents = torch.cat([inputs[id(image)] for image in order])
-        timesteps = torch.tensor([image.timestep for image in order], dtype=torch.float32)
-        timesteps = timesteps.to(self._model.device, non_blocking=True)
+        timesteps = self._model.to_device(torch.tensor([image.timestep for image in order], dtype=torch.float32))
         negatives = [c for image in guided if (c := image.conditioning.negative) is not None]
         conditioning = Conditioning.stack([*negatives, *(image.conditioning.positive for image in positives)])
         noise = self._halved(key, latents, timesteps, conditioning)
@@ -51,7 +50,7 @@ class SharedCall:
             precise = torch.promote_types(noise.dtype, torch.float32)
             negative, positive = noise[:count].to(precise), noise[count : 2 * count].to(precise)
             scale = torch.tensor([image.guidance_scale for image in guided], dtype=precise)[:, None, None, None]
-            together = negative + scale.to(noise.device, non_blocking=True) * (positive - negative)
+            together = negative + self._model.to_device(scale) * (positive - negative)
             predictions[:count] = together.chunk(count)
         by_image = dict(zip(map(id, positives), predictions, strict=True))
         return [by_image[id(image)] for image in images]

@@ -34,7 +34,7 @@ def main() -> None:
 
     parts: dict[str, Callable[[], Sequence[Figure]]] = {
         "speed": lambda: measure_speed(builtin(), ""),
-        "speed_tiny": lambda: measure_speed(load_tiny("epsilon"), "_tiny"),
+        "speed_tiny": lambda: measure_speed(load_tiny("epsilon"), "_tiny", repetitions=3),
         "previews": lambda: [measure_previews(builtin())],
         "exactness": measure_exactness,
         "estimates": lambda: [measure_estimates()],

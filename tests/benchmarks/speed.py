@@ -11,6 +11,7 @@ from generation.diffusion.image_run import ImageRun
 from generation.diffusion.model import Conditioning, LoadedModel
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peers import (
+    REPETITIONS,
     draw_alone,
     drive,
     interleaved,
@@ -28,22 +29,28 @@ LOAD = 1.6  #: times what P1 can draw
 PREVIEWED_STEPS = 80  #: some seconds
 
 
-def measure_speed(model: LoadedModel, label: str) -> list[Figure]:
+def measure_speed(model: LoadedModel, label: str, *, repetitions: int = REPETITIONS) -> list[Figure]:
     """All four for one model."""
-    return [_throughput(model, label), _latency(model, label), _alone(model, label), _overhead(model, label)]
+    return [
+        _throughput(model, label, repetitions),
+        _latency(model, label, repetitions),
+        _alone(model, label),
+        _overhead(model, label),
+    ]
 
 
-def _throughput(model: LoadedModel, label: str) -> Figure:
+def _throughput(model: LoadedModel, label: str, repetitions: int) -> Figure:
     jobs = make_jobs(model.spec, steps=CROWD)
     engine = DiffusionEngine(model)
     ours, theirs = interleaved(
         lambda: len(jobs) / seconds(lambda: drive(engine, jobs)),
         lambda: len(jobs) / seconds(lambda: [draw_alone(model, job) for job in jobs]),
+        repetitions=repetitions,
     )
     return _ratio(f"C1{label}", "throughput / P1, 16 jobs at once", ours, theirs, bar=1.5, stretch=2.0, lower=False)
 
 
-def _latency(model: LoadedModel, label: str) -> Figure:
+def _latency(model: LoadedModel, label: str, repetitions: int) -> Figure:
     jobs = make_jobs(model.spec, steps=[10 + 10 * (number % 3) for number in range(ARRIVALS)])
     capacity = len(CROWD) / seconds(lambda: [draw_alone(model, job) for job in jobs[: len(CROWD)]])
     arrivals = poisson_arrivals(ARRIVALS, rate=LOAD * capacity, seed=1)
@@ -51,6 +58,7 @@ def _latency(model: LoadedModel, label: str) -> Figure:
     ours, theirs = interleaved(
         lambda: p95(latencies_together(engine, jobs, arrivals)),
         lambda: p95(latencies_alone(model, jobs, arrivals)),
+        repetitions=repetitions,
     )
     return _ratio(f"C2{label}", "p95 latency / P1, Poisson at 1.6x P1's capacity", ours, theirs, bar=0.6, stretch=0.4)
 

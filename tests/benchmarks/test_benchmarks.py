@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import gpu
-from tests.benchmarks.exactness import measure_padding
+from tests.benchmarks.exactness import measure_graphs, measure_padding
 from tests.benchmarks.figures import Figure, keep
 
 
@@ -27,6 +27,12 @@ def test_padding_stays_below_its_bar() -> None:
     figure = measure_padding()
     assert figure.name == "C7_padding"
     assert 0 < figure.value <= figure.bar
+
+
+def test_after_warm_up_nothing_is_compiled() -> None:
+    figure = measure_graphs()
+    assert figure.name == "C7_graphs"
+    assert figure.value == 0
 
 
 def test_some_figures_can_be_renewed(tmp_path: Path) -> None:
