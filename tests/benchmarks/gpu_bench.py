@@ -13,6 +13,7 @@ from torch import Tensor
 from generation.catalog import ModelFamily
 from generation.diffusion.calls import Part, part_of
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.graph_file import load_graph
 from generation.diffusion.graph_key import GraphKey
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import Maker, MakerProcess
@@ -84,7 +85,7 @@ class Bench:
             self._cache,
             device=device,
             maker=self.maker,
-            load=_toy_graph if self.smoke else None,
+            load=_toy_graph if self.smoke else load_graph,
             recording=None if self.smoke else cuda_recordings(device),
             room=lambda: False,  # only `prepare` has graphs made: nothing shall compile beside a measurement
         )
@@ -116,7 +117,9 @@ class Bench:
             maker.close()
         for family, rows in wanted.items():
             ready = take_up(self.model(family), self.keys(family, rows))
-            print(f"{family}: {ready} of {len(rows) + 1} graphs are ready")
+            graphs = self.model(family).graphs
+            made = 0 if graphs is None else len(list(graphs.folder.glob("*.pt2")))
+            print(f"{family}: {ready} of {len(rows) + 1} graphs are in use, {made} are compiled")
         return time.perf_counter() - started
 
     def keys(self, family: ModelFamily, rows: Sequence[int]) -> list[GraphKey]:
@@ -148,13 +151,12 @@ class Eager:
 
 
 def take_up(model: LoadedModel, keys: Sequence[GraphKey]) -> int:
-    """Take up those of these graphs that are made; how many there are."""
+    """Take up those of these graphs that are made, and record others; how many there are of both kinds."""
     if model.graphs is None:
         return 0
-    made = [key for key in keys if (model.graphs.folder / f"{key.name}.pt2").exists()]
-    for key in made:
+    for key in keys:
         model.graphs.want(key.part, key.shapes)
-    for _ in made:
+    for _ in keys:
         model.idle()
     return sum(key in model.graphs.ready for key in keys)
 

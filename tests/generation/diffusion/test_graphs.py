@@ -296,6 +296,44 @@ class TestRecording:
         assert all(torch.equal(bench.draw(rows), answer) for rows, answer in zip((2, 12), expected, strict=True))
         assert bench.graphs.called == 2
 
+    def test_the_eager_call_is_recorded_until_its_graph_is_made(self, tmp_path: Path) -> None:
+        bench = Bench(tmp_path, recording=FakeRecording)
+        expected = bench.draw(2, times=20)
+        assert bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+        assert torch.equal(bench.draw(2), expected)
+        assert (bench.graphs.called, bench.graph_calls) == (1, [])
+        bench.maker.finish()
+        bench.idle()
+        bench.graph_calls.clear()
+        assert torch.equal(bench.draw(2), expected)
+        assert bench.graph_calls == [2]
+
+    def test_it_stays_where_no_graph_comes(self, tmp_path: Path) -> None:
+        bench = Bench(tmp_path, recording=FakeRecording)
+        bench.draw(2, times=20)
+        bench.idle()
+        for _ in range(3):
+            bench.maker.busy = False  # ended without a file
+            bench.idle()
+        assert bench.graphs.ordered == 2
+        assert bench.graphs.waiting == 0
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+
+    def test_a_device_that_cannot_record_draws_eagerly(self, tmp_path: Path) -> None:
+        class Broken(FakeRecording):
+            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+                raise RuntimeError("operation not permitted when stream is capturing")
+
+        bench = Bench(tmp_path, recording=Broken)
+        bench.draw(2, times=20)
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == ()
+        bench.maker.finish()
+        for life in (bench, Bench(tmp_path, recording=Broken)):
+            life.idle()
+            assert life.graphs.rows((4, 16, 16), 77) == (2,), "the graph itself needs no recording"
+
 
 def unet_of(kind: str) -> Any:
     if kind == "builtin":
@@ -339,7 +377,11 @@ class TestChoosing:
         assert graphs_for(pipeline, CPU, cache=None, wish="on") is None
         assert graphs_for(pipeline, torch.device("mps"), cache=tmp_path, wish="on") is None
         monkeypatch.setattr("shutil.which", lambda name: None)
-        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is None
+        without = graphs_for(pipeline, CPU, cache=tmp_path, wish="on")
+        assert without is not None
+        without.want("unet", TWO_ROWS.shapes)
+        assert not without.idle()
+        assert (without.ordered, without.ready) == (0, ())
 
     def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
