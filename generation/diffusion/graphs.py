@@ -3,7 +3,8 @@
 Pictures are drawn eagerly at first. Shapes that are drawn often are compiled by a process beside the bot, and what it
 has made is taken up between jobs, one graph at a time, so nobody waits for a compiler. A graph holds no weights: it
 shares those of the network it stands for. It cannot compile anything itself, so that once all shapes in use are known
-nothing is compiled any more; `ordered` counts what was.
+nothing is compiled any more; `ordered` counts what was. Where calls can be recorded (CUDA), the eager call of a few
+rows is, until there is its compiled graph or where there will be none.
 """
 
 import logging
@@ -20,22 +21,19 @@ from torch import Tensor
 
 from generation.diffusion.calls import Part, Shape, example_inputs
 from generation.diffusion.failures import is_out_of_memory
+from generation.diffusion.graph_file import Call, compare, load_graph
 from generation.diffusion.graph_key import GraphKey, environment_of
 from generation.diffusion.maker_process import Maker
 from generation.diffusion.recording import Recorded, Recording
 
 log = logging.getLogger(__name__)
 
-Call: TypeAlias = Callable[..., Tensor]
 Loader: TypeAlias = Callable[[Path, Part, torch.device], Call]
 
 OFTEN = {"unet": 20, "vae": 2}  #: calls of a shape that make it worth a graph: one or two pictures
 MOST = 32  #: graphs of a model
 AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
 UNUSED_DAYS = 90
-#: Largest relative root mean square difference to the eager call: rounding explains that much, a mistake makes more.
-_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
-_HALF_TOLERANCE = 0.05
 
 
 class Graphs:
@@ -47,14 +45,14 @@ class Graphs:
         folder: Path,
         *,
         device: torch.device,
-        maker: Callable[[Path], Maker],
-        load: "Loader | None" = None,
+        maker: Callable[[Path], Maker] | None,
+        load: Loader = load_graph,
         recording: Callable[[], Recording] | None = None,
         room: Callable[[], bool] = lambda: True,
     ) -> None:
         """Graphs are kept below `folder`. `room` says whether the device has memory for compiling just now.
 
-        With `recording` small calls are recorded and replayed, see `Recorded`.
+        Without `maker` none are compiled. With `recording` small calls are recorded and replayed, see `Recorded`.
         """
         self._parts = dict(parts)
         self._device = device
@@ -65,13 +63,13 @@ class Graphs:
         #: The files are here, and would all be others on another device or with another torch.
         self.folder = folder / "graphs" / environment_of(device, self._described)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._maker = maker(self.folder)
-        self._load = load or load_graph
+        self._maker = None if maker is None else maker(self.folder)
+        self._load = load
         self._recording = recording
         self._room = room
         self._asked: Counter[GraphKey] = Counter()
         self._ready: dict[GraphKey, Call] = {}
-        self._wanted: list[GraphKey] = []  #: not ready yet: being made, still to be made, or still to be taken up
+        self._wanted: list[GraphKey] = []  #: not taken up yet: being made, still to be made, or made
         self._tries: Counter[GraphKey] = Counter()  #: orders that a shape was part of
         self._hopeless: set[GraphKey] = set()
         self._hinted = False
@@ -93,7 +91,7 @@ class Graphs:
             # The eager call tells a fault of the graph from one of the device, such as memory that ran out.
             log.warning("graph %s failed and is not used again: %s", key.name, repr(error))
             del self._ready[key]
-            self._hopeless.add(key)
+            self._give_up(key)
             return self._parts[part].call(*inputs)
         self.called += 1
         return answer
@@ -138,19 +136,27 @@ class Graphs:
     def idle(self) -> bool:
         """Take up one graph that has been made, or have more made; whether there is more to come."""
         made = [key for key in self._wanted if self._path(key).exists()]
+        eager = [key for key in self._wanted if key not in self._ready and key not in made and self._can_record(key)]
         if made:
             self._take_up(made[0])
+        elif eager:
+            self._record(eager[0])
         self._order()
-        return len(made) > 1 or self._maker.busy
+        return len(made) + len(eager) > 1 or self._compiling
+
+    @property
+    def _compiling(self) -> bool:
+        return self._maker is not None and self._maker.busy
 
     def forget(self) -> None:
         """Let go of all graphs, before the weights they share go elsewhere; `idle` takes them up again."""
-        self._wanted = [*self._ready, *self._wanted]
+        self._wanted = list(dict.fromkeys([*self._ready, *self._wanted]))
         self._ready.clear()
 
     def close(self) -> None:
         """End the compiling, if any. May be called twice."""
-        self._maker.close()
+        if self._maker is not None:
+            self._maker.close()
         self._ready.clear()
         self._wanted.clear()
 
@@ -174,7 +180,7 @@ class Graphs:
 
     def _order(self) -> None:
         """Give what is wanted and not made to the maker, unless it is busy."""
-        if self._maker.busy:
+        if self._maker is None or self._maker.busy:
             return
         missing = [key for key in self._wanted if not self._path(key).exists()]
         for key in [key for key in missing if self._tries[key] >= 2]:
@@ -199,8 +205,9 @@ class Graphs:
                 self._give_up(key)
 
     def _give_up(self, key: GraphKey) -> None:
-        self._wanted.remove(key)
         self._hopeless.add(key)
+        if key in self._wanted:
+            self._wanted.remove(key)
 
     # taking up
 
@@ -213,9 +220,8 @@ class Graphs:
         try:
             call = self._load(path, part, self._device)
             inputs = example_inputs(key.shapes, device=self._device, dtype=part.network.dtype)
-            _compare(call, part, inputs)
-            if self._recording is not None and Recorded.pays(key.rows):
-                call = Recorded(call, inputs, self._recording())
+            compare(call, part, inputs)
+            call = self._recorded(key, call, inputs)
         except Exception as error:
             if is_out_of_memory(error):
                 log.info("no memory for graph %s", key.name)
@@ -230,6 +236,27 @@ class Graphs:
         self._wanted.remove(key)
         self._ready[key] = call
         log.info("graph %s is in use (taken up in %.1f s)", key.name, time.perf_counter() - started)
+
+    def _can_record(self, key: GraphKey) -> bool:
+        return self._recording is not None and Recorded.pays(key.rows)
+
+    def _record(self, key: GraphKey) -> None:
+        """The eager call for the time being."""
+        part = self._parts[key.part]
+        inputs = example_inputs(key.shapes, device=self._device, dtype=part.network.dtype)
+        call = self._recorded(key, part.call, inputs)
+        if call is not part.call:
+            self._ready[key] = call
+
+    def _recorded(self, key: GraphKey, call: Call, inputs: Sequence[Tensor | None]) -> Call:
+        """The call as a recording, where that pays and works."""
+        if self._recording is not None and Recorded.pays(key.rows):
+            try:
+                return Recorded(call, inputs, self._recording())
+            except Exception as error:
+                log.warning("calls cannot be recorded: %s", repr(error))
+                self._recording = None
+        return call
 
     # the folder
 
@@ -257,32 +284,3 @@ class Graphs:
         for path in self.folder.parent.glob("*/making-*"):
             if path.stat().st_mtime < now - 86400:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _compare(call: Call, part: Part, inputs: Sequence[Tensor | None]) -> None:
-    """Raises ValueError if the graph does not say what the eager call says."""
-    theirs = part.call(*inputs).float()
-    difference = float((call(*inputs).float() - theirs).norm() / theirs.norm())
-    if not difference <= _TOLERANCE.get(part.network.dtype, _HALF_TOLERANCE):  # NaN fails too
-        raise ValueError(f"it differs from the eager call by {difference:.2g}")
-
-
-def load_graph(path: Path, part: Part, device: torch.device) -> Call:
-    """The graph of this file, over the part's own weights. Raises what torch raises for a file it cannot use."""
-    from torch._inductor import aoti_load_package  # pyright: ignore[reportUnknownVariableType]
-
-    index = -1 if device.type == "cpu" else device.index or 0
-    return _LoadedGraph(aoti_load_package(str(path), run_single_threaded=True, device_index=index), part)
-
-
-class _LoadedGraph:
-    """A graph with the tensors that it only points to: they have to live as long as it does."""
-
-    def __init__(self, loaded: Any, part: Part) -> None:
-        weights = part.weights
-        self._weights = {name: weights[name] for name in loaded.get_constant_fqns()}
-        loaded.load_constants(self._weights, check_full_update=True, user_managed=True)
-        self._loaded = loaded
-
-    def __call__(self, *inputs: Tensor | None) -> Tensor:
-        return self._loaded(*inputs)

@@ -113,9 +113,9 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
     if device.type not in ("cuda", "cpu"):
         log.info("no compiled graphs on %s", device)
         return None
-    if not any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++")):
-        log.warning("no compiled graphs: there is no C++ compiler here")
-        return None
+    can_compile = any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
+    if not can_compile:
+        log.warning("no graphs are compiled: there is no C++ compiler here")
     parts = {name: part_of(name, getattr(pipeline, name)) for name in ("unet", "vae")}
     on_cuda = device.type == "cuda"
     try:
@@ -123,7 +123,7 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
             parts,
             cache,
             device=device,
-            maker=MakerProcess,
+            maker=MakerProcess if can_compile else None,
             recording=cuda_recordings(device) if on_cuda else None,
             room=lambda: room_to_compile(pipeline.unet, device),
         )

@@ -4,7 +4,6 @@ Shapes: a latent is [C, h, w] with C = 4 and h, w = pixels / `vae_scale_factor`;
 latent with one timestep and one text embedding [T, D] (T tokens, D features).
 """
 
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator
@@ -21,10 +20,8 @@ from generation.catalog import ModelSpec
 from generation.diffusion.calls import UnetCall
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.memory import MAIN_MEMORY, Placement, move, text_encoders_of
+from generation.diffusion.residence import Residence
 
-log = logging.getLogger(__name__)
-
-SPARE_KEPT = 60.0  #: seconds of doing nothing until memory that is kept for the next job is given back
 EVERYTHING_ON_THE_DEVICE = Placement()
 REMEMBERED_PROMPTS = 64  #: of a few hundred kB each for SDXL
 
@@ -108,11 +105,13 @@ class LoadedModel:
         self.placement = placement
         self.graphs = graphs
         self._unet_call = UnetCall(pipeline.unet)
-        self._clock = clock
-        self._rest_after = rest_after
-        self._last_used = clock()
-        self._holds_spare = True  #: cached blocks of memory that nothing uses
-        self._rests = False
+        self._residence = Residence(
+            [self.unet, self.vae, *([] if placement.text_encoders_wait else text_encoders_of(pipeline))],
+            self.device,
+            rest_after=None if placement.unet_streams else rest_after,
+            leave=self._forget_graphs,
+            clock=clock,
+        )
         self._encoded: OrderedDict[tuple[object, ...], PromptConditioning] = OrderedDict()
         self._model_hash = model_hash
 
@@ -157,7 +156,7 @@ class LoadedModel:
     @contextmanager
     def _text_encoders(self) -> Generator[None]:
         """With the text encoders on the device."""
-        self._wake()
+        self._residence.use()
         if not self.placement.text_encoders_wait:
             yield
             return
@@ -188,7 +187,7 @@ class LoadedModel:
 
         By a compiled graph where one is ready for this number of rows, see `row_buckets`.
         """
-        self._wake()
+        self._residence.use()
         c = conditioning
         inputs = (latents, timesteps, c.text, c.pooled, c.time_ids, c.guidance)
         return self.graphs.call("unet", inputs) if self.graphs is not None else self._unet_call(*inputs)
@@ -201,7 +200,7 @@ class LoadedModel:
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents [B, C, h, w] -> pixels [B, 3, H, W], nominally in -1..1."""
-        self._wake()
+        self._residence.use()
         config = self.vae.config
         latents = latents.to(self.vae.dtype)
         if config.latents_mean is not None and config.latents_std is not None:
@@ -241,8 +240,7 @@ class LoadedModel:
 
     def release_memory(self) -> None:
         """Give cached blocks back to the device."""
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._residence.release()
 
     def synchronize(self) -> None:
         """Wait for the device, so that a clock read now tells the truth."""
@@ -255,14 +253,9 @@ class LoadedModel:
 
         Takes up one compiled graph; later gives spare memory back, and last, where that is wanted, its place.
         """
-        if self.graphs is not None and not self._rests and self.graphs.idle():
+        if self.graphs is not None and not self._residence.away and self.graphs.idle():
             return True
-        unused = self._clock() - self._last_used
-        if self._holds_spare and unused >= SPARE_KEPT:
-            self.release_memory()
-            self._holds_spare = False
-        if self._rest_after is not None and not self._rests and unused >= self._rest_after:
-            self._rest()
+        self._residence.idle()
         return False
 
     def close(self) -> None:
@@ -270,28 +263,9 @@ class LoadedModel:
         if self.graphs is not None:
             self.graphs.close()
 
-    def _rest(self) -> None:
-        if self.device.type == "cpu" or self.placement.unet_streams:
-            return
-        log.info("%s was not used for a while and moves to main memory", self.spec.name)
+    def _forget_graphs(self) -> None:
         if self.graphs is not None:
             self.graphs.forget()
-        move(self._networks(), MAIN_MEMORY)
-        self._rests = True
-        self.release_memory()
-
-    def _wake(self) -> None:
-        """Before any work: be where it is done."""
-        self._last_used = self._clock()
-        self._holds_spare = True
-        if self._rests:
-            move(self._networks(), self.device)
-            self._rests = False
-
-    def _networks(self) -> list[Any]:
-        """Those that live on the device."""
-        waiting = self.placement.text_encoders_wait
-        return [self.unet, self.vae, *([] if waiting else text_encoders_of(self.pipeline))]
 
     def _guidance_embedding(self, guidance_scale: float) -> Tensor | None:
         size = self.unet.config.time_cond_proj_dim

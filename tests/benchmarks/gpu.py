@@ -21,15 +21,14 @@ import generation.diffusion  # noqa: F401 - sets how OpenMP waits, before torch 
 import torch
 
 from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.model import LoadedModel
 from tests.benchmarks import peers
 from tests.benchmarks.figures import Figure, keep, show
-from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily
+from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, ratio
+from tests.benchmarks.gpu_kernels import decoding, idle_share, matmul_share
 from tests.benchmarks.gpu_pictures import alone_and_in_a_crowd
 from tests.benchmarks.gpu_start import time_start
 from tests.benchmarks.static_batches import draw_all, latencies_in_batches
 
-TFLOP_A_ROW = {SD: 0.803, XL: 6.761}
 SECONDS = 500.0  #: parts begin until then
 
 
@@ -38,14 +37,14 @@ def throughput(bench: Bench, name: str, family: ModelFamily, *, jobs: int, bar: 
     model, stock = bench.model(family), bench.stock(family)
     crowd = peers.make_jobs(model.spec, steps=[bench.steps(30)] * bench.jobs(jobs))
     few = crowd[: max(1, len(crowd) // 8)]
-    engine = _engine(bench, model)
+    engine = engine_of(bench, model)
     ours, theirs = _interleaved(
         bench,
         lambda: len(crowd) / peers.seconds(lambda: peers.drive(engine, crowd)),
         lambda: len(few) / peers.seconds(lambda: [peers.draw_alone(stock, job) for job in few]),
     )
     note = f"{statistics.median(ours):.2f} to {statistics.median(theirs):.2f} images/s"
-    return _ratio(name, f"{family} throughput / P1, {len(crowd)} jobs", ours, theirs, bar, stretch, False, note)
+    return ratio(name, f"{family} throughput / P1, {len(crowd)} jobs", ours, theirs, bar, stretch, False, note)
 
 
 def h3(bench: Bench) -> list[Figure]:
@@ -53,13 +52,13 @@ def h3(bench: Bench) -> list[Figure]:
     with bench.eager(SD) as model:
         crowd = peers.make_jobs(model.spec, steps=[bench.steps(30)] * bench.jobs(32))
         few = crowd[: max(1, len(crowd) // 8)]
-        engine = _engine(bench, model)
+        engine = engine_of(bench, model)
         ours, theirs = _interleaved(
             bench,
             lambda: len(crowd) / peers.seconds(lambda: peers.drive(engine, crowd)),
             lambda: len(few) / peers.seconds(lambda: [peers.draw_alone(model, job) for job in few]),
         )
-    return [_ratio("H3", "SD throughput / P1, batching alone, both eager", ours, theirs, 2.3, 3.5, False)]
+    return [ratio("H3", "SD throughput / P1, batching alone, both eager", ours, theirs, 2.3, 3.5, False)]
 
 
 def h4(bench: Bench) -> list[Figure]:
@@ -67,7 +66,7 @@ def h4(bench: Bench) -> list[Figure]:
     model, stock = bench.model(SD), bench.stock(SD)
     kinds = [bench.steps(20), bench.steps(25), bench.steps(30)]
     crowd = peers.make_jobs(model.spec, steps=[kinds[number % 3] for number in range(bench.jobs(24))])
-    engine = _engine(bench, model)
+    engine = engine_of(bench, model)
     ours, theirs = _interleaved(
         bench,
         lambda: 1 / peers.seconds(lambda: peers.drive(engine, crowd)),
@@ -81,8 +80,8 @@ def h4(bench: Bench) -> list[Figure]:
     ]
     note = f"{waits[0]:.2f} s to {waits[1]:.2f} s"
     return [
-        _ratio("H4", "throughput / P2, mixed steps", ours, theirs, 1.0, 1.2, False),
-        _ratio("H4_latency", "mean latency / P2, 0.9x P1's capacity", waits[:1], waits[1:], 0.7, 0.6, True, note),
+        ratio("H4", "throughput / P2, mixed steps", ours, theirs, 1.0, 1.2, False),
+        ratio("H4_latency", "mean latency / P2, 0.9x P1's capacity", waits[:1], waits[1:], 0.7, 0.6, True, note),
     ]
 
 
@@ -90,7 +89,7 @@ def one_job(bench: Bench, name: str, family: ModelFamily, *, bar: float, stretch
     """One job by compiled graphs against P1."""
     model, stock = bench.model(family), bench.stock(family)
     (job,) = peers.make_jobs(model.spec, steps=[bench.steps(30)])
-    engine = _engine(bench, model)
+    engine = engine_of(bench, model)
     called = 0 if model.graphs is None else model.graphs.called
     ours, theirs = _interleaved(
         bench,
@@ -99,42 +98,20 @@ def one_job(bench: Bench, name: str, family: ModelFamily, *, bar: float, stretch
     )
     calls = 0 if model.graphs is None else model.graphs.called - called
     note = f"{statistics.median(ours):.2f} s to {statistics.median(theirs):.2f} s, {calls} calls by graphs"
-    return _ratio(name, f"{family}, one job compiled / P1 eager", ours, theirs, bar, stretch, True, note)
+    return ratio(name, f"{family}, one job compiled / P1 eager", ours, theirs, bar, stretch, True, note)
 
 
 def h6(bench: Bench) -> list[Figure]:
     """The price of batching for one who is alone: room for many rows against room for two."""
     model = bench.model(SD)
     (job,) = peers.make_jobs(model.spec, steps=[bench.steps(30)])
-    wide, narrow = _engine(bench, model), DiffusionEngine(model, max_rows=2)
+    wide, narrow = engine_of(bench, model), DiffusionEngine(model, max_rows=2)
     ours, theirs = _interleaved(
         bench,
         lambda: peers.seconds(lambda: peers.drive(wide, [job])),
         lambda: peers.seconds(lambda: peers.drive(narrow, [job])),
     )
-    return [_ratio("H6", "one job, batching on / off", ours, theirs, 1.03, 1.0)]
-
-
-def matmul_share(bench: Bench, name: str, family: ModelFamily, *, bar: float) -> list[Figure]:
-    """The U-Net's TFLOP/s at its best row count, against a large matrix product in the same run."""
-    model = bench.model(family)
-    side = 64 if bench.smoke else 8192
-    matrix = torch.randn(side, side, device=bench.device, dtype=bench.dtype)
-    matmul = 2 * side**3 / 1e12 / _best(bench, lambda: matrix @ matrix)
-    size = model.spec.native_size
-    shape = model.latent_shape(size, size)
-    row = model.encode("", "", guidance_scale=1.0, width=size, height=size).positive
-    rates: dict[int, float] = {}
-    for rows in bench.rows[family]:
-        latents = torch.randn(rows, *shape, device=bench.device, dtype=bench.dtype)
-        timesteps = torch.full((rows,), 500.0, device=bench.device)
-        many = type(row).stack([row] * rows)
-        took = _best(bench, lambda x=latents, t=timesteps, c=many: model.predict_noise(x, t, c))
-        rates[rows] = rows * TFLOP_A_ROW[family] / took
-    knee = max(rates, key=lambda rows: rates[rows])
-    note = f"matmul {matmul:.0f} TFLOP/s; rows: " + ", ".join(f"{rows}: {rate:.0f}" for rows, rate in rates.items())
-    meaning = f"{family} U-Net TFLOP/s / matmul, {knee} rows"
-    return [_ratio(name, meaning, [rates[knee]], [matmul], bar, 0.6, False, note)]
+    return [ratio("H6", "one job, batching on / off", ours, theirs, 1.03, 1.0)]
 
 
 def h9(bench: Bench) -> list[Figure]:
@@ -144,17 +121,17 @@ def h9(bench: Bench) -> list[Figure]:
     peers.draw_alone(stock, crowd[0])
     capacity = 2 / peers.seconds(lambda: [peers.draw_alone(stock, job) for job in crowd[:2]])
     arrivals = peers.poisson_arrivals(len(crowd), rate=1.5 * capacity, seed=1)
-    ours = peers.p95(peers.latencies_together(_engine(bench, model), crowd, arrivals))
+    ours = peers.p95(peers.latencies_together(engine_of(bench, model), crowd, arrivals))
     theirs = peers.p95(peers.latencies_alone(stock, crowd, arrivals))
     note = f"{len(crowd)} jobs, {ours:.2f} s to {theirs:.2f} s"
-    return [_ratio("H9", "p95 latency / P1, Poisson at 1.5x P1's capacity", [ours], [theirs], 0.2, 0.05, True, note)]
+    return [ratio("H9", "p95 latency / P1, Poisson at 1.5x P1's capacity", [ours], [theirs], 0.2, 0.05, True, note)]
 
 
 def h10(bench: Bench) -> list[Figure]:
     """Whole processes from a cold start, with no graph made: the first picture at once, or after compiling."""
     ours, theirs = (time_start(mode, smoke=bench.smoke) for mode in ("eager", "compiled"))
     note = f"{ours:.0f} s to {theirs:.0f} s"
-    return [_ratio("H10", "cold start to a picture, eager / compile first", [ours], [theirs], 0.5, 0.2, True, note)]
+    return [ratio("H10", "cold start to a picture, eager / compile first", [ours], [theirs], 0.5, 0.2, True, note)]
 
 
 def h11(bench: Bench) -> list[Figure]:
@@ -162,41 +139,13 @@ def h11(bench: Bench) -> list[Figure]:
     crowd = peers.make_jobs(bench.model(SD).spec, steps=[bench.steps(10)] * 3)
     with bench.eager(SD) as model:
         noise = alone_and_in_a_crowd(lambda: DiffusionEngine(model, max_rows=8, reproducible=True), crowd)
-    bucket_noise = alone_and_in_a_crowd(lambda: _engine(bench, bench.model(SD)), crowd)
+    bucket_noise = alone_and_in_a_crowd(lambda: engine_of(bench, bench.model(SD)), crowd)
     equal = [float(math.isinf(ratio)) for ratio in noise]
     worst = min(99.0, *bucket_noise)
     return [
-        _ratio("H11", "share of pictures bit-equal, fixed rows", [sum(equal)], [len(equal)], 1.0, None, False),
-        _ratio("H11_buckets", "dB, alone against in a crowd, graphs", [worst], [1.0], 40.0, 50.0, False),
+        ratio("H11", "share of pictures bit-equal, fixed rows", [sum(equal)], [len(equal)], 1.0, None, False),
+        ratio("H11_buckets", "dB, alone against in a crowd, graphs", [worst], [1.0], 40.0, 50.0, False),
     ]
-
-
-def decoding(bench: Bench, name: str, family: ModelFamily) -> Figure:
-    """Decoding as the engine does it, against the VAE as a plain pipeline has it."""
-    model, stock = bench.model(family), bench.stock(family)
-    shape = model.latent_shape(model.spec.native_size, model.spec.native_size)
-    latents = torch.randn(1, *shape, device=bench.device, dtype=bench.dtype)
-    ours = _best(bench, lambda: model.decode(latents))
-    with torch.inference_mode():
-        theirs = _best(bench, lambda: stock.vae.decode(latents / stock.vae.config.scaling_factor, return_dict=False))
-    note = f"{1000 * ours:.1f} ms to {1000 * theirs:.1f} ms"
-    return _ratio(name, f"{family} VAE decode / stock", [ours], [theirs], 0.5, 0.3, True, note)
-
-
-def h13(bench: Bench) -> list[Figure]:
-    """The share of time in which no kernel runs, over ticks with a full batch."""
-    model = bench.model(SD)
-    engine = _engine(bench, model)
-    for job in peers.make_jobs(model.spec, steps=[bench.steps(40)] * (bench.rows[SD][-1] // 2)):
-        engine.admit(job)
-    engine.step()
-    if bench.smoke:
-        return []
-    engine.step(), engine.step()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        wall = peers.seconds(lambda: [engine.step() for _ in range(20)])
-    busy = sum(event.self_device_time_total for event in profile.key_averages()) / 1e6
-    return [_ratio("H13", "GPU idle share between ticks, full load", [wall - busy], [wall], 0.05, 0.02)]
 
 
 PARTS: dict[str, Callable[[Bench], Sequence[Figure]]] = {
@@ -211,7 +160,7 @@ PARTS: dict[str, Callable[[Bench], Sequence[Figure]]] = {
     "H2": lambda bench: [throughput(bench, "H2", XL, jobs=16, bar=1.5, stretch=1.9)],
     "H6": h6,
     "H11": h11,
-    "H13": h13,
+    "H13": idle_share,
     "H3": h3,
     "H4": h4,
     "H9": h9,
@@ -266,48 +215,10 @@ def _keep(figures: Sequence[Figure], path: Path, device: str) -> None:
     path.write_text(json.dumps({**known, "device": device, **found}, indent=2) + "\n", "utf-8")
 
 
-def _engine(bench: Bench, model: LoadedModel) -> DiffusionEngine:
-    return DiffusionEngine(model, max_rows=bench.rows[model.spec.family][-1])
-
-
 def _interleaved(
     bench: Bench, ours: Callable[[], float], theirs: Callable[[], float]
 ) -> tuple[list[float], list[float]]:
     return peers.interleaved(ours, theirs, repetitions=1 if bench.smoke else 3)
-
-
-def _best(bench: Bench, work: Callable[[], object]) -> float:
-    """Seconds of the best of several runs, the device waited for."""
-
-    def once() -> float:
-        return peers.seconds(lambda: (work(), torch.cuda.synchronize() if bench.device == "cuda" else None))
-
-    once()
-    return min(once() for _ in range(2 if bench.smoke else 8))
-
-
-def _ratio(
-    name: str,
-    meaning: str,
-    ours: Sequence[float],
-    theirs: Sequence[float],
-    bar: float,
-    stretch: float | None,
-    lower: bool = True,
-    note: str = "",
-) -> Figure:
-    values = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
-    spread = f"range {min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
-    return Figure(
-        name=name,
-        meaning=meaning,
-        value=statistics.median(values),
-        bar=bar,
-        stretch=stretch,
-        unit="",
-        lower_is_better=lower,
-        note=", ".join(part for part in (spread, note) if part),
-    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The device under the GPU benchmark: models of both kinds on it, and compiled graphs to measure them with."""
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,14 @@ from torch import Tensor
 
 from generation.catalog import ModelFamily
 from generation.diffusion.calls import Part, part_of
+from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.graph_file import load_graph
 from generation.diffusion.graph_key import GraphKey
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import Maker, MakerProcess
 from generation.diffusion.model import LoadedModel
 from generation.diffusion.recording import cuda_recordings
+from tests.benchmarks.figures import Figure
 from tests.benchmarks.random_models import random_model
 
 SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL
@@ -81,7 +85,7 @@ class Bench:
             self._cache,
             device=device,
             maker=self.maker,
-            load=_toy_graph if self.smoke else None,
+            load=_toy_graph if self.smoke else load_graph,
             recording=None if self.smoke else cuda_recordings(device),
             room=lambda: False,  # only `prepare` has graphs made: nothing shall compile beside a measurement
         )
@@ -113,7 +117,9 @@ class Bench:
             maker.close()
         for family, rows in wanted.items():
             ready = take_up(self.model(family), self.keys(family, rows))
-            print(f"{family}: {ready} of {len(rows) + 1} graphs are ready")
+            graphs = self.model(family).graphs
+            made = 0 if graphs is None else len(list(graphs.folder.glob("*.pt2")))
+            print(f"{family}: {ready} of {len(rows) + 1} graphs are in use, {made} are compiled")
         return time.perf_counter() - started
 
     def keys(self, family: ModelFamily, rows: Sequence[int]) -> list[GraphKey]:
@@ -145,16 +151,45 @@ class Eager:
 
 
 def take_up(model: LoadedModel, keys: Sequence[GraphKey]) -> int:
-    """Take up those of these graphs that are made; how many there are."""
+    """Take up those of these graphs that are made, and record others; how many there are of both kinds."""
     if model.graphs is None:
         return 0
-    made = [key for key in keys if (model.graphs.folder / f"{key.name}.pt2").exists()]
-    for key in made:
+    for key in keys:
         model.graphs.want(key.part, key.shapes)
-    for _ in made:
+    for _ in keys:
         model.idle()
     return sum(key in model.graphs.ready for key in keys)
 
 
 def _toy_graph(path: Path, part: Part, device: torch.device) -> Callable[..., Tensor]:
     return part.call
+
+
+def engine_of(bench: Bench, model: LoadedModel) -> DiffusionEngine:
+    """An engine whose calls go up to the largest graph."""
+    return DiffusionEngine(model, max_rows=bench.rows[model.spec.family][-1])
+
+
+def ratio(
+    name: str,
+    meaning: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    bar: float,
+    stretch: float | None,
+    lower: bool = True,
+    note: str = "",
+) -> Figure:
+    """The median of ours / theirs, run by run."""
+    values = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
+    spread = f"range {min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
+    return Figure(
+        name=name,
+        meaning=meaning,
+        value=statistics.median(values),
+        bar=bar,
+        stretch=stretch,
+        unit="",
+        lower_is_better=lower,
+        note=", ".join(part for part in (spread, note) if part),
+    )

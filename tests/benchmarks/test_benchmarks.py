@@ -8,6 +8,7 @@ import pytest
 from tests.benchmarks import gpu
 from tests.benchmarks.exactness import measure_graphs, measure_padding
 from tests.benchmarks.figures import Figure, keep
+from tests.benchmarks.gpu_start import time_start
 
 
 def test_every_gpu_part_runs_at_toy_size(
@@ -15,6 +16,7 @@ def test_every_gpu_part_runs_at_toy_size(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["gpu", "--smoke"])
+    monkeypatch.setattr("tests.benchmarks.gpu.time_start", lambda mode, *, smoke: 1.0)  # processes; see below
     assert gpu.main() == 0
     written = json.loads((tmp_path / ".bench/gpu-smoke.json").read_text())
     assert written["device"] == "CPU, toy size"
@@ -45,6 +47,10 @@ def test_some_figures_can_be_renewed(tmp_path: Path) -> None:
     assert {name: entry["value"] for name, entry in written.items()} == {"C1": 1.0, "C2": 3.0}
     keep([figure("C3", 1.0)], tmp_path / "cpu.json")
     assert list(json.loads((tmp_path / "cpu.json").read_text())) == ["C3"]
+
+
+def test_a_cold_start_makes_its_graphs_and_draws() -> None:
+    assert time_start("compiled", smoke=True) > 0
 
 
 def test_figures_are_kept_as_plain_numbers(tmp_path: Path) -> None:

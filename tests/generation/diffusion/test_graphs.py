@@ -1,29 +1,20 @@
 """Compiled graphs: made beside the bot, taken up while it is idle, and saying what the eager call says."""
 
-import io
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from PIL import Image
 
 from generation.diffusion.calls import Part, UnetCall, build_part, example_inputs, part_of
-from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.graph_key import BUCKETS, GraphKey, environment_of
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.loading import graphs_for
-from generation.diffusion.maker_process import MakerProcess
-from generation.diffusion.model import Conditioning, LoadedModel
 from generation.diffusion.recording import Recorded
 from generation.diffusion.sources import BUILTIN_FOLDER
-from generation.events import ImageReady
-from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import make_pipeline
 
 CPU = torch.device("cpu")
@@ -305,6 +296,44 @@ class TestRecording:
         assert all(torch.equal(bench.draw(rows), answer) for rows, answer in zip((2, 12), expected, strict=True))
         assert bench.graphs.called == 2
 
+    def test_the_eager_call_is_recorded_until_its_graph_is_made(self, tmp_path: Path) -> None:
+        bench = Bench(tmp_path, recording=FakeRecording)
+        expected = bench.draw(2, times=20)
+        assert bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+        assert torch.equal(bench.draw(2), expected)
+        assert (bench.graphs.called, bench.graph_calls) == (1, [])
+        bench.maker.finish()
+        bench.idle()
+        bench.graph_calls.clear()
+        assert torch.equal(bench.draw(2), expected)
+        assert bench.graph_calls == [2]
+
+    def test_it_stays_where_no_graph_comes(self, tmp_path: Path) -> None:
+        bench = Bench(tmp_path, recording=FakeRecording)
+        bench.draw(2, times=20)
+        bench.idle()
+        for _ in range(3):
+            bench.maker.busy = False  # ended without a file
+            bench.idle()
+        assert bench.graphs.ordered == 2
+        assert bench.graphs.waiting == 0
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+
+    def test_a_device_that_cannot_record_draws_eagerly(self, tmp_path: Path) -> None:
+        class Broken(FakeRecording):
+            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+                raise RuntimeError("operation not permitted when stream is capturing")
+
+        bench = Bench(tmp_path, recording=Broken)
+        bench.draw(2, times=20)
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == ()
+        bench.maker.finish()
+        for life in (bench, Bench(tmp_path, recording=Broken)):
+            life.idle()
+            assert life.graphs.rows((4, 16, 16), 77) == (2,), "the graph itself needs no recording"
+
 
 def unet_of(kind: str) -> Any:
     if kind == "builtin":
@@ -340,110 +369,6 @@ def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None
         assert not program.constants
 
 
-HAS_COMPILER = any(shutil.which(name) for name in ("c++", "g++", "clang++"))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the graph of the tiny U-Net's two rows, compiled by a process of its own."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        # What makes the compiler quick and its code slow.
-        patch.setenv("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
-        patch.setenv("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
-        graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=folder, wish="on")
-        assert graphs is not None
-        graphs.want("unet", TWO_ROWS.shapes)
-        maker = graphs._maker
-        assert isinstance(maker, MakerProcess)
-        assert maker._process is not None
-        assert maker._process.wait(800) == 0, maker._last_words()
-        graphs.close()
-    return folder
-
-
-@pytest.mark.skipif(not HAS_COMPILER, reason="there is no C++ compiler here")
-@pytest.mark.timeout(900)
-class TestRealProcess:
-    """The tiny U-Net for real, once for all of these tests."""
-
-    def test_nothing_is_left_but_the_graph(self, cache: Path) -> None:
-        assert [path.name for path in cache.rglob("*") if path.is_file()] == [f"{TWO_ROWS.name}.pt2"]
-
-    def test_pictures_are_those_of_the_eager_call(self, cache: Path) -> None:
-        eager = picture(load_tiny("epsilon"))
-        model = with_graphs(cache)
-        assert model.row_buckets(((4, 16, 16), 77)) == ()
-        model.idle()
-        assert model.row_buckets(((4, 16, 16), 77)) == (2,)
-        assert model.graphs is not None
-        compiled = picture(model)
-        assert (model.graphs.called, model.graphs.ordered) == (4, 0)
-        error = float(np.mean((compiled.astype(float) - eager.astype(float)) ** 2))
-        assert error <= 255**2 / 10**4, "40 dB"
-
-    @torch.inference_mode()
-    def test_weights_are_shared(self, cache: Path) -> None:
-        model = with_graphs(cache)
-        model.idle()
-        latents, timesteps, text, *_ = example_inputs(TWO_ROWS.shapes, device=CPU, dtype=torch.float32)
-        assert latents is not None
-        assert timesteps is not None
-        assert text is not None
-        before = model.predict_noise(latents, timesteps, Conditioning(text=text))
-        with torch.no_grad():
-            model.unet.conv_out.bias += 1
-        after = model.predict_noise(latents, timesteps, Conditioning(text=text))
-        assert torch.allclose(after, before + 1, atol=1e-5)
-        assert model.graphs is not None
-        assert model.graphs.called == 2
-        # Strides are none of the graph's business either.
-        turned = model.predict_noise(latents.to(memory_format=torch.channels_last), timesteps, Conditioning(text=text))
-        assert torch.equal(turned, after)
-
-    def test_a_corrupt_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
-        shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
-        (file,) = tmp_path.rglob("*.pt2")
-        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-        model = with_graphs(tmp_path)
-        model.idle()
-        assert not file.exists()
-        assert model.row_buckets(((4, 16, 16), 77)) == ()
-        model.close()
-
-    def test_it_ends_with_the_bot(self, tmp_path: Path) -> None:
-        """Closing ends it at once; so does letting go of its standard input, as a killed bot does."""
-        for end in ("close", "let go"):
-            graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path / end, wish="on")
-            assert graphs is not None
-            graphs.want("unet", TWO_ROWS.shapes)
-            maker = graphs._maker
-            assert isinstance(maker, MakerProcess)
-            process = maker._process
-            assert process is not None
-            assert process.stdin is not None
-            if end == "close":
-                graphs.close()
-                graphs.close()
-                assert not list((tmp_path / end).rglob("making-*"))
-            else:
-                process.stdin.close()
-            assert process.wait(120) != 0
-            graphs.close()
-
-    def test_a_compiler_that_fails_is_told_of_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        maker = MakerProcess(tmp_path)
-        graph = {"part": "unet", "inputs": [[1]], "path": str(tmp_path / "unet_1.pt2")}
-        maker.make({"device": "cpu", "parts": {}, "graphs": [graph]})
-        assert maker._process is not None
-        assert maker._process.wait(120) == 1
-        assert not maker.busy
-        assert not maker.busy
-        (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
-        assert "KeyError" in warning
-        assert not list(tmp_path.iterdir())
-
-
 class TestChoosing:
     def test_only_where_it_pays_or_is_wished_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pipeline = make_pipeline("epsilon")
@@ -452,24 +377,12 @@ class TestChoosing:
         assert graphs_for(pipeline, CPU, cache=None, wish="on") is None
         assert graphs_for(pipeline, torch.device("mps"), cache=tmp_path, wish="on") is None
         monkeypatch.setattr("shutil.which", lambda name: None)
-        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is None
+        without = graphs_for(pipeline, CPU, cache=tmp_path, wish="on")
+        assert without is not None
+        without.want("unet", TWO_ROWS.shapes)
+        assert not without.idle()
+        assert (without.ordered, without.ready) == (0, ())
 
     def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
         assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
-
-
-def with_graphs(cache: Path) -> LoadedModel:
-    model = load_tiny("epsilon")
-    model.graphs = graphs_for(model.pipeline, CPU, cache=cache, wish="on")
-    return model
-
-
-def picture(model: LoadedModel) -> np.ndarray:
-    engine = DiffusionEngine(model)
-    engine.admit(make_job())
-    events = []
-    while engine.busy:
-        events += engine.step()
-    (ready,) = (event for event in events if isinstance(event, ImageReady))
-    return np.asarray(Image.open(io.BytesIO(ready.image.png)))

@@ -1,6 +1,7 @@
 """Models that do not fit are made to fit, measure by measure, or refused with numbers."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-import generation.diffusion.model
 from generation.diffusion.calls import lay_out
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.loading import load_model
@@ -105,7 +105,8 @@ class Moves:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[tuple[int, str]] = []
         self.released = 0
-        monkeypatch.setattr(generation.diffusion.model, "move", self._move)
+        for module in ("model", "residence"):
+            monkeypatch.setattr(f"generation.diffusion.{module}.move", self._move)
         monkeypatch.setattr(torch.cuda, "empty_cache", self._release)
 
     def _move(self, networks: list[Any], device: torch.device) -> None:
@@ -115,20 +116,21 @@ class Moves:
         self.released += 1
 
 
+@pytest.fixture
+def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
+    return Moves(monkeypatch)
+
+
+def resident(now: list[float], **settings: Any) -> LoadedModel:
+    """A tiny model that believes to live on a GPU."""
+    plain = load_tiny("epsilon")
+    return LoadedModel(plain.pipeline, plain.spec, device=torch.device("cuda"), clock=lambda: now[0], **settings)
+
+
 class TestResting:
-    @pytest.fixture
-    def moves(self, monkeypatch: pytest.MonkeyPatch) -> Moves:
-        return Moves(monkeypatch)
-
-    def resting(self, now: list[float], **settings: Any) -> LoadedModel:
-        plain = load_tiny("epsilon")
-        model = LoadedModel(plain.pipeline, plain.spec, clock=lambda: now[0], **settings)
-        model.device = torch.device("cuda")  # where it would live; nothing is moved there
-        return model
-
     def test_spare_memory_goes_back_once(self, moves: Moves) -> None:
         now = [0.0]
-        model = self.resting(now)
+        model = resident(now)
         for second in range(0, 600, 10):
             now[0] = second
             assert not model.idle()
@@ -137,14 +139,16 @@ class TestResting:
 
     def test_it_leaves_the_device_and_comes_back_for_the_next_job(self, moves: Moves) -> None:
         now = [0.0]
-        model = self.resting(now, rest_after=300)
+        model = resident(now, rest_after=300.0)
         now[0] = 299
         model.idle()
         assert not moves.seen
         now[0] = 300
         model.idle(), model.idle()
         assert moves.seen == [(3, "cpu")]
-        model._wake(), model._wake()
+        assert moves.released == 2, "what was spare, and what was its place"
+        with suppress(RuntimeError, AssertionError):  # there is no such device here
+            model.encode("a", "", guidance_scale=5.0, width=32, height=32)
         assert moves.seen == [(3, "cpu"), (3, "cuda")]
         now[0] = 599
         model.idle()

@@ -1,0 +1,141 @@
+"""A real compiling process, and the graph it makes: on the CPU, of a tiny U-Net."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from generation.diffusion.calls import example_inputs
+from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.graph_key import GraphKey
+from generation.diffusion.loading import graphs_for
+from generation.diffusion.maker_process import MakerProcess
+from generation.diffusion.model import Conditioning, LoadedModel
+from generation.events import ImageReady
+from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.tiny_models import make_pipeline
+
+CPU = torch.device("cpu")
+TWO_ROWS = GraphKey("unet", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, None))
+HAS_COMPILER = any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the graph of the tiny U-Net's two rows, compiled by a process of its own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        # What makes the compiler quick and its code slow.
+        patch.setenv("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
+        patch.setenv("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
+        graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=folder, wish="on")
+        assert graphs is not None
+        graphs.want("unet", TWO_ROWS.shapes)
+        maker = graphs._maker
+        assert isinstance(maker, MakerProcess)
+        assert maker._process is not None
+        assert maker._process.wait(800) == 0, maker._last_words()
+        graphs.close()
+    return folder
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="there is no C++ compiler here")
+@pytest.mark.timeout(900)
+class TestRealProcess:
+    """The tiny U-Net for real, once for all of these tests."""
+
+    def test_nothing_is_left_but_the_graph(self, cache: Path) -> None:
+        assert [path.name for path in cache.rglob("*") if path.is_file()] == [f"{TWO_ROWS.name}.pt2"]
+
+    def test_pictures_are_those_of_the_eager_call(self, cache: Path) -> None:
+        eager = picture(load_tiny("epsilon"))
+        model = with_graphs(cache)
+        assert model.row_buckets(((4, 16, 16), 77)) == ()
+        model.idle()
+        assert model.row_buckets(((4, 16, 16), 77)) == (2,)
+        assert model.graphs is not None
+        compiled = picture(model)
+        assert (model.graphs.called, model.graphs.ordered) == (4, 0)
+        error = float(np.mean((compiled.astype(float) - eager.astype(float)) ** 2))
+        assert error <= 255**2 / 10**4, "40 dB"
+
+    @torch.inference_mode()
+    def test_weights_are_shared(self, cache: Path) -> None:
+        model = with_graphs(cache)
+        model.idle()
+        latents, timesteps, text, *_ = example_inputs(TWO_ROWS.shapes, device=CPU, dtype=torch.float32)
+        assert latents is not None
+        assert timesteps is not None
+        assert text is not None
+        before = model.predict_noise(latents, timesteps, Conditioning(text=text))
+        with torch.no_grad():
+            model.unet.conv_out.bias += 1
+        after = model.predict_noise(latents, timesteps, Conditioning(text=text))
+        assert torch.allclose(after, before + 1, atol=1e-5)
+        assert model.graphs is not None
+        assert model.graphs.called == 2
+        # Strides are none of the graph's business either.
+        turned = model.predict_noise(latents.to(memory_format=torch.channels_last), timesteps, Conditioning(text=text))
+        assert torch.equal(turned, after)
+
+    def test_a_corrupt_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
+        shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+        (file,) = tmp_path.rglob("*.pt2")
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        model = with_graphs(tmp_path)
+        model.idle()
+        assert not file.exists()
+        assert model.row_buckets(((4, 16, 16), 77)) == ()
+        model.close()
+
+    def test_it_ends_with_the_bot(self, tmp_path: Path) -> None:
+        """Closing ends it at once; so does letting go of its standard input, as a killed bot does."""
+        for end in ("close", "let go"):
+            graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path / end, wish="on")
+            assert graphs is not None
+            graphs.want("unet", TWO_ROWS.shapes)
+            maker = graphs._maker
+            assert isinstance(maker, MakerProcess)
+            process = maker._process
+            assert process is not None
+            assert process.stdin is not None
+            if end == "close":
+                graphs.close()
+                graphs.close()
+                assert not list((tmp_path / end).rglob("making-*"))
+            else:
+                process.stdin.close()
+            assert process.wait(120) != 0
+            graphs.close()
+
+    def test_a_compiler_that_fails_is_told_of_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        maker = MakerProcess(tmp_path)
+        graph = {"part": "unet", "inputs": [[1]], "path": str(tmp_path / "unet_1.pt2")}
+        maker.make({"device": "cpu", "parts": {}, "graphs": [graph]})
+        assert maker._process is not None
+        assert maker._process.wait(120) == 1
+        assert not maker.busy
+        assert not maker.busy
+        (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+        assert "KeyError" in warning
+        assert not list(tmp_path.iterdir())
+
+
+def with_graphs(cache: Path) -> LoadedModel:
+    model = load_tiny("epsilon")
+    model.graphs = graphs_for(model.pipeline, CPU, cache=cache, wish="on")
+    return model
+
+
+def picture(model: LoadedModel) -> np.ndarray:
+    engine = DiffusionEngine(model)
+    engine.admit(make_job())
+    events = []
+    while engine.busy:
+        events += engine.step()
+    (ready,) = (event for event in events if isinstance(event, ImageReady))
+    return np.asarray(Image.open(io.BytesIO(ready.image.png)))
