@@ -107,16 +107,21 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
         raise CannotConnect("DISCORD_TOKEN is not set. `python -m bot playground` needs none.")
     data = settings.data_dir.expanduser()
     config = str(settings.model_config_dir) if settings.model_config_dir else None
-    spec = await asyncio.to_thread(inspect_model, settings.model, config)
-    catalog = ModelCatalog([spec])
+    specs = [await asyncio.to_thread(inspect_model, settings.model, config)]
+    specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
+    catalog = ModelCatalog(specs)
 
     database = Database(settings.database)
     parts.push_async_callback(database.close)
     await patiently(database.open, doing="opening the database")
     files = ImageFiles(data / IMAGES)
 
-    worker = LocalWorker.for_model(
-        spec, device=settings.device, dtype=settings.dtype, reproducible=settings.reproducible
+    worker = LocalWorker.for_models(
+        specs,
+        device=settings.device,
+        dtype=settings.dtype,
+        reproducible=settings.reproducible,
+        memory=None if settings.model_memory is None else int(settings.model_memory * 2**30),
     )
     dispatcher = Dispatcher([worker], StoredJournal(database=database, files=files, clock=utc_now))
     images = ImageService(

@@ -38,6 +38,14 @@ class Settings(BaseSettings):
         alias="MODEL_CONFIG",
         description="For a .safetensors file: a folder with its configs and tokenizer; else the hub's cache is used.",
     )
+    models: str = Field(
+        "", description="Further models, as MODEL, with commas between; loaded when they are asked for."
+    )
+    model_memory: float | None = Field(
+        None,
+        gt=0,
+        description="GiB for the weights of all loaded models together; by default 60 % of what is free.",
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="Number format of the model: auto, float32, float16 or bfloat16."
@@ -82,6 +90,12 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("sqlite+aiosqlite://", "postgresql+")):
             raise ValueError("must start with sqlite+aiosqlite:// or postgresql+asyncpg://")
         return value
+
+    @property
+    def further_models(self) -> tuple[str, ...]:
+        """MODELS, each once, and without MODEL."""
+        named = (source.strip() for source in self.models.split(","))
+        return tuple(dict.fromkeys(source for source in named if source and source != self.model))
 
     @property
     def database(self) -> str:

@@ -1,9 +1,7 @@
 """The Dispatcher moves jobs: queue -> worker -> journal -> ticket, one task for each running job."""
 
 import asyncio
-import itertools
 import logging
-import math
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, NoReturn
@@ -20,7 +18,8 @@ from generation.errors import (
     new_reference,
 )
 from generation.estimates import Estimates
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone
+from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
 from generation.queue import FairQueue
@@ -49,6 +48,7 @@ class Dispatcher:
         estimates: Estimates | None = None,
     ) -> None:
         self.estimates = estimates or Estimates()
+        self._forecast = Forecast(self.estimates)
         self._workers = tuple(workers)
         self._ready: list[Worker] = []
         self._journal = journal
@@ -58,7 +58,6 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
-        self._added_up: tuple[tuple[Job, ...], dict[JobId, float]] | None = None
         self._alone: set[JobId] = set()  #: live jobs that are drawn with nothing beside them
         self._cancelled: set[JobId] = set()  #: live jobs that somebody wants stopped
         self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
@@ -116,36 +115,18 @@ class Dispatcher:
 
     def _in_line(self, job_id: JobId) -> Progress | None:
         place = self._queue.place(job_id)
-        return None if place is None else Progress(place=place, loading=not self._ready)
+        if place is None:
+            return None
+        model = self._tickets[job_id].job.request.model
+        loading = any(self._tickets[job.id].loading for job in self.running() if job.request.model == model)
+        return Progress(place=place, loading=loading or not self._ready)
 
     def seconds_left(self, job_id: JobId) -> float | None:
-        """Seconds until a live job will be done, by estimate; None while there is nothing to judge by.
-
-        Device seconds of jobs in one batch add up to the device's time. So a waiting job is done when what runs, what
-        is before it and itself are done; of the running ones each gives a job as much time as that job takes itself.
-        """
-        left = {job.id: self._left(job) for job, _ in self._running.values()}
-        if job_id in left:
-            mine = left[job_id]
-            total = sum(min(one, mine) for one in left.values())
-        else:
-            total = sum(left.values()) + self._until_done().get(job_id, math.nan)
-        return None if math.isnan(total) else total / max(1, len(self._ready))
-
-    def _left(self, job: Job) -> float:
-        """Device seconds that a running job still needs; NaN when they cannot be estimated."""
-        seconds = self.estimates.seconds(job.request)
-        return math.nan if seconds is None else seconds * (1 - self._tickets[job.id].share_done)
-
-    def _until_done(self) -> dict[JobId, float]:
-        """Device seconds of each waiting job and all before it; NaN when they cannot be estimated."""
-        waiting = self._queue.in_order()
-        # A thousand posts ask for a thousand jobs: added up once for each state of the line.
-        if self._added_up is None or self._added_up[0] is not waiting:
-            seconds = (self.estimates.seconds(job.request) for job in waiting)
-            sums = itertools.accumulate(math.nan if one is None else one for one in seconds)
-            self._added_up = waiting, {job.id: total for job, total in zip(waiting, sums, strict=True)}
-        return self._added_up[1]
+        """Seconds until a live job will be done, by estimate; None while there is nothing to judge by."""
+        running = {job: self._tickets[job.id].share_done for job in self.running()}
+        return self._forecast.seconds_left(
+            job_id, running=running, waiting=self._queue.in_order(), workers=len(self._ready)
+        )
 
     def ticket(self, job_id: JobId) -> JobTicket | None:
         """The ticket of a job that is waiting or running."""
@@ -222,26 +203,41 @@ class Dispatcher:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Start jobs in the queue's order as long as the next one has room somewhere.
+        """Start those whose turn it is, as long as there is room for one of them.
 
-        The next job is never skipped for one behind it that would fit: that would starve the large ones.
+        The next job is never passed by one behind it that would fit: that would starve the large ones. Only what would
+        have another model loaded lets others go before, so often as the queue says.
         """
-        while not self._closing and (job := self._queue.peek()) is not None:
-            if self._running and (job.id in self._alone or not self._alone.isdisjoint(self._running)):
-                return
+        while not self._closing and (turn := self._next_turn()) is not None:
+            job, worker = turn
+            self._queue.take(job)
             try:
-                worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
-                if worker is None:
-                    return
-                self._queue.pop()
                 events = worker.draw(job)
             except Exception as error:
-                self._queue.cancel(job.id)
-                fault = _fault(job, error)
-                self._spawn(self._end(job, JobStatus.FAILED, fault, 0.0), name=f"job {job.id}")
+                self._give_up(job, error)
                 continue
             self._running[job.id] = (job, worker)
             self._spawn(self._run(job, events), name=f"job {job.id}")
+
+    def _next_turn(self) -> tuple[Job, Worker] | None:
+        """The job to start now, and who draws it."""
+        if not self._alone.isdisjoint(self._running):
+            return None
+        for job in tuple(self._queue.may_go()):
+            if job.id in self._alone and self._running:
+                return None
+            try:
+                worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
+            except Exception as error:
+                self._queue.take(job)
+                self._give_up(job, error)
+                continue
+            if worker is not None:
+                return job, worker
+        return None
+
+    def _give_up(self, job: Job, error: Exception) -> None:
+        self._spawn(self._end(job, JobStatus.FAILED, _fault(job, error), 0.0), name=f"job {job.id}")
 
     async def _run(self, job: Job, events: EventStream) -> None:
         """See one job from its worker to its end."""
@@ -283,14 +279,19 @@ class Dispatcher:
         ticket = self._tickets[job.id]
         async for event in events:
             match event:
+                case ModelLoading():
+                    ticket.report(Progress(loading=True))
                 case StepDone():
+                    begins = ticket.share_done == 0
                     ticket.report(Progress(step=event.step, steps=event.steps, preview=event.preview))
+                    if begins:
+                        self._hand_out()  # what has begun makes room for what shall be ready to begin
                 case ImageReady():
                     images.append(event.image)
                     self._hand_out()
                 case JobDone():
                     self.estimates.learn(job.request, event.device_seconds)
-                    self._added_up = None
+                    self._forecast.forget()
                     images.sort(key=lambda image: image.index)
                     result = GenerationResult(job_id=job.id, images=tuple(images), device_seconds=event.device_seconds)
                     return result, event.device_seconds

@@ -42,7 +42,8 @@ class Content:
     ) -> "Content":
         """A job that waits or is being drawn; `hint` is what else whoever asked should know."""
         if progress.loading:
-            state = f"🕓 Loading the model; **place {progress.place}** in line"
+            place = "" if progress.place is None else f"; **place {progress.place}** in line"
+            state = f"🕓 Loading the model{place}"
         elif progress.place is not None:
             state = f"🕓 In line: **place {progress.place}**"
         elif progress.step == 0:

@@ -5,31 +5,27 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from generation.catalog import ModelSpec
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
-from generation.events import ImageReady, JobCancelled, JobFailed, WorkerEvent
+from generation.events import ImageReady, JobCancelled, JobFailed, StepDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
 from generation.workers.stream import EventStream
 from generation.workers.watchdog import Watchdog
+from generation.workers.workload import IMAGES_AT_ONCE, PATIENCE, LiveJob, Workload
 
 log = logging.getLogger(__name__)
 
 LOADING_GRACE = 3.0  #: seconds to wait, when closing, for a model that is being loaded
 CLOSING_GRACE = 30.0  #: seconds to wait, when closing, for the tick that runs
 UPKEEP_PAUSE = 0.25  #: seconds between two pieces of upkeep while there is nothing to draw
-PATIENCE = 120.0  #: seconds without a sign of life that are never held against a busy thread
-UNMEASURED = 5  #: times that, for a size nobody has drawn yet: kernels are loaded, and a CPU may take minutes a tick
-MARGIN = 20  #: times what its ticks have taken so far is what a busy thread may take
-OPEN_KEYS = 2  #: picture sizes drawn side by side; more would only thin the batches out
 
 
 class Engine(Protocol):
-    """What the thread drives; `generation.diffusion.engine.DiffusionEngine` is one."""
+    """What the thread drives; a DiffusionEngine is one, for one model, and a ModelShelf, for several."""
 
     @property
     def busy(self) -> bool: ...
@@ -37,25 +33,6 @@ class Engine(Protocol):
     def step(self) -> list[WorkerEvent]: ...
     def abort(self, error: KnownError) -> list[WorkerEvent]: ...
     def idle(self) -> bool: ...
-
-
-@dataclass(slots=True)
-class _Live:
-    """A job between `draw` and the end of its stream."""
-
-    job: Job
-    stream: EventStream
-    images_owed: int
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.job.request.width, self.job.request.height
-
-    @property
-    def kind(self) -> tuple[str, int, int]:
-        """What tells how long a tick takes: model, width, height."""
-        return self.job.request.model, *self.size
 
 
 class LocalWorker:
@@ -70,24 +47,23 @@ class LocalWorker:
         self,
         build: Callable[[], Engine],
         *,
-        images_at_once: int = 4,
+        images_at_once: int = IMAGES_AT_ONCE,
         patience: float = PATIENCE,
+        is_loaded: Callable[[str], bool] = lambda model: True,
         clock: Callable[[], float] = time.perf_counter,
         name: str = "worker",
     ) -> None:
-        """`build` makes the engine, inside the thread. `images_at_once` bounds what runs of one picture size.
+        """`build` makes the engine, inside the thread. `images_at_once` bounds what runs of one model and picture size.
 
         A busy thread that gives no sign of life for `patience` seconds hangs; what is known to take long gets more.
+        `is_loaded` says whether the engine has a model ready; it is asked from the event loop.
         """
         self._build = build
-        self._images_at_once = images_at_once
-        self._live: dict[JobId, _Live] = {}
-        self._inbox: queue.SimpleQueue[_Live | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._patience = patience
+        self._work = Workload(images_at_once=images_at_once, patience=patience, is_loaded=is_loaded)
         self._clock = clock
-        self._watchdog = Watchdog(self._budget, self._hangs, clock=clock)
-        self._slowest: dict[tuple[str, int, int], float] = {}  #: seconds of a tick for each image in it, by kind
+        self._watchdog = Watchdog(self._work.budget, self._hangs, clock=clock)
+        self._inbox: queue.SimpleQueue[LiveJob | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Future[None] | None = None
         self._open = False  #: started and not closing
@@ -95,19 +71,27 @@ class LocalWorker:
         self._lost: WorkerLost | None = None
 
     @classmethod
-    def for_model(
-        cls, spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", reproducible: bool = False
+    def for_models(
+        cls,
+        specs: Sequence[ModelSpec],
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        reproducible: bool = False,
+        memory: int | None = None,
     ) -> "LocalWorker":
-        """A worker that draws with this model; `reproducible` as DiffusionEngine says."""
+        """A worker that draws with these models; the first is loaded at start. The rest as `open_shelf` says."""
+        loaded: set[str] = set()
 
         def build() -> Engine:
             # Imported here, in the thread: the bot is online while torch loads.
-            from generation.diffusion.engine import DiffusionEngine
-            from generation.diffusion.loading import load_model
+            from generation.diffusion.model_shelf import open_shelf
 
-            return DiffusionEngine(load_model(spec, device=device, dtype=dtype), reproducible=reproducible)
+            return open_shelf(
+                specs, device=device, dtype=dtype, reproducible=reproducible, memory=memory, loaded=loaded
+            )
 
-        return cls(build, name=f"worker {spec.name}")
+        return cls(build, is_loaded=loaded.__contains__, name=f"worker {specs[0].name}")
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -116,18 +100,11 @@ class LocalWorker:
         await asyncio.shield(self._started)
 
     def room(self, request: GenerationRequest) -> int:
-        if not self._open:
-            return 0
-        size = (request.width, request.height)
-        open_sizes = {live.size for live in self._live.values()}
-        if size not in open_sizes and len(open_sizes) >= OPEN_KEYS:
-            return 0
-        owed = sum(live.images_owed for live in self._live.values() if live.size == size)
-        return max(0, min(request.count, self._images_at_once - owed))
+        return self._work.room(request) if self._open else 0
 
     def draw(self, job: Job) -> EventStream:
-        live = _Live(job, EventStream(on_close=lambda: self._forget(job.id)), job.request.count)
-        self._live[job.id] = live
+        live = LiveJob(job, EventStream(on_close=lambda: self._forget(job.id)), job.request.count)
+        self._work.jobs[job.id] = live
         if self._lost is None:
             self._inbox.put(live)
             self._watchdog.watch()
@@ -136,27 +113,27 @@ class LocalWorker:
         return live.stream
 
     async def cancel(self, job_id: JobId) -> None:
-        if (live := self._live.get(job_id)) is not None:
+        if (live := self._work.jobs.get(job_id)) is not None:
             live.cancelled.set()
 
     async def close(self) -> None:
         self._open, self._closing = False, True
-        for live in self._live.values():
+        for live in self._work.jobs.values():
             live.cancelled.set()
         self._inbox.put(None)
         if self._thread.is_alive() and self._lost is None:
             # A thread that loads or hangs cannot be told to stop; it is a daemon and ends with the process.
-            loading = self._started is not None and not self._started.done()
+            loading = self._work.loading or (self._started is not None and not self._started.done())
             await asyncio.to_thread(self._thread.join, LOADING_GRACE if loading else CLOSING_GRACE)
             self._not_started(ShuttingDown())
             # What the thread said last is still on its way through the loop.
             await asyncio.sleep(0)
         self._watchdog.rest()
-        for job_id, live in self._live.items():
+        for job_id, live in self._work.jobs.items():
             live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
 
     def _forget(self, job_id: JobId) -> None:
-        live = self._live.pop(job_id, None)
+        live = self._work.jobs.pop(job_id, None)
         if live is not None:
             live.cancelled.set()
 
@@ -201,7 +178,7 @@ class LocalWorker:
                 self._call(self._pass_on, [failed], 0.0)
             self._watchdog.beat()
 
-    def _wait_for_work(self, engine: Engine) -> _Live | None:
+    def _wait_for_work(self, engine: Engine) -> LiveJob | None:
         """What arrives next; while there is upkeep, a piece of it every now and then."""
         upkeep = True
         while upkeep:
@@ -253,30 +230,20 @@ class LocalWorker:
 
     def _pass_on(self, events: list[WorkerEvent], seconds: float) -> None:
         """What a tick of so many seconds has brought."""
-        self._learn(seconds)
+        if any(isinstance(event, StepDone) for event in events):
+            self._work.learn(seconds)
+            self._watchdog.watch()  # what may take how long is known better now
         for event in events:
-            live = self._live.get(event.job_id)
+            live = self._work.jobs.get(event.job_id)
             if live is None:
                 continue
+            live.begun = live.begun or isinstance(event, StepDone)
             if isinstance(event, ImageReady):
                 live.images_owed -= 1
             live.stream.put(event)
         for event in events:
             if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
                 self._lose(event.error)
-
-    def _learn(self, seconds: float) -> None:
-        a_picture = seconds / max(1, sum(live.images_owed for live in self._live.values()))
-        for live in self._live.values():
-            self._slowest[live.kind] = max(a_picture, self._slowest.get(live.kind, 0.0))
-
-    def _budget(self) -> float | None:
-        """Seconds without a sign of life that what runs now may take; None when nothing does."""
-        if not self._live:
-            return None
-        known = sum(live.images_owed * self._slowest.get(live.kind, 0.0) for live in self._live.values())
-        measured = all(live.kind in self._slowest for live in self._live.values())
-        return max(MARGIN * known, self._patience if measured else UNMEASURED * self._patience)
 
     def _hangs(self, seconds: float) -> None:
         self._lose(WorkerLost(detail=f"its thread was busy and gave no sign of life for {seconds:.0f} s"))
@@ -290,7 +257,7 @@ class LocalWorker:
             log.error("the worker is lost: %s", error.detail)
         self._lost = error
         self._watchdog.rest()
-        for job_id, live in self._live.items():
+        for job_id, live in self._work.jobs.items():
             self._open = False
             live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
 
@@ -299,6 +266,8 @@ def _fault(error: Exception) -> KnownError:
     """What the engine's own fault is, in words. Called in the thread, where torch is loaded already."""
     from generation.diffusion.failures import is_device_lost
 
+    if isinstance(error, WorkerLost):
+        return error
     if is_device_lost(error):
         log.error("the device is lost", exc_info=error)
         return WorkerLost(detail=repr(error))

@@ -37,10 +37,13 @@ class Watchdog:
         self._beats += 1
 
     def watch(self) -> None:
-        """There is something to do for the thread; may be said again."""
+        """There is something to do for the thread; may be said again, and is when the budget may have shrunk."""
         if self._timer is None:
             self._silence = 0.0
             self._arm()
+        elif (budget := self._budget()) is not None and budget / LOOKS < self._interval:
+            self._timer.cancel()
+            self.look()
 
     def rest(self) -> None:
         """Nobody is to be looked after any more."""

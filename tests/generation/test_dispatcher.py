@@ -20,6 +20,7 @@ from generation.errors import (
 )
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal, MemoryJournal
+from generation.queue import PASSING
 from generation.request import GenerationRequest, SchedulerName
 from generation.result import GenerationResult, RenderedJob
 from generation.ticket import JobTicket
@@ -431,4 +432,88 @@ async def test_jobs_that_waited_for_a_worker_that_never_starts_are_told() -> Non
     assert isinstance(await error_of(ticket), ModelUnavailable)
     with pytest.raises(ModelUnavailable):
         dispatcher.submit(job())
+    await dispatcher.close()
+
+
+async def test_jobs_of_the_loaded_model_go_before_one_that_needs_another_but_not_for_ever() -> None:
+    worker = FakeWorker(room=2, hold=True, loaded="m")
+    dispatcher = await running_dispatcher(worker)
+    first, second = dispatcher.submit(job("a")), dispatcher.submit(job("b"))
+    other = dispatcher.submit(job("c", model="n"))
+    same = [dispatcher.submit(job(f"d{number}")) for number in range(20)]
+    assert other.progress.place == 1
+    line = [first, second, *same]
+    for ticket in line[: 2 + int(PASSING)]:
+        assert other.progress.place == 1
+        worker.release(ticket.job.id)
+        await ticket.result()
+        await soon()
+    assert [one.request.model for one in worker.drawn] == ["m"] * (2 + int(PASSING)) + ["n"]
+    assert other.progress.place is None
+    assert other.progress.loading
+    assert not same[-1].progress.loading, "its own model waits for nothing but its turn"
+    await dispatcher.close()
+
+
+async def test_who_waits_for_a_model_that_is_being_loaded_is_told() -> None:
+    worker = FakeWorker(room=1, hold=True, loaded="m")
+    dispatcher = await running_dispatcher(worker)
+    first, second, third = (dispatcher.submit(job(who, model="n")) for who in "abc")
+    await soon()
+    assert [ticket.progress.place for ticket in (first, second, third)] == [None, 1, 2]
+    assert all(ticket.progress.loading for ticket in (first, second, third))
+    worker.steps(first.job.id, 1)
+    await soon()
+    assert not any(ticket.progress.loading for ticket in (first, second, third))
+    await dispatcher.close()
+
+
+async def test_a_suspect_does_not_go_before_and_is_not_passed() -> None:
+    """What is to be drawn alone waits for its turn, and with it all behind it."""
+    worker = FakeWorker(room=8, hold=True, loaded="m")
+    dispatcher = await running_dispatcher(worker)
+    running = dispatcher.submit(job("a"))
+    dispatcher.restore(job("b", model="n"))
+    suspect = dispatcher.restore(job("c"), alone=True)
+    dispatcher.submit(job("d"))
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["a"]
+    worker.release(running.job.id)
+    await running.result()
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["b"]
+    worker.release(dispatcher.running()[0].id)
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["c"]
+    worker.release(suspect.job.id)
+    await suspect.result()
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["d"]
+    await dispatcher.close()
+
+
+async def test_the_first_step_of_a_job_makes_room_for_the_next() -> None:
+    class OneAhead(FakeWorker):
+        """Takes a job on while none of those it has is still to begin."""
+
+        begun = True
+
+        def room(self, request: GenerationRequest) -> int:
+            return int(self.begun)
+
+        def draw(self, job: Job) -> EventStream:
+            self.begun = False
+            return super().draw(job)
+
+        def steps(self, job_id: JobId, step: int) -> None:
+            self.begun = True
+            super().steps(job_id, step)
+
+    worker = OneAhead(hold=True)
+    dispatcher = await running_dispatcher(worker)
+    tickets = [dispatcher.submit(job(who)) for who in "abc"]
+    for count in (1, 2, 3):
+        await soon()
+        assert len(dispatcher.running()) == count
+        worker.steps(tickets[count - 1].job.id, 1)
     await dispatcher.close()

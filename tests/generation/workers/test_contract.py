@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.model_shelf import ModelShelf
 from generation.errors import KnownError, WorkerFault, WorkerLost
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone, WorkerEvent
 from generation.job import Job
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
@@ -224,6 +226,49 @@ async def test_a_worker_that_is_lost_tells_everybody_and_takes_no_more(bench: Be
         assert isinstance(events[-1].error, WorkerLost)
     assert bench.worker.room(make_job().request) == 0
     await bench.worker.close()
+
+
+class ShelfBench(LocalBench):
+    """A LocalWorker with a shelf that has a place for one model, under test."""
+
+    def __init__(self) -> None:
+        self._gate = threading.Event()
+        loaded: set[str] = set()
+        specs = [ModelSpec(name=name, source=name) for name in ("tiny", "other")]
+
+        def build() -> ModelShelf:
+            return ModelShelf(specs, lambda spec: self._build(), memory=1, loaded=loaded)
+
+        self.worker = LocalWorker(build, images_at_once=ROOM, is_loaded=loaded.__contains__)
+
+
+@pytest.fixture(params=["fake", "local"])
+async def shelf_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    if request.param == "fake":
+        bench: Bench = FakeBench()
+        bench.worker = FakeWorker(ROOM, hold=True, loaded="tiny")
+    else:
+        bench = ShelfBench()
+    await bench.worker.start()
+    yield bench
+    bench.release()
+    await bench.worker.close()
+
+
+async def test_another_model_is_loaded_when_nothing_is_drawn(shelf_bench: Bench) -> None:
+    worker, job, other = shelf_bench.worker, make_job(), make_job(model="other")
+    assert worker.room(other.request) == 1
+    stream = worker.draw(job)
+    assert worker.room(make_job().request) == 1
+    assert worker.room(other.request) == 0
+    shelf_bench.release()
+    assert isinstance((await follow(stream))[-1], JobDone)
+    assert worker.room(other.request) == 1
+    events = await follow(worker.draw(other))
+    assert isinstance(events[0], ModelLoading)
+    assert isinstance(events[-1], JobDone)
+    assert worker.room(make_job().request) == 1, "and back again"
+    assert isinstance((await follow(worker.draw(make_job())))[-1], JobDone)
 
 
 async def test_progress_that_nobody_read_keeps_its_preview() -> None:
