@@ -1,0 +1,84 @@
+"""Stopping, and what is done again and again, without a bot around them."""
+
+import asyncio
+import os
+import signal
+from uuid import uuid4
+
+import pytest
+
+from bot.app import StopSignals, drained, every
+from bot.services.errors import StorageFault
+from generation.catalog import ModelSpec
+from generation.dispatcher import Dispatcher
+from generation.errors import ShuttingDown
+from generation.job import Job
+from generation.journal import MemoryJournal
+from generation.workers.fake import FakeWorker
+
+
+@pytest.fixture
+async def dispatcher():
+    dispatcher = Dispatcher([FakeWorker(hold=True)], MemoryJournal())
+    await dispatcher.start()
+    await dispatcher.ready()
+    yield dispatcher
+    await dispatcher.close()
+
+
+@pytest.fixture
+def new_job():
+    """Makes jobs of nobody in particular."""
+    spec = ModelSpec(name="tiny", source="builtin", native_size=64)
+    return lambda: Job(id=uuid4(), request=spec.request(prompt="a cat"), requester="1")
+
+
+@pytest.fixture
+async def signals():
+    loop = asyncio.get_running_loop()
+    yield StopSignals(loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+
+
+async def test_the_first_signal_asks_the_second_hurries(signals):
+    assert not signals.asked.is_set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(5):
+        await signals.asked.wait()
+    assert not signals.hurried.is_set()
+    os.kill(os.getpid(), signal.SIGINT)
+    async with asyncio.timeout(5):
+        await signals.hurried.wait()
+
+
+async def test_a_drain_takes_nothing_new_and_a_second_signal_ends_it(signals, dispatcher, new_job):
+    dispatcher.submit(new_job())
+    draining = asyncio.create_task(drained(dispatcher, signals, grace=3600))
+    signals.receive()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    with pytest.raises(ShuttingDown):
+        dispatcher.check_room()
+    assert not draining.done()
+    signals.receive()
+    async with asyncio.timeout(5):
+        await draining
+
+
+async def test_what_is_done_again_and_again_outlives_a_full_disk():
+    waits, runs = [], []
+
+    async def work():
+        runs.append(len(runs))
+        if len(runs) == 1:
+            raise StorageFault(detail="disk full")
+        if len(runs) == 3:
+            raise asyncio.CancelledError
+
+    async def wait(seconds):
+        waits.append(seconds)
+
+    with pytest.raises(asyncio.CancelledError):
+        await every(60, work, wait=wait)
+    assert (runs, waits) == ([0, 1, 2], [60, 60])
