@@ -2,16 +2,20 @@
 
 import asyncio
 import os
+import re
 import signal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from bot import app
 from bot.app import StopSignals, drained, every
 from bot.services.errors import StorageFault
+from bot.settings import read_settings
 from generation.catalog import ModelSpec
 from generation.dispatcher import Dispatcher
-from generation.errors import ShuttingDown
+from generation.errors import ShuttingDown, WorkerLost
 from generation.job import Job
 from generation.journal import MemoryJournal
 from generation.workers.fake import FakeWorker
@@ -82,3 +86,21 @@ async def test_what_is_done_again_and_again_outlives_a_full_disk():
     with pytest.raises(asyncio.CancelledError):
         await every(60, work, wait=wait)
     assert (runs, waits) == ([0, 1, 2], [60, 60])
+
+
+async def test_a_lost_worker_has_an_exit_code_of_its_own(tmp_path, monkeypatch):
+    async def lost(*_):
+        raise WorkerLost(detail="the kernel hangs")
+
+    monkeypatch.setattr(app, "_run", lost)
+    settings = read_settings(data_dir=tmp_path, _env_file=None)
+    assert await app.run(settings) == app.EXIT_WORKER_LOST == 75
+
+
+def test_every_test_that_the_readme_names_is_there():
+    root = Path(__file__).parent.parent.parent
+    table = (root / "README.md").read_text("utf-8").partition("## What happens when things break")[2]
+    tests = "\n".join(path.read_text("utf-8") for path in (root / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", table.partition("\n## ")[0])
+    assert len(named) > 25
+    assert [name for name in named if f"def {name}(" not in tests] == []
