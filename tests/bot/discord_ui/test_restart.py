@@ -236,6 +236,7 @@ async def test_what_discord_did_not_take_for_a_while_is_posted_without_a_restart
     world.env.inject_error("PATCH", "*", status=503, times=7)
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert not answer.response.attachments
+    await world.env.advance_time(30)
     await world.try_again()
     assert not answer.response.attachments, "too early: its first delivery might still be under way"
     await world.env.advance_time(180)
