@@ -10,10 +10,11 @@ from typing import Any
 import discord
 
 from bot.discord_ui.earlier_places import EarlierPlace
-from bot.discord_ui.errors import UNSENT, TooBusy, is_passing
+from bot.discord_ui.errors import UNSENT, is_passing
 from bot.discord_ui.job_post import JobPost, Wait
 from bot.discord_ui.pacing import EditPacer
 from bot.discord_ui.places import Place
+from bot.services.errors import TooBusy
 from bot.services.images import ImageService, JobRecord, Recovery, Resumed
 from bot.storage.records import Clock
 from generation.errors import ShuttingDown
@@ -22,7 +23,7 @@ from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
 
-ANSWER_DEADLINE = 2.0  #: seconds a service may take; Discord gives up after 3
+ANSWER_DEADLINE = 1.5  #: seconds a service may take; Discord gives up after 3
 RESULTS_AT_ONCE = 20  #: a thousand last words at once would only be told to wait
 CLOSE_DEADLINE = 10.0  #: seconds for the last words when the process stops
 TRIED_AGAIN_AFTER = timedelta(minutes=2)  #: longer than the first delivery of anything can take
