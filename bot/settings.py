@@ -53,6 +53,14 @@ class Settings(BaseSettings):
     reproducible: bool = Field(
         False, description="1: a picture is bit-equal alone and in a crowd; slower when few are drawn."
     )
+    drain_seconds: float = Field(30, ge=0, le=3600, description="When told to stop: seconds for what is being drawn.")
+    ping_after_seconds: float = Field(
+        120, ge=0, description="Ping whoever waited longer than this for a picture; 0: never."
+    )
+    retention_days: float | None = Field(None, gt=0, description="Remove pictures older than this; default: never.")
+    retention_gb: float | None = Field(
+        None, gt=0, description="Remove the oldest pictures when all of them take more than this; default: never."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )

@@ -1,6 +1,8 @@
 """ImageBot: the connection to Discord, with everything that listens on it."""
 
+import asyncio
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,15 @@ from bot.discord_ui.job_post import Wait
 from bot.discord_ui.pacing import EditPacer
 from bot.services.admin import AdminService
 from bot.services.images import ImageService, Recovery
+from bot.services.results import Results
 from bot.storage.records import Clock
 from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
+
+ANSWERED_WITHIN = 3.0  #: seconds; Discord waits no longer for a first answer
+#: What discord.py calls the tasks that answer commands, buttons and forms.
+_ANSWERS = ("CommandTree-invoker", "discord-ui-view-dispatch", "discord-ui-dynamic-item", "discord-ui-modal-dispatch")
 
 
 class ImageBot(commands.Bot):
@@ -34,12 +41,14 @@ class ImageBot(commands.Bot):
         self,
         *,
         images: ImageService,
+        results: Results,
         admin: AdminService,
         clock: Clock,
         command_hash_file: Path,
         recovery: Recovery | None = None,
         pacer: EditPacer | None = None,
         wait: Wait = JobTicket.wait,
+        ping_after: timedelta | None = None,
     ) -> None:
         # Nobody speaks here; that the voice libraries are missing is no news.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -54,8 +63,9 @@ class ImageBot(commands.Bot):
             max_messages=None,  # nothing here looks at messages
         )
         self.images = images
+        self.results = results
         self.admin = admin
-        self.deliveries = Deliveries(self, images, clock, pacer=pacer, wait=wait)
+        self.deliveries = Deliveries(self, images, clock, pacer=pacer, wait=wait, ping_after=ping_after)
         self._command_hash_file = command_hash_file
         self._recovery = recovery
 
@@ -64,9 +74,9 @@ class ImageBot(commands.Bot):
         self.add_dynamic_items(buttons.JobButton)
         for cog in (
             Imagine(self.images, self.deliveries),
-            Jobs(self.images),
+            Jobs(self.images, self.results),
             Models(self.images),
-            Admin(self.admin),
+            Admin(self.admin, self.deliveries),
         ):
             await self.add_cog(cog)
         try:
@@ -78,6 +88,12 @@ class ImageBot(commands.Bot):
             log.warning("the slash commands could not be sent to Discord: %r", error)
         if self._recovery is not None:
             await self.deliveries.recover(self._recovery)
+
+    async def close(self) -> None:
+        """Let whoever is being answered have their answer, then disconnect. May be called twice."""
+        if answering := [task for task in asyncio.all_tasks() if task.get_name().startswith(_ANSWERS)]:
+            await asyncio.wait(answering, timeout=ANSWERED_WITHIN)
+        await super().close()
 
     async def on_ready(self) -> None:
         """Connected; may happen again after a lost connection."""

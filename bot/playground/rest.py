@@ -14,6 +14,7 @@ from aiohttp import web
 from simcord.backend.errors import BackendError, SetupError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
+from .nonces import Nonces
 from .world import World
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class RestApi:
         self._world = world
         self._gateway_url = gateway_url
         self._interceptors = interceptors
+        self._nonces = Nonces()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         call = await _parse(request)
@@ -83,6 +85,8 @@ class RestApi:
         return {"url": self._gateway_url, "shards": 1, "session_start_limit": limits}
 
     def _dispatch(self, call: RestCall) -> web.Response:
+        if (message := self._nonces.earlier(call.method, call.path, call.json)) is not None:
+            return json_response(message)
         try:
             result = dispatch(
                 self._world.backend,
@@ -104,6 +108,7 @@ class RestApi:
             return json_response({"code": 50035, "message": f"Invalid Form Body: {error}"}, 400)
         finally:
             self._world.touch()
+        self._nonces.remember(call.method, call.path, call.json, result)
         wordless = call.path.endswith("/callback") and call.params.get("with_response", "").lower() not in ("true", "1")
         if result is None or wordless:
             return web.Response(status=204)
