@@ -5,6 +5,7 @@ made small with premultiplied alpha: without that, the colour of fully transpare
 a dark fringe.
 """
 
+import hashlib
 import io
 import json
 import re
@@ -141,8 +142,9 @@ class Collection:
 
 
 def collect(folder: Path, size: int, *, workers: int = 2) -> Collection:
-    """All pictures of all packages at that size, from the cache in `folder` if they were drawn before."""
-    cache, index = folder / f"artwork-{size}.npz", folder / f"artwork-{size}.json"
+    """All pictures of all packages at that size, from the cache in `folder` if these packages were drawn before."""
+    pins = hashlib.sha256("".join(package.integrity for package in PACKAGES).encode()).hexdigest()[:8]
+    cache, index = (folder / f"artwork-{size}-{pins}.{kind}" for kind in ("npz", "json"))
     if index.is_file():
         rows = json.loads(index.read_text("utf-8"))
         with np.load(cache) as file:

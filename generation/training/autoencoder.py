@@ -53,7 +53,9 @@ class VaeRun(Learner):
         self.pictures = torch.from_numpy(pictures)  #: n, size, size, 4
         self.weights = weights
         self.decoder_only = decoder_only
-        self.teacher: Any = None if teacher is None else teacher.to(settings.device).eval().requires_grad_(False)
+        self.teacher: Any = teacher
+        if self.teacher is not None:
+            self.teacher.to(settings.device).eval().requires_grad_(False)
         halves = (self.vae.post_quant_conv, self.vae.decoder) if decoder_only else (self.vae,)
         super().__init__(settings, crew, parameters_of(*halves))
 

@@ -79,6 +79,7 @@ def model_card(
     claimed = ", ".join(concept.name for concept in CONCEPTS)
     pairs = ", ".join(f"{colour} {label}" for label, colour in sorted(HELD_OUT_PAIRS))
     sources = "\n".join(f"| {p.upstream} | {p.name} {p.version} | {p.licence} | {p.role} |" for p in PACKAGES)
+    held_out = ", ".join(p.upstream.partition(" (")[0] for p in PACKAGES if p.role is Role.HELD_OUT)
     seeds = (
         f"{settings.steps} steps of DPM++ 2M, guidance {settings.guidance:g}, float32; seeds count up from "
         f"{settings.first_seed}; {settings.concept_seeds} pictures a concept, {settings.pair_seeds} a never seen pair"
@@ -105,10 +106,10 @@ The grid shows, as they come out, seeds 0 to {len(GRID_PROMPTS) - 1}: {"; ".join
 
 {seeds}.
 
-The judge is a colour-blind classifier, trained on real pictures only, and never on the held-out styles (Twemoji,
-OpenMoji). The ceiling is its score on real pictures of such a style. It knows the style that the model draws in, so
-the model's pictures can be easier for it than its ceiling; the rows "the judge never saw it" are of a second judge
-without that advantage.
+The judge is a colour-blind classifier, trained on real pictures only, and never on the held-out styles
+({held_out}). The ceiling is its score on real pictures of such a style. It knows the style
+that the model draws in, so the model's pictures can be easier for it than its ceiling; the rows "the judge never saw
+it" are of a second judge without that advantage.
 
 {_table(measurements)}
 

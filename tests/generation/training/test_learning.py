@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import (
+    AutoencoderKL,
     AutoPipelineForImage2Image,
     AutoPipelineForInpainting,
     StableDiffusionPipeline,
@@ -139,6 +140,26 @@ def test_the_vae_learns_and_its_latents_are_whitened(collection: Collection, tmp
     latents = run.vae.encode(pictures).latent_dist.mean
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(4), atol=0.02)
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(4), atol=0.02)
+
+
+def test_a_vae_learns_another_ones_latents(collection: Collection, tmp_path: Path):
+    def learnt(*, teacher: AutoencoderKL | None) -> float:
+        """How far apart the latents are in the end."""
+        torch.manual_seed(2)
+        settings = LearnerSettings(budget=Budget(steps=60), batch=16, peak_rate=4e-3)
+        weights = torch.ones(len(collection.pictures))
+        run = VaeRun(settings, Crew(), make_vae(TOY), collection.pictures, weights, teacher=teacher)
+        train(run, tmp_path / str(teacher is not None))
+        pictures = compose(torch.from_numpy(collection.pictures[:64]), torch.ones(())) * 2 - 1
+        with torch.no_grad():
+            mine, wanted = (vae.encode(pictures).latent_dist.mean for vae in (run.vae, predecessor))
+        return float((mine - wanted).square().mean() / wanted.var())
+
+    torch.manual_seed(1)
+    predecessor: Any = make_vae(TOY)
+    before = [parameter.clone() for parameter in predecessor.parameters()]
+    assert learnt(teacher=predecessor) < 0.5 * learnt(teacher=None)
+    assert same(before, list(predecessor.parameters()))
 
 
 def test_psnr_and_edges():
