@@ -100,8 +100,8 @@ class PlaygroundServer:
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[self._only_from_here])
-        api = RestApi(self.world, self.gateway_url, self.interceptors)
-        app.router.add_route("*", rest.PREFIX + "/{path:.*}", api.answer)
+        self.api = RestApi(self.world, self.gateway_url, self.interceptors)
+        app.router.add_route("*", rest.PREFIX + "/{path:.*}", self.api.answer)
         app.router.add_get("/gw", self.gateway.answer)
         app.router.add_get("/attachments/{path:.*}", self.world.attachments.answer)
         ControlApi(self._members, self.state).add_routes(app.router)

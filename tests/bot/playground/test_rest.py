@@ -122,6 +122,24 @@ async def test_an_interceptor_may_answer_in_discords_place(
     assert seen == ["GET /users/@me"] * 2
 
 
+async def test_a_message_sent_again_with_its_nonce_is_the_same_one(
+    http: aiohttp.ClientSession, server: PlaygroundServer
+) -> None:
+    url = f"{server.api_base}/channels/{server.world.channel('pictures').id}/messages"
+    ids = []
+    for body in (
+        {"content": "one", "nonce": "a", "enforce_nonce": True},
+        {"content": "one", "nonce": "a", "enforce_nonce": True},
+        {"content": "two", "nonce": "b", "enforce_nonce": True},
+        {"content": "three", "nonce": "a"},
+    ):
+        async with http.post(url, json=body, headers=HEADERS) as response:
+            ids.append((await response.json())["id"])
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+    assert [post.content for post in server.messages()] == ["one", "two", "three"]
+
+
 async def test_the_default_port_gives_way_and_a_chosen_one_does_not() -> None:
     async with PlaygroundServer(port=0) as first:
         with pytest.raises(OSError, match="in use"):
