@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
@@ -16,16 +16,21 @@ from bot.discord_ui.connection import CannotConnect, point_at, stay_connected
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
+from bot.services.restart import Restart
+from bot.services.results import Results
+from bot.services.retention import Retention
 from bot.settings import Settings
 from bot.storage.backup import backup
 from bot.storage.database import Database
+from bot.storage.errors import StorageFault
 from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import inspect, repair
 from bot.storage.journal import StoredJournal
+from bot.storage.patience import Pause, patiently
 from generation.catalog import ModelCatalog
 from generation.diffusion.sources import inspect_model
 from generation.dispatcher import Dispatcher
-from generation.errors import KnownError
+from generation.errors import KnownError, WorkerLost
 from generation.workers.local import LocalWorker
 
 log = logging.getLogger(__name__)
@@ -35,24 +40,48 @@ IMAGES = "images"  #: the pictures' folder under DATA_DIR
 #: Exit codes, beside 0 for a clean stop.
 EXIT_CANNOT_RUN = 1  #: a mistake that a restart will not mend: settings, token, model, a second bot on the same data
 EXIT_UNEXPECTED = 70  #: a fault of ours; the log has the trace, a restart may help
+EXIT_WORKER_LOST = 75  #: the device hangs or is gone; start the process again, and every job goes on
+
+RETENTION_INTERVAL = 3600.0  #: seconds
+TRY_AGAIN_INTERVAL = 300.0  #: seconds; for pictures that could not be posted because Discord or the disk was in trouble
 
 
 async def run(settings: Settings) -> int:
     """Run the bot until SIGTERM or Ctrl-C; the process' exit code."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = StopSignals(asyncio.get_running_loop())
     try:
         async with AsyncExitStack() as parts:
             lock_folder(settings.data_dir.expanduser(), parts)
             return await _run(settings, parts, stop)
+    except WorkerLost as error:
+        log.error("%s Start me again: all jobs go on. %s", error.user_text, error.detail)
+        return EXIT_WORKER_LOST
     except KnownError as error:
         log.error("%s %s", error.user_text, error.detail)
         return EXIT_CANNOT_RUN
     except Exception:
         log.exception("the bot stopped unexpectedly")
         return EXIT_UNEXPECTED
+
+
+class StopSignals:
+    """SIGTERM and Ctrl-C. The first asks to stop in good order, the second to wait for nobody, a third just ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.asked = asyncio.Event()
+        self.hurried = asyncio.Event()
+        self._loop = loop
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.receive)
+
+    def receive(self) -> None:
+        """One more signal."""
+        if not self.asked.is_set():
+            self.asked.set()
+            return
+        self.hurried.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.remove_signal_handler(number)
 
 
 class DataInUse(KnownError):
@@ -72,48 +101,87 @@ def lock_folder(folder: Path, parts: AsyncExitStack) -> None:
         raise DataInUse(f"DATA_DIR={folder} cannot be used.", detail=str(error)) from error
 
 
-async def _run(settings: Settings, parts: AsyncExitStack, stop: asyncio.Event) -> int:
+async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> int:
     token = settings.discord_token.get_secret_value().strip() if settings.discord_token else ""
     if not token:
         raise CannotConnect("DISCORD_TOKEN is not set. `python -m bot playground` needs none.")
     data = settings.data_dir.expanduser()
     config = str(settings.model_config_dir) if settings.model_config_dir else None
-    spec = await asyncio.to_thread(inspect_model, settings.model, config)
-    catalog = ModelCatalog([spec])
+    specs = [await asyncio.to_thread(inspect_model, settings.model, config)]
+    specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
+    catalog = ModelCatalog(specs)
 
     database = Database(settings.database)
     parts.push_async_callback(database.close)
-    await database.open()
+    await patiently(database.open, doing="opening the database")
     files = ImageFiles(data / IMAGES)
 
-    worker = LocalWorker.for_model(
-        spec, device=settings.device, dtype=settings.dtype, reproducible=settings.reproducible
+    worker = LocalWorker.for_models(
+        specs,
+        device=settings.device,
+        dtype=settings.dtype,
+        reproducible=settings.reproducible,
+        memory=None if settings.model_memory is None else int(settings.model_memory * 2**30),
     )
     dispatcher = Dispatcher([worker], StoredJournal(database=database, files=files, clock=utc_now))
     images = ImageService(
         database=database, files=files, dispatcher=dispatcher, catalog=catalog, limits=Limits(), clock=utc_now
     )
     parts.push_async_callback(images.close)
-    recovery = await images.recover()
-    await images.learn_costs()
+    restart = Restart(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
+    await restart.learn_costs()
+    recovery = await patiently(restart.recover, doing="looking for unfinished jobs")
+    retention = Retention(
+        database=database,
+        files=files,
+        clock=utc_now,
+        days=settings.retention_days,
+        gigabytes=settings.retention_gb,
+    )
 
     point_at(_text(settings.discord_api_base), _text(settings.discord_gateway_url))
     bot = ImageBot(
         images=images,
-        admin=AdminService(database=database, clock=utc_now),
+        results=Results(database=database, clock=utc_now),
+        admin=AdminService(database=database, dispatcher=dispatcher, clock=utc_now),
         clock=utc_now,
         command_hash_file=data / "commands.hash",
         recovery=recovery,
+        ping_after=timedelta(seconds=settings.ping_after_seconds) if settings.ping_after_seconds else None,
     )
     parts.push_async_callback(bot.close)
-    parts.push_async_callback(bot.deliveries.close)
-    # Closed first: no new jobs, the running ones end, and their deliveries then have words to say.
+    parts.push_async_callback(lambda: bot.deliveries.close(silently=stop.hurried.is_set()))
+    # Closed first: what is not done goes back into its row, and the deliveries then have words to say.
     parts.push_async_callback(dispatcher.close)
     await dispatcher.start()
 
-    await first_of(stop.wait(), model_failure(dispatcher), stay_connected(bot, token))
+    await first_of(
+        drained(dispatcher, stop, settings.drain_seconds),
+        model_failure(dispatcher),
+        dispatcher.lost(),
+        stay_connected(bot, token),
+        every(RETENTION_INTERVAL, retention.sweep),
+        every(TRY_AGAIN_INTERVAL, bot.deliveries.try_again),
+    )
     log.info("stopping")
     return 0
+
+
+async def drained(dispatcher: Dispatcher, stop: StopSignals, grace: float) -> None:
+    """Wait to be told to stop; then still connected, refuse what is new and let what runs be finished."""
+    await stop.asked.wait()
+    log.info("told to stop; what is being drawn has %g seconds", grace)
+    await first_of(dispatcher.drain(grace), stop.hurried.wait())
+
+
+async def every(seconds: float, work: Callable[[], Awaitable[object]], *, wait: Pause = asyncio.sleep) -> NoReturn:
+    """Do this now and again and again. A disk or database in trouble is no reason to stop: next time it may be well."""
+    while True:
+        try:
+            await work()
+        except StorageFault as error:
+            log.warning("%s", error)
+        await wait(seconds)
 
 
 async def check(settings: Settings, *, mend: bool) -> int:

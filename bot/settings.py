@@ -38,12 +38,28 @@ class Settings(BaseSettings):
         alias="MODEL_CONFIG",
         description="For a .safetensors file: a folder with its configs and tokenizer; else the hub's cache is used.",
     )
+    models: str = Field(
+        "", description="Further models, as MODEL, with commas between; loaded when they are asked for."
+    )
+    model_memory: float | None = Field(
+        None,
+        gt=0,
+        description="GiB for the weights of all loaded models together; by default 60 % of what is free.",
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         "auto", description="Number format of the model: auto, float32, float16 or bfloat16."
     )
     reproducible: bool = Field(
         False, description="1: a picture is bit-equal alone and in a crowd; slower when few are drawn."
+    )
+    drain_seconds: float = Field(30, ge=0, le=3600, description="When told to stop: seconds for what is being drawn.")
+    ping_after_seconds: float = Field(
+        120, ge=0, description="Ping whoever waited longer than this for a picture; 0: never."
+    )
+    retention_days: float | None = Field(None, gt=0, description="Remove pictures older than this; default: never.")
+    retention_gb: float | None = Field(
+        None, gt=0, description="Remove the oldest pictures when all of them take more than this; default: never."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
@@ -74,6 +90,12 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("sqlite+aiosqlite://", "postgresql+")):
             raise ValueError("must start with sqlite+aiosqlite:// or postgresql+asyncpg://")
         return value
+
+    @property
+    def further_models(self) -> tuple[str, ...]:
+        """MODELS, each once, and without MODEL."""
+        named = (source.strip() for source in self.models.split(","))
+        return tuple(dict.fromkeys(source for source in named if source and source != self.model))
 
     @property
     def database(self) -> str:

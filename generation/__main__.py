@@ -39,7 +39,7 @@ def main() -> int:
 
 async def _draw(spec: ModelSpec, requests: list[GenerationRequest], options: argparse.Namespace) -> int:
     journal = MemoryJournal()
-    worker = LocalWorker.for_model(spec, device=options.device, dtype=options.dtype)
+    worker = LocalWorker.for_models([spec], device=options.device, dtype=options.dtype)
     dispatcher = Dispatcher([worker], journal, capacity=len(requests))
     await dispatcher.start()
     try:

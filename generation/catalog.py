@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from generation.errors import InvalidRequest
+from generation.errors import InvalidRequest, ModelUnavailable
 from generation.request import SEEDS, GenerationRequest, SchedulerName, clean_text
 
 MAX_ASPECT = 3.0  #: no side longer than this times the other; models draw everything twice beyond
@@ -108,9 +108,14 @@ class ModelCatalog:
     """The models on offer, the default first."""
 
     def __init__(self, specs: Sequence[ModelSpec]) -> None:
+        """Raises ModelUnavailable when two have one name: people could not tell them apart."""
         if not specs:
             raise ValueError("a catalog needs at least one model")
-        self._specs = {spec.name: spec for spec in specs}
+        self._specs: dict[str, ModelSpec] = {}
+        for spec in specs:
+            if any(spec.name.casefold() == name.casefold() for name in self._specs):
+                raise ModelUnavailable(spec.name, detail="another model has the same name: rename its folder or file")
+            self._specs[spec.name] = spec
 
     def __iter__(self) -> Iterator[ModelSpec]:
         return iter(self._specs.values())

@@ -1,25 +1,25 @@
 """The Dispatcher moves jobs: queue -> worker -> journal -> ticket, one task for each running job."""
 
 import asyncio
-import itertools
 import logging
-import math
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NoReturn
 
 from generation.errors import (
     Cancelled,
-    Interrupted,
     KnownError,
     ModelUnavailable,
+    Postponed,
     QueueFull,
     ShuttingDown,
     WorkerFault,
+    WorkerLost,
     new_reference,
 )
 from generation.estimates import Estimates
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone
+from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
 from generation.queue import FairQueue
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Takes jobs in, hands them to workers in the queue's order, and sees each one to exactly one end.
 
+    What is not done when the process stops is no end: such a job is put back in the journal, for the next run.
+
     Nothing here waits for work: `submit` and every event that frees room call `_hand_out`.
     """
 
@@ -46,6 +48,7 @@ class Dispatcher:
         estimates: Estimates | None = None,
     ) -> None:
         self.estimates = estimates or Estimates()
+        self._forecast = Forecast(self.estimates)
         self._workers = tuple(workers)
         self._ready: list[Worker] = []
         self._journal = journal
@@ -55,7 +58,10 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
-        self._added_up: tuple[tuple[Job, ...], dict[JobId, float]] | None = None
+        self._alone: set[JobId] = set()  #: live jobs that are drawn with nothing beside them
+        self._cancelled: set[JobId] = set()  #: live jobs that somebody wants stopped
+        self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
+        self._lost = asyncio.Event()
         self._closing = False
         self._closed: asyncio.Task[None] | None = None
 
@@ -84,6 +90,24 @@ class Dispatcher:
         """Put the job in line. Raises what `check_room` raises."""
         self.check_room()
         self._queue.push(job)
+        return self._ticket(job)
+
+    def restore(self, job: Job, *, alone: bool = False) -> JobTicket:
+        """Put a job of an earlier run in line again, however long the line is; called in the order of their arrival.
+
+        With `alone` it keeps its place and nothing else is drawn beside it: if it brings the process down once more, it
+        is known as the culprit. Raises ShuttingDown, or why no worker could start.
+        """
+        if self._closing:
+            raise ShuttingDown()
+        if self._dead is not None:
+            raise self._dead
+        self._queue.push(job, beyond_capacity=True)
+        if alone:
+            self._alone.add(job.id)
+        return self._ticket(job)
+
+    def _ticket(self, job: Job) -> JobTicket:
         ticket = JobTicket(job, waiting=lambda: self._in_line(job.id), seconds_left=lambda: self.seconds_left(job.id))
         self._tickets[job.id] = ticket
         self._hand_out()
@@ -91,36 +115,18 @@ class Dispatcher:
 
     def _in_line(self, job_id: JobId) -> Progress | None:
         place = self._queue.place(job_id)
-        return None if place is None else Progress(place=place, loading=not self._ready)
+        if place is None:
+            return None
+        model = self._tickets[job_id].job.request.model
+        loading = any(self._tickets[job.id].loading for job in self.running() if job.request.model == model)
+        return Progress(place=place, loading=loading or not self._ready)
 
     def seconds_left(self, job_id: JobId) -> float | None:
-        """Seconds until a live job will be done, by estimate; None while there is nothing to judge by.
-
-        Device seconds of jobs in one batch add up to the device's time. So a waiting job is done when what runs, what
-        is before it and itself are done; of the running ones each gives a job as much time as that job takes itself.
-        """
-        left = {job.id: self._left(job) for job, _ in self._running.values()}
-        if job_id in left:
-            mine = left[job_id]
-            total = sum(min(one, mine) for one in left.values())
-        else:
-            total = sum(left.values()) + self._until_done().get(job_id, math.nan)
-        return None if math.isnan(total) else total / max(1, len(self._ready))
-
-    def _left(self, job: Job) -> float:
-        """Device seconds that a running job still needs; NaN when they cannot be estimated."""
-        seconds = self.estimates.seconds(job.request)
-        return math.nan if seconds is None else seconds * (1 - self._tickets[job.id].share_done)
-
-    def _until_done(self) -> dict[JobId, float]:
-        """Device seconds of each waiting job and all before it; NaN when they cannot be estimated."""
-        waiting = self._queue.in_order()
-        # A thousand posts ask for a thousand jobs: added up once for each state of the line.
-        if self._added_up is None or self._added_up[0] is not waiting:
-            seconds = (self.estimates.seconds(job.request) for job in waiting)
-            sums = itertools.accumulate(math.nan if one is None else one for one in seconds)
-            self._added_up = waiting, {job.id: total for job, total in zip(waiting, sums, strict=True)}
-        return self._added_up[1]
+        """Seconds until a live job will be done, by estimate; None while there is nothing to judge by."""
+        running = {job: self._tickets[job.id].share_done for job in self.running()}
+        return self._forecast.seconds_left(
+            job_id, running=running, waiting=self._queue.in_order(), workers=len(self._ready)
+        )
 
     def ticket(self, job_id: JobId) -> JobTicket | None:
         """The ticket of a job that is waiting or running."""
@@ -141,22 +147,37 @@ class Dispatcher:
             await asyncio.shield(self._spawn(self._end(job, JobStatus.CANCELLED, Cancelled(), 0.0), name="cancel"))
             return True
         if (running := self._running.get(job_id)) is not None:
+            self._cancelled.add(job_id)
             await running[1].cancel(job_id)
             return True
         return False
 
+    async def lost(self) -> NoReturn:
+        """Wait for a worker to be beyond help, in the good case for ever. Raises WorkerLost."""
+        await self._lost.wait()
+        raise self._loss
+
+    async def drain(self, grace: float) -> None:
+        """Take no new jobs, hand nothing more out, and let what runs be finished, for so many seconds at most."""
+        self._closing = True
+        begun = [ticket for job_id, ticket in self._tickets.items() if self._queue.place(job_id) is None]
+        await asyncio.gather(*(ticket.wait(grace) for ticket in begun))
+
     async def close(self) -> None:
-        """Take no new jobs, end all live ones as interrupted, close the workers. May be called twice."""
+        """Take no new jobs, put all live ones back for the next run, close the workers. May be called twice."""
         if self._closed is None:
             self._closing = True
             self._closed = asyncio.create_task(self._close(), name="close dispatcher")
         await asyncio.shield(self._closed)
 
     async def _close(self) -> None:
-        waiting = self._end_waiting(JobStatus.INTERRUPTED, Interrupted())
-        await asyncio.gather(waiting, *(worker.close() for worker in self._workers))
+        await asyncio.gather(self._put_back_waiting(), *(worker.close() for worker in self._workers))
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def _put_back_waiting(self) -> None:
+        while (job := self._queue.pop()) is not None:
+            await self._put_back(job, 0.0)
 
     async def _start_workers(self, first_ready: asyncio.Future[None]) -> None:
         starts = (self._start_worker(worker, first_ready) for worker in self._workers)
@@ -165,11 +186,8 @@ class Dispatcher:
         if len(failures) == len(self._workers) and not self._closing:
             self._dead = failures[0]
             first_ready.set_exception(self._dead)
-            await self._end_waiting(JobStatus.FAILED, self._dead)
-
-    async def _end_waiting(self, status: JobStatus, error: KnownError) -> None:
-        while (job := self._queue.pop()) is not None:
-            await self._end(job, status, error, 0.0)
+            while (job := self._queue.pop()) is not None:
+                await self._end(job, JobStatus.FAILED, self._dead, 0.0)
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
         try:
@@ -185,24 +203,41 @@ class Dispatcher:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Start jobs in the queue's order as long as the next one has room somewhere.
+        """Start those whose turn it is, as long as there is room for one of them.
 
-        The next job is never skipped for one behind it that would fit: that would starve the large ones.
+        The next job is never passed by one behind it that would fit: that would starve the large ones. Only what would
+        have another model loaded lets others go before, so often as the queue says.
         """
-        while not self._closing and (job := self._queue.peek()) is not None:
+        while not self._closing and (turn := self._next_turn()) is not None:
+            job, worker = turn
+            self._queue.take(job)
             try:
-                worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
-                if worker is None:
-                    return
-                self._queue.pop()
                 events = worker.draw(job)
             except Exception as error:
-                self._queue.cancel(job.id)
-                fault = _fault(job, error)
-                self._spawn(self._end(job, JobStatus.FAILED, fault, 0.0), name=f"job {job.id}")
+                self._give_up(job, error)
                 continue
             self._running[job.id] = (job, worker)
             self._spawn(self._run(job, events), name=f"job {job.id}")
+
+    def _next_turn(self) -> tuple[Job, Worker] | None:
+        """The job to start now, and who draws it."""
+        if not self._alone.isdisjoint(self._running):
+            return None
+        for job in tuple(self._queue.may_go()):
+            if job.id in self._alone and self._running:
+                return None
+            try:
+                worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
+            except Exception as error:
+                self._queue.take(job)
+                self._give_up(job, error)
+                continue
+            if worker is not None:
+                return job, worker
+        return None
+
+    def _give_up(self, job: Job, error: Exception) -> None:
+        self._spawn(self._end(job, JobStatus.FAILED, _fault(job, error), 0.0), name=f"job {job.id}")
 
     async def _run(self, job: Job, events: EventStream) -> None:
         """See one job from its worker to its end."""
@@ -214,6 +249,8 @@ class Dispatcher:
                 outcome, device_seconds = await self._follow(job, events)
         except Exception as error:
             outcome = _fault(job, error)
+        if isinstance(outcome, WorkerLost):
+            self._lose(self._running[job.id][1], outcome)
         # The stream is closed: its room is free, and there is nothing left that a worker could cancel.
         del self._running[job.id]
         self._hand_out()
@@ -223,11 +260,16 @@ class Dispatcher:
                 return
             except Exception as error:
                 outcome = _fault(job, error)
+        if job.id in self._cancelled and isinstance(outcome, Postponed | WorkerLost):
+            outcome = Cancelled()
         match outcome:
-            case Cancelled() if self._closing:
-                await self._end(job, JobStatus.INTERRUPTED, Interrupted(), device_seconds)
+            case Postponed():
+                await self._put_back(job, device_seconds)
             case Cancelled():
                 await self._end(job, JobStatus.CANCELLED, outcome, device_seconds)
+            case WorkerLost():
+                # Not written down: the next run shall know that this job was in it, and try it alone.
+                self._leave(job, Postponed())
             case _:
                 await self._end(job, JobStatus.FAILED, outcome, device_seconds)
 
@@ -237,21 +279,27 @@ class Dispatcher:
         ticket = self._tickets[job.id]
         async for event in events:
             match event:
+                case ModelLoading():
+                    ticket.report(Progress(loading=True))
                 case StepDone():
+                    begins = ticket.share_done == 0
                     ticket.report(Progress(step=event.step, steps=event.steps, preview=event.preview))
+                    if begins:
+                        self._hand_out()  # what has begun makes room for what shall be ready to begin
                 case ImageReady():
                     images.append(event.image)
                     self._hand_out()
                 case JobDone():
                     self.estimates.learn(job.request, event.device_seconds)
-                    self._added_up = None
+                    self._forecast.forget()
                     images.sort(key=lambda image: image.index)
                     result = GenerationResult(job_id=job.id, images=tuple(images), device_seconds=event.device_seconds)
                     return result, event.device_seconds
                 case JobFailed():
                     return event.error, event.device_seconds
                 case JobCancelled():
-                    return Cancelled(), event.device_seconds
+                    stopped = Postponed() if self._closed is not None else Cancelled()
+                    return stopped, event.device_seconds
         raise RuntimeError("the worker's events ended without a last one")
 
     async def _end(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
@@ -261,8 +309,24 @@ class Dispatcher:
             log.exception("the end of job %s (%s) could not be written down", job.id, status)
         self._leave(job, error)
 
+    async def _put_back(self, job: Job, device_seconds: float) -> None:
+        try:
+            await self._journal.put_back(job, device_seconds)
+        except Exception:
+            log.exception("job %s could not be put back", job.id)
+        self._leave(job, Postponed())
+
+    def _lose(self, worker: Worker, error: WorkerLost) -> None:
+        if worker in self._ready:
+            self._ready.remove(worker)
+        if not self._lost.is_set():
+            self._loss = error
+            self._lost.set()
+
     def _leave(self, job: Job, outcome: RenderedJob | KnownError) -> None:
         """The job is over: its ticket resolves and its room goes to the next one."""
+        self._alone.discard(job.id)
+        self._cancelled.discard(job.id)
         self._tickets.pop(job.id).resolve(outcome)
         self._hand_out()
 

@@ -10,9 +10,11 @@
     │   ├── BrokenImage             the model produced NaN or infinite numbers
     │   ├── ModelUnavailable        the model cannot be loaded
     │   └── WorkerFault             unexpected; the trace is in the log under `reference`
-    └── JobStopped                  somebody or something ended the job on purpose
-        ├── Cancelled
-        └── Interrupted
+    ├── JobStopped                  somebody or something ended the job on purpose
+    │   ├── Cancelled
+    │   ├── Interrupted             it cannot go on
+    │   └── Postponed               it goes on when the process runs again
+    └── WorkerLost                  the device or its thread is beyond help; only a new process will do
 
 `bot.services.errors` grows the `Refusal` branch with what members may not do. Errors cross from worker to dispatcher
 inside events, so each one survives pickling.
@@ -153,6 +155,24 @@ class Interrupted(JobStopped):
 
     def __init__(self) -> None:
         super().__init__("I was restarted before this was done. It was not counted; please ask again.")
+
+
+class Postponed(JobStopped):
+    """The process stops before the job is done, and the next one goes on with it."""
+
+    code = "postponed"
+
+    def __init__(self) -> None:
+        super().__init__("I am restarting. This keeps its place and goes on by itself.")
+
+
+class WorkerLost(KnownError):
+    """A worker will never draw again in this process: it hangs, its thread died, or its device answers no call."""
+
+    code = "worker_lost"
+
+    def __init__(self, *, detail: str = "") -> None:
+        super().__init__("The device stopped answering.", detail=detail)
 
 
 def new_reference() -> str:

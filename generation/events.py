@@ -9,6 +9,13 @@ from generation.result import GeneratedImage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModelLoading:
+    """The job has to wait until its model is loaded; over with its first step."""
+
+    job_id: JobId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepDone:
     """Progress, newest wins: `step` of `steps` over all images of the job; the preview is a small JPEG."""
 
@@ -51,4 +58,4 @@ class JobCancelled:
     device_seconds: float
 
 
-WorkerEvent: TypeAlias = StepDone | ImageReady | JobDone | JobFailed | JobCancelled
+WorkerEvent: TypeAlias = ModelLoading | StepDone | ImageReady | JobDone | JobFailed | JobCancelled

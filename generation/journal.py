@@ -23,6 +23,13 @@ class Journal(Protocol):
         """The job ended without pictures: failed, cancelled or interrupted."""
         ...
 
+    async def put_back(self, job: Job, device_seconds: float) -> None:
+        """The process stops before the job is done: it waits again, for the next run, and nothing is held against it.
+
+        `device_seconds` is what was spent on it in vain, 0 for a job that was not begun.
+        """
+        ...
+
 
 class MemoryJournal:
     """A journal for scripts and tests: remembers results and forgets them with the process."""
@@ -45,3 +52,6 @@ class MemoryJournal:
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         self.history.append((job.id, status))
+
+    async def put_back(self, job: Job, device_seconds: float) -> None:
+        self.history.append((job.id, JobStatus.ACCEPTED))

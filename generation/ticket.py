@@ -14,7 +14,7 @@ class Progress:
     """A snapshot of a job: its place in line (1 is next) while it waits, its steps while it runs."""
 
     place: int | None = None
-    loading: bool = False  #: it waits because no worker has its model ready yet
+    loading: bool = False  #: it waits for its model, which is being loaded
     step: int = 0
     steps: int = 0
     preview: bytes | None = None  #: a small JPEG
@@ -46,6 +46,11 @@ class JobTicket:
         return replace(self._waiting() or self._latest, seconds_left=self._seconds_left())
 
     @property
+    def loading(self) -> bool:
+        """Whether a worker has the job, and first has to load its model."""
+        return self._latest.loading
+
+    @property
     def share_done(self) -> float:
         """How much of the drawing is done, from 0 to 1."""
         return self._latest.step / self._latest.steps if self._latest.steps else 0.0
@@ -67,7 +72,7 @@ class JobTicket:
     def report(self, progress: Progress) -> None:
         """Newer progress replaces the older. For the dispatcher."""
         preview = progress.preview or self._latest.preview
-        self._latest = Progress(step=progress.step, steps=progress.steps, preview=preview)
+        self._latest = replace(progress, preview=preview)
 
     def resolve(self, outcome: RenderedJob | KnownError) -> None:
         """The final outcome; the first one wins. For the dispatcher."""

@@ -6,11 +6,12 @@ import discord
 
 from bot.discord_ui import wording
 from bot.discord_ui.embeds import COLOUR, MAX_DESCRIPTION, limit_values
-from bot.services.admin import Stats
+from bot.services.admin import JobRecord, Stats
 from bot.services.limits import LimitRow, LimitScope
 
 _MOST_LIMITS = 25  #: fields an embed can hold
 _MOST_MEMBERS = 15
+_MOST_QUARANTINED = 12
 
 
 def subject(scope: LimitScope, subject_id: str | None) -> str:
@@ -38,6 +39,24 @@ def limits(rows: Sequence[LimitRow]) -> discord.Embed:
         shown.append(f"… and {more} more")
     embed.description = "\n\n".join(shown)
     embed.set_footer(text="A member's own setting goes before their roles', the most generous role before the server.")
+    return embed
+
+
+def quarantine(jobs: Sequence[JobRecord]) -> discord.Embed:
+    """The jobs that were set aside: what was asked, by whom, when."""
+    embed = discord.Embed(title="Quarantine", colour=COLOUR)
+    if not jobs:
+        embed.description = "Nothing is set aside."
+        return embed
+    lines = [
+        f"<@{job.requester}> {wording.relative(job.accepted_at)}: {wording.shown(job.request.prompt, 100)} "
+        f"({job.request.width}×{job.request.height}, {job.request.steps} steps, `{job.id}`)"
+        for job in jobs[:_MOST_QUARANTINED]
+    ]
+    if more := len(jobs) - len(lines):
+        lines.append(f"… and {more} more")
+    embed.description = "I crashed twice while drawing these:\n" + "\n".join(lines)
+    embed.set_footer(text="/admin quarantine release: lets one try once more, alone.")
     return embed
 
 

@@ -16,6 +16,25 @@ TINY = 256  #: pixels of the longer side; what is smaller looks like a stamp amo
 TINY_FACTOR = 4
 
 
+@dataclass(frozen=True, slots=True)
+class LighterForm:
+    """A way to send a picture in fewer bytes than its PNG."""
+
+    words: str  #: as it is told to whoever gets it
+    format: str  #: Pillow's name
+    quality: int
+    shrink: int = 1  #: how many times smaller each side gets
+
+
+#: What is tried, in this order, where Discord takes no files as large as the originals.
+LIGHTER_FORMS = (
+    LighterForm("as WebP", "WEBP", 80),
+    LighterForm("as JPEG", "JPEG", 70),
+    LighterForm("as JPEG at half the size", "JPEG", 70, shrink=2),
+    LighterForm("as JPEG at a quarter of the size", "JPEG", 70, shrink=4),
+)
+
+
 def shown_larger(width: int, height: int) -> int:
     """How many times larger a picture is shown than it was drawn."""
     return TINY_FACTOR if max(width, height) < TINY else 1
@@ -46,11 +65,14 @@ class Attachment:
         """Words too long for a message."""
         return cls(filename=filename, data=text.encode())
 
-    def lighter(self) -> "Attachment":
+    def lighter(self, form: "LighterForm") -> "Attachment":
         """The same picture in fewer bytes, for a server that takes no larger files. Slow: not for the event loop."""
         picture, out = Image.open(io.BytesIO(self.data)).convert("RGB"), io.BytesIO()
-        picture.save(out, "WEBP", quality=80)
-        return replace(self, filename=f"{Path(self.filename).stem}.webp", data=out.getvalue())
+        if form.shrink > 1:
+            picture = picture.reduce(form.shrink)
+        picture.save(out, form.format, quality=form.quality)
+        filename = f"{Path(self.filename).stem}.{form.format.lower()}"
+        return replace(self, filename=filename, data=out.getvalue())
 
     def to_file(self) -> discord.File:
         """The upload; a new one for each attempt, since sending consumes it."""

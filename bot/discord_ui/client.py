@@ -1,6 +1,7 @@
 """ImageBot: the connection to Discord, with everything that listens on it."""
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bot.discord_ui.job_post import Wait
 from bot.discord_ui.pacing import EditPacer
 from bot.services.admin import AdminService
 from bot.services.images import ImageService, Recovery
+from bot.services.results import Results
 from bot.storage.records import Clock
 from generation.ticket import JobTicket
 
@@ -34,12 +36,14 @@ class ImageBot(commands.Bot):
         self,
         *,
         images: ImageService,
+        results: Results,
         admin: AdminService,
         clock: Clock,
         command_hash_file: Path,
         recovery: Recovery | None = None,
         pacer: EditPacer | None = None,
         wait: Wait = JobTicket.wait,
+        ping_after: timedelta | None = None,
     ) -> None:
         # Nobody speaks here; that the voice libraries are missing is no news.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -54,8 +58,9 @@ class ImageBot(commands.Bot):
             max_messages=None,  # nothing here looks at messages
         )
         self.images = images
+        self.results = results
         self.admin = admin
-        self.deliveries = Deliveries(self, images, clock, pacer=pacer, wait=wait)
+        self.deliveries = Deliveries(self, images, clock, pacer=pacer, wait=wait, ping_after=ping_after)
         self._command_hash_file = command_hash_file
         self._recovery = recovery
 
@@ -64,9 +69,9 @@ class ImageBot(commands.Bot):
         self.add_dynamic_items(buttons.JobButton)
         for cog in (
             Imagine(self.images, self.deliveries),
-            Jobs(self.images),
+            Jobs(self.images, self.results),
             Models(self.images),
-            Admin(self.admin),
+            Admin(self.admin, self.deliveries),
         ):
             await self.add_cog(cog)
         try:

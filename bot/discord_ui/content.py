@@ -7,10 +7,11 @@ from typing import Any
 import discord
 
 from bot.discord_ui import wording
-from bot.discord_ui.attachments import Attachment, shown_larger
+from bot.discord_ui.attachments import Attachment, LighterForm, shown_larger
 from bot.discord_ui.buttons import ButtonAction, button_row
 from bot.discord_ui.embeds import COLOUR
 from bot.services.images import JobRecord, Picture
+from generation.errors import Postponed
 from generation.job import JobId
 from generation.request import GenerationRequest
 from generation.ticket import Progress
@@ -41,7 +42,8 @@ class Content:
     ) -> "Content":
         """A job that waits or is being drawn; `hint` is what else whoever asked should know."""
         if progress.loading:
-            state = f"🕓 Loading the model; **place {progress.place}** in line"
+            place = "" if progress.place is None else f"; **place {progress.place}** in line"
+            state = f"🕓 Loading the model{place}"
         elif progress.place is not None:
             state = f"🕓 In line: **place {progress.place}**"
         elif progress.step == 0:
@@ -83,22 +85,47 @@ class Content:
         )
 
     @classmethod
-    def ended(cls, job_id: JobId, request: GenerationRequest, requester: str, words: str) -> "Content":
-        """A job that ended without pictures, and why."""
+    def ended(
+        cls, job_id: JobId, request: GenerationRequest, requester: str, words: str, *, again: bool = True
+    ) -> "Content":
+        """A job that ended without pictures, and why; `again` is whether another try by anybody makes sense."""
         return cls(
             job_id=job_id,
             text=f"⏹️ For {requester}: {words}",
             embed=_embed(request),
-            buttons=_BUTTONS,
+            buttons=_BUTTONS if again else (ButtonAction.INFO, ButtonAction.DELETE),
         )
 
-    def lighter(self) -> "Content":
+    @classmethod
+    def postponed(cls, job_id: JobId, request: GenerationRequest, requester: str) -> "Content":
+        """A job that waits for the bot to come back."""
+        return cls(
+            job_id=job_id,
+            text=f"⏸️ For {requester}: {Postponed().user_text}",
+            embed=_embed(request),
+            buttons=(ButtonAction.CANCEL,),
+        )
+
+    def lighter(self, form: LighterForm) -> "Content":
         """The same with smaller files, and a word about it. Slow: not for the event loop."""
         return replace(
             self,
-            text=f"{self.text} (as WebP: the originals are too large for this server)",
-            attachments=tuple(attachment.lighter() for attachment in self.attachments),
+            text=f"{self.text} ({form.words}: the originals are too large for this server)",
+            attachments=tuple(attachment.lighter(form) for attachment in self.attachments),
         )
+
+    def without_buttons(self) -> "Content":
+        """The same for a place where its buttons make no sense."""
+        return replace(self, buttons=())
+
+    def in_direct_message(self, channel: int) -> "Content":
+        """The same for a direct message: its buttons belong to the channel, and its footer says which job it is."""
+        embed = self.embed.copy().set_footer(text=f"Job {self.job_id}")
+        return replace(self, text=f"{self.text}, whom I cannot reach in <#{channel}>", embed=embed, buttons=())
+
+    def in_parent_of(self, thread: int) -> "Content":
+        """The same for the channel above a thread that is closed."""
+        return replace(self, text=f"{self.text} (<#{thread}> is closed)")
 
     def to_send(self) -> dict[str, Any]:
         """Arguments for a new message."""

@@ -4,15 +4,17 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import discord
 
+from bot.discord_ui.earlier_places import EarlierPlace
 from bot.discord_ui.errors import UNSENT, TooBusy, is_passing
 from bot.discord_ui.job_post import JobPost, Wait
 from bot.discord_ui.pacing import EditPacer
 from bot.discord_ui.places import Place
-from bot.services.images import ImageService, JobRecord, Recovery
+from bot.services.images import ImageService, JobRecord, Recovery, Resumed
 from bot.storage.records import Clock
 from generation.errors import ShuttingDown
 from generation.job import JobId
@@ -23,12 +25,13 @@ log = logging.getLogger(__name__)
 ANSWER_DEADLINE = 2.0  #: seconds a service may take; Discord gives up after 3
 RESULTS_AT_ONCE = 20  #: a thousand last words at once would only be told to wait
 CLOSE_DEADLINE = 10.0  #: seconds for the last words when the process stops
+TRIED_AGAIN_AFTER = timedelta(minutes=2)  #: longer than the first delivery of anything can take
 
 
 @dataclass(frozen=True, slots=True)
 class _Owed:
     post: JobPost
-    ticket: JobTicket
+    ticket: JobTicket | None  #: None for what is drawn already
     task: asyncio.Task[None]
 
 
@@ -45,6 +48,7 @@ class Deliveries:
         wait: Wait = JobTicket.wait,
         answer_deadline: float = ANSWER_DEADLINE,
         close_deadline: float = CLOSE_DEADLINE,
+        ping_after: timedelta | None = None,
     ) -> None:
         self._client = client
         self._images = images
@@ -54,6 +58,7 @@ class Deliveries:
         self._wait = wait
         self._answer_deadline = answer_deadline
         self._close_deadline = close_deadline
+        self._ping_after = ping_after
         self._owed: dict[JobId, _Owed] = {}
         self._errands: set[asyncio.Task[Any]] = set()
         self._closing = False
@@ -99,28 +104,41 @@ class Deliveries:
         except BaseException:
             await asyncio.shield(self._start(self._images.abandon(job_id), name=f"abandon {job_id}"))
             raise
-        task = self.errand(post.follow(ticket), name=f"deliver {job_id}")
-        self._owed[job_id] = _Owed(post, ticket, task)
-        task.add_done_callback(lambda _: self._owed.pop(job_id, None))
+        self._owe(job_id, post, post.follow(ticket), ticket)
 
     async def recover(self, recovery: Recovery) -> None:
-        """Deliver what was drawn before a restart, tell those whose jobs it ended. Returns at once."""
+        """Follow what goes on, deliver what was drawn before the restart, tell those it ended. Returns at once."""
+        for resumed in recovery.resumed:
+            self.resume(resumed)
         for job in recovery.rendered:
-            post = self._post(Place.stored(self._client, self._clock, job))
-            self.errand(post.deliver(job), name=f"deliver {job.id}")
-        if recovery.interrupted:
-            self.errand(self._tell_interrupted(recovery.interrupted), name="tell the interrupted")
+            self._deliver(job)
+        if recovery.ended:
+            self.errand(self._tell_ended(recovery.ended), name="tell the ended")
 
-    async def close(self) -> None:
-        """Say the last words to everyone who still waits, then stop. May be called twice."""
+    def resume(self, resumed: Resumed) -> None:
+        """Follow a job that is back in line, in the message it had."""
+        post = self._post_of(resumed.job)
+        self._owe(resumed.job.id, post, post.resume(resumed.ticket), resumed.ticket)
+
+    async def try_again(self) -> None:
+        """Deliver what was drawn a while ago and could not be posted then: Discord or the disk was out of order."""
+        if self._closing or self._client.user is None:
+            return  # not logged in yet: what a restart found is still to be delivered for the first time
+        long_ago = self._clock() - TRIED_AGAIN_AFTER
+        for job in await self._images.unposted():
+            if job.id not in self._owed and (job.rendered_at or job.accepted_at) < long_ago:
+                self._deliver(job, quietly=True)
+
+    async def close(self, *, silently: bool = False) -> None:
+        """Say the last words to everyone who still waits, unless `silently`, then stop. May be called twice."""
         self._closing = True
         try:
-            async with asyncio.timeout(self._close_deadline):
-                waiting = [owed for owed in self._owed.values() if not owed.ticket.done]
-                for owed in waiting:
+            async with asyncio.timeout(0 if silently else self._close_deadline):
+                waiting = {owed.ticket: owed for owed in self._owed.values() if owed.ticket and not owed.ticket.done}
+                for owed in waiting.values():
                     owed.task.cancel()
-                await asyncio.gather(*(owed.task for owed in waiting), return_exceptions=True)
-                await asyncio.gather(*(owed.post.interrupt(owed.ticket.job) for owed in waiting))
+                await asyncio.gather(*(owed.task for owed in waiting.values()), return_exceptions=True)
+                await asyncio.gather(*(owed.post.postpone(ticket.job) for ticket, owed in waiting.items()))
                 while self._owed:
                     await asyncio.wait({owed.task for owed in self._owed.values()})
         except TimeoutError:
@@ -141,6 +159,20 @@ class Deliveries:
         task.add_done_callback(self._errands.discard)
         return task
 
+    def _deliver(self, job: JobRecord, *, quietly: bool = False) -> None:
+        post = self._post_of(job)
+        self._owe(job.id, post, post.deliver(job, quietly=quietly))
+
+    def _owe(
+        self, job_id: JobId, post: JobPost, work: Coroutine[Any, Any, None], ticket: JobTicket | None = None
+    ) -> None:
+        task = self.errand(work, name=f"deliver {job_id}")
+        self._owed[job_id] = _Owed(post, ticket, task)
+        task.add_done_callback(lambda _: self._owed.pop(job_id, None))
+
+    def _post_of(self, job: JobRecord) -> JobPost:
+        return self._post(EarlierPlace(self._client, self._clock, job))
+
     def _post(self, place: Place) -> JobPost:
         return JobPost(
             self._client,
@@ -150,13 +182,13 @@ class Deliveries:
             pacer=self._pacer,
             lines=self._lines,
             wait=self._wait,
+            ping_after=self._ping_after,
         )
 
-    async def _tell_interrupted(self, jobs: tuple[JobRecord, ...]) -> None:
+    async def _tell_ended(self, jobs: tuple[JobRecord, ...]) -> None:
         """One after the other: nobody is in a hurry, and Discord's limits are."""
         for job in jobs:
-            if job.message is not None:
-                await self._post(Place.stored(self._client, self._clock, job)).interrupt(job)
+            await self._post_of(job).tell_end(job)
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

@@ -39,6 +39,7 @@ def info(job: JobRecord) -> PrivateAnswer:
     """All parameters of a job, in the form that other tools read, to be copied."""
     request = job.request
     text = parameters_text(request, seed=request.seed)
+    removed = [image.removed_at for image in job.images if image.removed_at is not None]
     embed = discord.Embed(title="Parameters", colour=COLOUR)
     # A fence inside the prompt would end ours, and the copy would not be the prompt.
     fits = len(text) <= _MOST_PARAMETERS and "```" not in text
@@ -55,6 +56,7 @@ def info(job: JobRecord) -> PrivateAnswer:
         ("Device time", wording.seconds(job.device_seconds)),
         ("Status", job.status),
         ("Job", f"`{job.id}`"),
+        *((("File", f"no longer kept, removed {wording.relative(removed[0])}"),) if removed else ()),
         *((("Made from", f"`{job.parent}`"),) if job.parent else ()),
     ):
         embed.add_field(name=name, value=str(value))

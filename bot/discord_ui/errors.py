@@ -19,6 +19,8 @@ UNSENT = (discord.HTTPException, *DROPPED)  #: whatever a request to Discord may
 
 ALREADY_ACKNOWLEDGED = 40060
 TOO_LARGE = 40005
+UNKNOWN_MESSAGE = 10008
+THREAD_ARCHIVED = 50083
 
 
 class TooBusy(Refusal):
@@ -42,8 +44,13 @@ class StaleButton(Refusal):
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same request may well succeed in a moment: the connection or Discord itself was the trouble."""
-    return isinstance(error, DROPPED) or (isinstance(error, discord.HTTPException) and error.status >= 500)
+    """Whether the same request may well succeed in a moment: the connection or Discord itself was the trouble.
+
+    discord.py waits out a 429 by itself, several times; one that comes through all the same passes too.
+    """
+    return isinstance(error, DROPPED) or (
+        isinstance(error, discord.HTTPException) and (error.status >= 500 or error.status == 429)
+    )
 
 
 def is_too_large(error: discord.HTTPException) -> bool:

@@ -11,13 +11,15 @@ import discord
 from bot.discord_ui import errors, permissions
 from bot.discord_ui.content import Content
 from bot.discord_ui.errors import UNSENT, is_passing, is_too_large
+from bot.discord_ui.handover import Handover
 from bot.discord_ui.pacing import EditPacer
 from bot.discord_ui.places import Place
-from bot.discord_ui.retries import through_dropped_connections, written_down
-from bot.services.errors import UnknownJob
+from bot.discord_ui.retries import written_down
+from bot.services.errors import Quarantined, StorageFault, UnknownJob
 from bot.services.images import ImageService, JobRecord
+from bot.storage.patience import patiently
 from bot.storage.records import Clock
-from generation.errors import Interrupted, KnownError
+from generation.errors import Cancelled, Interrupted, KnownError, Postponed
 from generation.job import Job
 from generation.ticket import JobTicket
 
@@ -29,7 +31,6 @@ Wait: TypeAlias = Callable[[JobTicket, float], Awaitable[bool]]
 RERUN_EMOJI = "🔁"
 _ESTIMATE_TOLERANCE = 5.0  #: seconds
 _WORTH_SAYING = 3.0  #: seconds; sooner than that the picture itself is the news
-_RESULT_ATTEMPTS = 7  #: about 16 seconds of a dropped connection
 
 
 class JobPost:
@@ -45,13 +46,15 @@ class JobPost:
         pacer: EditPacer,
         lines: asyncio.Semaphore,
         wait: Wait = JobTicket.wait,
+        ping_after: timedelta | None = None,
     ) -> None:
         self._client = client
         self._place = place
         self._images = images
         self._clock = clock
         self._pacer = pacer
-        self._lines = lines  #: how many results may be on their way at once, over all posts
+        self._handover = Handover(place, pacer=pacer, lines=lines)
+        self._ping_after = ping_after  #: waits longer than this end with a ping
         self._wait = wait
         self._shown: str | None = None  #: the progress that the message shows
         self._done_at: datetime | None = None  #: when the job will be done, as the message says
@@ -62,16 +65,24 @@ class JobPost:
         await self._place.say(content)
         self._shown = content.text
 
-    async def follow(self, ticket: JobTicket) -> None:
-        """Show the job's progress, then its end."""
+    async def resume(self, ticket: JobTicket) -> None:
+        """The same for a job of an earlier run, whose message may be missing or show what was going on then."""
+        if self._place.message_id is None:
+            try:
+                await self._handover.insist(self._progress(ticket))
+            except UNSENT as error:
+                log.info("the message of job %s cannot be found or sent: %r", ticket.job.id, error)
+        await self.follow(ticket, first_look=0.0)
+
+    async def follow(self, ticket: JobTicket, *, first_look: float | None = None) -> None:
+        """Show the job's progress, for the first time after `first_look` seconds, then its end."""
         job = ticket.job
-        message, channel = str(self._place.message_id), str(self._place.channel_id)
         try:
-            await written_down(
-                lambda: self._images.answered(job.id, message, channel=channel), doing=f"the message of job {job.id}"
-            )
-            await self._show_progress(ticket)
+            await self._note_message(job)
+            await self._show_progress(ticket, first_look)
             await ticket.result()
+        except Postponed:
+            await self.postpone(job)
         except Exception as error:
             if not isinstance(error, KnownError):  # a fault of ours: nobody follows the job now, so nobody pays for it
                 await written_down(lambda: self._images.abandon(job.id), doing=f"the end of job {job.id}")
@@ -81,88 +92,97 @@ class JobPost:
         finally:
             self._pacer.leave(job.id)
 
-    async def deliver(self, job: Job | JobRecord) -> None:
-        """Post the pictures of a rendered job: files and final buttons in one edit; or say why there are none."""
+    async def deliver(self, job: Job | JobRecord, *, quietly: bool = False) -> None:
+        """Post the pictures of a rendered job: files and final buttons in one edit; or say why there are none.
+
+        What fails only for the moment leaves the row as it is and is tried again later, then `quietly`.
+        """
         try:
             record = await self._images.job(job.id)
-            pictures = await self._images.pictures(job.id)
+            pictures = await patiently(lambda: self._images.pictures(job.id), doing=f"the pictures of job {job.id}")
             content = await asyncio.to_thread(
                 Content.result, record, self._place.requester, pictures, self._images.hint_for(record.request)
             )
-            await self._hand_over(content, record)
+            await self._handover.deliver(content, int(record.requester))
         except UnknownJob:
             return  # deleted meanwhile
         except UNSENT as error:
             log.warning("the pictures of job %s cannot be posted: %r", job.id, error)
-            # Where only the connection fails the row stays 'rendered': the next start posts it.
             if isinstance(error, discord.HTTPException) and not is_passing(error):
-                await self._images.undeliverable(job.id, f"discord_{error.code or error.status}")
+                await self._keep(job, error)
+        except StorageFault as error:
+            if not quietly:
+                await self._apologize(job, error)
         except Exception as error:
             code = error.code if isinstance(error, KnownError) else "unexpected"
-            await self._images.undeliverable(job.id, code)
+            await written_down(lambda: self._images.fail(job.id, code), doing=f"the end of job {job.id}")
             await self._apologize(job, error)
         else:
-            message = str(self._place.message_id)
+            await self._posted(record)
+
+    async def _keep(self, job: Job | JobRecord, error: discord.HTTPException) -> None:
+        """No way leads to its requester: the pictures stay until they ask for them."""
+        code = f"discord_{error.code or error.status}"
+        await written_down(lambda: self._images.keep(job.id, code), doing=f"what is kept of job {job.id}")
+        if is_too_large(error):
+            words = "The pictures are too large for this server. `/result` shows them to you elsewhere."
+            await self._end(Content.ended(job.id, job.request, self._place.requester, words))
+
+    async def _note_message(self, job: Job) -> None:
+        if self._place.message_id is not None:
+            message, channel = str(self._place.message_id), str(self._place.channel_id)
             await written_down(
-                lambda: self._images.posted(job.id, message, channel=record.channel), doing=f"the post of job {job.id}"
+                lambda: self._images.answered(job.id, message, channel=channel), doing=f"the message of job {job.id}"
             )
-            await self._invite_rerun()
 
-    async def _hand_over(self, content: Content, job: JobRecord) -> None:
-        """In the job's own message; where that is gone, in a new one; where the channel is closed, by direct message.
+    async def postpone(self, job: Job | JobRecord) -> None:
+        """Say that the process stops and goes on with the job when it is back; whoever misses it sees it go on."""
+        await self._end(Content.postponed(job.id, job.request, self._place.requester))
 
-        Raises what the last way raised: then there is none left.
-        """
-        ways: list[Callable[[Content], Awaitable[object]]] = [
-            self._place.say,
-            self._place.say_anew,
-            lambda content: self._place.say_privately(content, int(job.requester)),
-        ]
-        for number, way in enumerate(ways, 1):
-            try:
-                await self._insist(content, way)
-                return
-            except discord.HTTPException as error:
-                # A fault that may pass is no reason for a second message: the next start looks after it.
-                if is_passing(error) or number == len(ways):
-                    raise
-                log.info("the pictures of job %s go another way: %r", job.id, error)
-
-    async def interrupt(self, job: Job | JobRecord) -> None:
-        """Say that the process stopped before the job was done; whoever cannot be reached is told at the next start."""
-        if await self._end(Content.ended(job.id, job.request, self._place.requester, Interrupted().user_text)):
+    async def tell_end(self, job: JobRecord) -> None:
+        """Say what a start has decided about the job; whoever cannot be reached now is told at the next one."""
+        set_aside = job.error_code == Quarantined.code
+        words = (Quarantined() if set_aside else Interrupted()).user_text
+        content = Content.ended(job.id, job.request, self._place.requester, words, again=not set_aside)
+        if await self._end(content):
             await written_down(lambda: self._images.told(job.id), doing=f"the last word on job {job.id}")
+
+    async def _posted(self, job: JobRecord) -> None:
+        """The pictures are there: the row first, so that whoever waited long is called once at most."""
+        message = str(self._place.message_id) if self._place.message_id is not None else None
+        await written_down(
+            lambda: self._images.posted(job.id, message, channel=str(self._place.channel_id)),
+            doing=f"the post of job {job.id}",
+        )
+        if self._place.is_private:
+            return
+        if self._ping_after is not None and self._clock() - job.accepted_at > self._ping_after:
+            try:
+                words = "your picture is ready." if job.request.count == 1 else "your pictures are ready."
+                await self._place.ping(job.id, int(job.requester), words)
+            except UNSENT as error:
+                log.info("nobody could be called for job %s: %r", job.id, error)
+        await self._invite_rerun()
 
     async def _apologize(self, job: Job | JobRecord, error: Exception) -> None:
         words = errors.words_for(error, doing=f"job {job.id}")
+        if isinstance(error, Cancelled) and self._images.stopped_by_moderator(job.id):
+            words = "Cancelled by a moderator. It was not counted."
         await self._end(Content.ended(job.id, job.request, self._place.requester, words))
 
     async def _end(self, content: Content) -> bool:
         """Say that there will be no pictures. False when trying again later may help; else the matter is closed."""
         try:
-            await self._insist(content)
+            await self._handover.insist(content)
         except UNSENT as error:
             log.info("nobody could be told the end of job %s: %r", content.job_id, error)
             return not is_passing(error)
         return True
 
-    async def _insist(self, content: Content, say: Callable[[Content], Awaitable[object]] | None = None) -> None:
-        """Say something that must arrive: before any progress, and again where a connection drops."""
-        say = say or self._place.say
-        async with self._lines:
-            with self._pacer.posting(str(self._place.channel_id)):
-                try:
-                    await through_dropped_connections(lambda: say(content), attempts=_RESULT_ATTEMPTS)
-                except discord.HTTPException as error:
-                    if not is_too_large(error) or not content.attachments:
-                        raise
-                    lighter = await asyncio.to_thread(content.lighter)
-                    await through_dropped_connections(lambda: say(lighter), attempts=_RESULT_ATTEMPTS)
-
-    async def _show_progress(self, ticket: JobTicket) -> None:
+    async def _show_progress(self, ticket: JobTicket, first_look: float | None) -> None:
         """Edit the message whenever there is something new and the pacer agrees, until the job is over."""
         refused = False
-        delay = self._pacer.message_interval
+        delay = self._pacer.message_interval if first_look is None else first_look
         while not await self._wait(ticket, delay):
             delay = self._pacer.message_interval
             content = self._progress(ticket)

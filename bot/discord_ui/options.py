@@ -6,11 +6,16 @@ request's own makers have the last word.
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from discord import Interaction, app_commands
 from discord.app_commands import Choice, Range
 
+from bot.discord_ui import wording
+from bot.services.errors import UnknownJob
+from bot.services.images import JobRecord
 from generation.catalog import ModelCatalog
+from generation.job import JobId
 from generation.request import MAX_COUNT, MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, SEEDS, GenerationRequest, SchedulerName
 
 Prompt: TypeAlias = Range[str, 1, MAX_PROMPT]
@@ -75,6 +80,20 @@ async def suggest_schedulers(_: Interaction[Any], typed: str) -> list[Choice[str
 def suggest_models(catalog: ModelCatalog, typed: str) -> list[Choice[str]]:
     """The models on offer."""
     return suggestions(typed, ((spec.name, spec.name) for spec in catalog))
+
+
+def described(job: JobRecord) -> str:
+    """A job in a line of suggestions."""
+    prompt = " ".join(job.request.prompt.split())
+    return f"{job.requester_name}: {wording.counted(job.request.count, 'picture')}, {prompt}"
+
+
+def job_id(typed: str) -> JobId:
+    """The job somebody chose or typed. Raises UnknownJob."""
+    try:
+        return UUID(typed.strip())
+    except ValueError:
+        raise UnknownJob() from None
 
 
 def suggestions(typed: str, offered: Iterable[tuple[str, str]]) -> list[app_commands.Choice[str]]:

@@ -4,16 +4,21 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, retry_if_exception, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random_exponential,
+)
 
 from bot.discord_ui.errors import is_passing
 from bot.services.errors import StorageFault
+from bot.storage.patience import patiently
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_WRITE_ATTEMPTS = 6  #: beside the seconds that each attempt itself waits for a busy database
 
 
 async def through_dropped_connections(request: Callable[[], Awaitable[T]], *, attempts: int) -> T:
@@ -21,7 +26,8 @@ async def through_dropped_connections(request: Callable[[], Awaitable[T]], *, at
     retrying = AsyncRetrying(
         retry=retry_if_exception(is_passing),
         stop=stop_after_attempt(attempts),
-        wait=wait_exponential(multiplier=0.25, max=8),
+        # Half of each pause is chance, so that a hundred posts that failed together do not come back together.
+        wait=wait_exponential(multiplier=0.125, max=4) + wait_random_exponential(multiplier=0.125, max=4),
         reraise=True,
     )
     async for attempt in retrying:
@@ -32,16 +38,8 @@ async def through_dropped_connections(request: Callable[[], Awaitable[T]], *, at
 
 async def written_down(write: Callable[[], Awaitable[None]], *, doing: str) -> bool:
     """Whether it could be written down in the end. What people see already is not taken back because it was not."""
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(StorageFault),
-        stop=stop_after_attempt(_WRITE_ATTEMPTS),
-        wait=wait_exponential(multiplier=0.25, max=8),
-        reraise=True,
-    )
     try:
-        async for attempt in retrying:
-            with attempt:
-                await write()
+        await patiently(write, doing=doing)
     except StorageFault:
         log.exception("%s could not be written down", doing)
         return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
@@ -15,13 +14,12 @@ from aiohttp import web
 from simcord.backend.errors import BackendError, SetupError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
+from .nonces import Nonces
 from .world import World
 
 _log = logging.getLogger(__name__)
 
 PREFIX = "/api/v10"
-_SENDS = re.compile(r"/channels/\d+/messages")
-NONCE_SECONDS = 300.0  #: how long Discord knows a nonce: "a few minutes"
 _FILE_FIELD = re.compile(r"files\[(\d+)\]")
 #: Interaction answers carry their own token in the path; everything else needs the bot's.
 _NEEDS_NO_BOT_TOKEN = re.compile(r"/(interactions|webhooks)/\d+/")
@@ -68,7 +66,7 @@ class RestApi:
         self._world = world
         self._gateway_url = gateway_url
         self._interceptors = interceptors
-        self._nonces: dict[tuple[str, str], tuple[float, str]] = {}  #: (path, nonce) -> when, message id
+        self._nonces = Nonces()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         call = await _parse(request)
@@ -87,8 +85,9 @@ class RestApi:
         return {"url": self._gateway_url, "shards": 1, "session_start_limit": limits}
 
     def dispatch(self, call: RestCall) -> web.Response:
-        """Do what was asked, past all interceptors: one that loses the answer calls this before."""
-        call = self._sent_before(call) or call
+        """Do what is asked, past all interceptors: one that is to lose the answer calls this first."""
+        if (message := self._nonces.earlier(call.method, call.path, call.json)) is not None:
+            return json_response(message)
         try:
             result = dispatch(
                 self._world.backend,
@@ -110,26 +109,11 @@ class RestApi:
             return json_response({"code": 50035, "message": f"Invalid Form Body: {error}"}, 400)
         finally:
             self._world.touch()
+        self._nonces.remember(call.method, call.path, call.json, result)
         wordless = call.path.endswith("/callback") and call.params.get("with_response", "").lower() not in ("true", "1")
         if result is None or wordless:
             return web.Response(status=204)
-        if (nonce := _enforced_nonce(call)) is not None:
-            self._nonces[call.path, nonce] = (time.monotonic(), str(result["id"]))
         return json_response(result)
-
-    def _sent_before(self, call: RestCall) -> RestCall | None:
-        """A look at the message that was sent with this nonce a moment ago, instead of sending it again."""
-        oldest = time.monotonic() - NONCE_SECONDS
-        self._nonces = {key: sent for key, sent in self._nonces.items() if sent[0] > oldest}
-        sent = self._nonces.get((call.path, _enforced_nonce(call) or ""))
-        return None if sent is None else RestCall(method="GET", path=f"{call.path}/{sent[1]}", token=call.token)
-
-
-def _enforced_nonce(call: RestCall) -> str | None:
-    """What makes sending this message a second time safe, if anything does."""
-    if call.method != "POST" or not _SENDS.fullmatch(call.path) or not isinstance(call.json, dict):
-        return None
-    return str(call.json["nonce"]) if call.json.get("enforce_nonce") and call.json.get("nonce") else None
 
 
 async def _parse(request: web.Request) -> RestCall:

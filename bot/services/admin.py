@@ -5,16 +5,29 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from bot.services.answers import Stats
-from bot.services.errors import NotAllowed
+from bot.services.answers import Resumed, Stats
+from bot.services.errors import NotAllowed, UnknownJob
 from bot.services.limits import LIMIT_NAMES, LimitRow, LimitScope, LimitValues, check_ranges
 from bot.services.members import Member
-from bot.storage import servers, usage
+from bot.services.restart import resume
+from bot.storage import jobs, servers, unfinished, usage
 from bot.storage.database import Database, Transaction
-from bot.storage.records import AuditRecord, BlockRecord, Change, Clock, DayStats, MemberStats
+from bot.storage.records import AuditRecord, BlockRecord, Change, Clock, DayStats, JobRecord, MemberStats
+from generation.dispatcher import Dispatcher
 from generation.errors import InvalidRequest
+from generation.job import JobId
 
-__all__ = ["AdminService", "AuditRecord", "DayStats", "LimitRow", "LimitScope", "LimitValues", "MemberStats", "Stats"]
+__all__ = [
+    "AdminService",
+    "AuditRecord",
+    "DayStats",
+    "JobRecord",
+    "LimitRow",
+    "LimitScope",
+    "LimitValues",
+    "MemberStats",
+    "Stats",
+]
 
 MAX_STATS_DAYS = 90
 MAX_STATS_MEMBERS = 25
@@ -26,8 +39,9 @@ _Values: TypeAlias = dict[str, Any]
 class AdminService:
     """A server's settings, in the hands of those who may manage it. Every method raises NotAllowed for anybody else."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, dispatcher: Dispatcher, clock: Clock) -> None:
         self._database = database
+        self._dispatcher = dispatcher
         self._clock = clock
 
     async def limits(self, admin: Member) -> tuple[LimitRow, ...]:
@@ -88,7 +102,10 @@ class AdminService:
         now = self._clock()
         block = BlockRecord(server=server, member=member_id, reason=reason or None, by=admin.id, at=now)
         async with self._database.writing() as transaction:
-            before = _as_values(await servers.block_of(transaction, server, member_id))
+            earlier = await servers.block_of(transaction, server, member_id)
+            before = _as_values(earlier)
+            if earlier is not None and not block.reason:  # blocked again without a word: the old one still holds
+                block = replace(block, reason=earlier.reason)
             await servers.ensure(transaction, server, now)
             await servers.put_block(transaction, block)
             await self._note(
@@ -107,6 +124,34 @@ class AdminService:
                 transaction, admin, server, "unblock", LimitScope.MEMBER, member_id, _as_values(block), _as_values(None)
             )
         return True
+
+    async def quarantined(self, admin: Member) -> tuple[JobRecord, ...]:
+        """The jobs of this server that ran in two crashes and were set aside, the oldest first."""
+        server = _server_of(admin)
+        async with self._database.reading() as transaction:
+            return await unfinished.quarantined(transaction, server)
+
+    async def release(self, admin: Member, job_id: JobId) -> Resumed:
+        """Let a job that was set aside try again, alone. Raises UnknownJob, and what the dispatcher refuses with."""
+        server = _server_of(admin)
+        self._dispatcher.check_room()
+        async with self._database.writing() as transaction:
+            record = await jobs.get(transaction, job_id)
+            if record is None or record.server != server or not await unfinished.release(transaction, job_id):
+                raise UnknownJob
+            record = await jobs.get(transaction, job_id) or record
+            await servers.ensure(transaction, server, self._clock())
+            await self._note(
+                transaction,
+                admin,
+                server,
+                "quarantine.release",
+                LimitScope.MEMBER,
+                record.requester,
+                {"job": None},
+                {"job": str(job_id)},
+            )
+        return Resumed(job=record, ticket=resume(self._dispatcher, record))
 
     async def audit(self, admin: Member, most: int = 100) -> tuple[AuditRecord, ...]:
         """What the admins of this server did, the newest first."""

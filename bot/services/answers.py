@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.services.limits import EffectiveLimits
 from bot.storage.records import DayStats, JobRecord, MemberStats
 from generation.job import JobId
+from generation.ticket import JobTicket
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,11 +57,20 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recovery:
-    """What a restart found: jobs whose requester has to be told, jobs whose pictures have to be delivered."""
+class Resumed:
+    """A job of an earlier run that is back in line."""
 
-    interrupted: tuple[JobRecord, ...]  #: with the interaction's token, which their rows have forgotten
-    rendered: tuple[JobRecord, ...]
+    job: JobRecord
+    ticket: JobTicket
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recovery:
+    """What a restart found: jobs that go on, jobs whose pictures have to be delivered, jobs that it ended."""
+
+    resumed: tuple[Resumed, ...] = ()
+    rendered: tuple[JobRecord, ...] = ()
+    ended: tuple[JobRecord, ...] = ()  #: interrupted or set aside, and their requester does not know it yet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

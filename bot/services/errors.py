@@ -8,7 +8,11 @@ KnownError
 │   ├── NotAllowed              not theirs, or a permission is missing
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
 │   ├── AlreadyOver             too late to cancel
+│   ├── NoResult                no job of theirs has pictures
+│   ├── PictureGone             the file was removed to make room
 │   └── NothingToCancel         no job of theirs waits or runs
+├── JobStopped
+│   └── Quarantined             the process died twice while it was drawn
 └── StorageFault                (bot.storage.errors)
 """
 
@@ -16,9 +20,21 @@ import math
 from datetime import datetime
 
 from bot.storage.errors import StorageFault
-from generation.errors import Refusal
+from bot.storage.unfinished import QUARANTINED
+from generation.errors import JobStopped, Refusal
 
-__all__ = ["AlreadyOver", "Blocked", "LimitReached", "NotAllowed", "NothingToCancel", "StorageFault", "UnknownJob"]
+__all__ = [
+    "AlreadyOver",
+    "Blocked",
+    "LimitReached",
+    "NoResult",
+    "NotAllowed",
+    "NothingToCancel",
+    "PictureGone",
+    "Quarantined",
+    "StorageFault",
+    "UnknownJob",
+]
 
 
 class LimitReached(Refusal):
@@ -77,3 +93,35 @@ class NothingToCancel(Refusal):
 
     def __init__(self) -> None:
         super().__init__("You have no job waiting or running.")
+
+
+class NoResult(Refusal):
+    """They asked for pictures of theirs, and there are none."""
+
+    code = "no_result"
+
+    def __init__(self) -> None:
+        super().__init__("There are no finished pictures of yours there. `/imagine` draws some.")
+
+
+class PictureGone(Refusal):
+    """The picture was kept for as long as this bot keeps them; its parameters are still known."""
+
+    code = "picture_gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The file of this picture is no longer kept here. Its message may still show it, and **Rerun** draws anew."
+        )
+
+
+class Quarantined(JobStopped):
+    """The process died twice while this job was drawn, so it is not tried a third time by itself."""
+
+    code = QUARANTINED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "I crashed twice while drawing this, so I have set it aside. It was not counted. "
+            "An admin of the server can let it try once more."
+        )

@@ -3,36 +3,42 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from bot.services.answers import Picture, QueuedJob, QueueView, Recovery, Usage, picture_filename
-from bot.services.errors import AlreadyOver, NotAllowed, StorageFault, UnknownJob
+from bot.services.answers import Picture, QueuedJob, QueueView, Recovery, Resumed, Usage, picture_filename
+from bot.services.errors import AlreadyOver, NotAllowed, PictureGone, StorageFault, UnknownJob
 from bot.services.limits import Limits, next_day
 from bot.services.members import Member, Whereabouts
 from bot.services.reservations import Reservations
-from bot.storage import jobs
-from bot.storage import usage as use
+from bot.storage import jobs, unfinished
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.records import Clock, ImageRecord, JobRecord
 from generation.catalog import ModelCatalog, random_seed
 from generation.dispatcher import Dispatcher
-from generation.errors import Interrupted, Refusal
+from generation.errors import Refusal
 from generation.job import Job, JobId, JobStatus
 from generation.request import GenerationRequest
 from generation.ticket import JobTicket, Progress
 
-__all__ = ["ImageRecord", "ImageService", "JobRecord", "Picture", "QueueView", "QueuedJob", "Recovery", "Usage"]
+__all__ = [
+    "ImageRecord",
+    "ImageService",
+    "JobRecord",
+    "Picture",
+    "QueueView",
+    "QueuedJob",
+    "Recovery",
+    "Resumed",
+    "Usage",
+]
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-LEARNS_FROM = 500  #: jobs
 STOPS_WITHIN = 10.0  #: seconds a worker may take to notice that a job was cancelled
-TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was interrupted
 
 
 class ImageService:
@@ -57,6 +63,7 @@ class ImageService:
         self._clock = clock
         self._new_seed = new_seed
         self._writes: set[asyncio.Task[Any]] = set()
+        self._by_moderator: set[JobId] = set()  #: cancelled jobs whose requester is to be told by whom
 
     async def close(self) -> None:
         """Wait for what is still being written for those who did not wait. May be called twice."""
@@ -104,15 +111,25 @@ class ImageService:
 
     async def cancel(self, job_id: JobId, member: Member) -> None:
         """Stop a waiting or running job. Raises NotAllowed, UnknownJob, AlreadyOver."""
-        self._check_theirs(await self.job(job_id), member)
+        record = await self.job(job_id)
+        self._check_theirs(record, member)
+        if record.requester != member.id:
+            self._by_moderator.add(job_id)
         if await self._dispatcher.cancel(job_id):
             return
+        self._by_moderator.discard(job_id)
         # Nobody draws it, and yet its row may say so: its end could not be written down.
         async with self._database.writing() as transaction:
             if not await jobs.finish(
                 transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="cancelled", among=jobs.LIVE
             ):
                 raise AlreadyOver
+
+    def stopped_by_moderator(self, job_id: JobId) -> bool:
+        """Whether somebody else than its requester cancelled the job. Says so once, to whoever tells them."""
+        by_moderator = job_id in self._by_moderator
+        self._by_moderator.discard(job_id)
+        return by_moderator
 
     async def abandon(self, job_id: JobId) -> None:
         """The answer could not be given: stop the job, whoever asked for it, and count nothing."""
@@ -144,8 +161,10 @@ class ImageService:
             return await jobs.shown_as(transaction, channel, message)
 
     async def pictures(self, job_id: JobId) -> tuple[Picture, ...]:
-        """A job's finished pictures, in order; none while it is not rendered. Raises UnknownJob."""
+        """A job's finished pictures, in order; none while it is not rendered. Raises UnknownJob, PictureGone."""
         record = await self.job(job_id)
+        if any(image.removed_at is not None for image in record.images):
+            raise PictureGone
         return tuple(
             [
                 Picture(
@@ -164,18 +183,28 @@ class ImageService:
         async with self._database.writing() as transaction:
             await jobs.show_as(transaction, job_id, message, channel)
 
-    async def posted(self, job_id: JobId, message: str, *, channel: str | None = None) -> None:
-        """The pictures are where they belong: the job's good end."""
+    async def posted(self, job_id: JobId, message: str | None, *, channel: str | None = None) -> None:
+        """The pictures are where they belong: the job's good end. No message: they went another way."""
         await asyncio.shield(self._write(self._posted(job_id, message, channel), name=f"posted {job_id}"))
 
-    async def undeliverable(self, job_id: JobId, code: str) -> None:
-        """The pictures are there and nobody could be given them: failed, and not counted."""
+    async def keep(self, job_id: JobId, code: str) -> None:
+        """The pictures are there and nobody could be given them: they are kept until their requester asks for them."""
+        async with self._database.writing() as transaction:
+            await unfinished.keep(transaction, job_id, code)
+
+    async def fail(self, job_id: JobId, code: str) -> None:
+        """The pictures can be given to nobody, ever: failed, and not counted."""
         await self._finish(job_id, JobStatus.FAILED, code)
 
     async def told(self, job_id: JobId) -> None:
-        """Whoever asked for an interrupted job knows it now, or can never be told."""
+        """Whoever asked for a job that a start has ended knows it now, or can never be told."""
         async with self._database.writing() as transaction:
-            await jobs.tell(transaction, job_id, self._clock())
+            await unfinished.tell(transaction, job_id, self._clock())
+
+    async def unposted(self) -> tuple[JobRecord, ...]:
+        """The jobs whose pictures are still to be delivered, those aside that nobody can be given."""
+        async with self._database.reading() as transaction:
+            return await unfinished.unposted(transaction)
 
     def hint_for(self, request: GenerationRequest) -> str | None:
         """A gentle word for whoever asks a model for what it cannot know."""
@@ -228,25 +257,6 @@ class ImageService:
         async with self._database.reading() as transaction:
             return await jobs.live_of(transaction, member.id, server)
 
-    async def recover(self) -> Recovery:
-        """What the last run left unfinished, once, before the dispatcher takes jobs: what it had not drawn is over.
-
-        Whoever could not be told of an earlier interruption is among the interrupted, for a week.
-        """
-        now = self._clock()
-        async with self._database.writing() as transaction:
-            untold = await jobs.untold(transaction, now - TELLS_WITHIN)
-            return Recovery(
-                interrupted=(*untold, *await jobs.interrupt_live(transaction, now, Interrupted.code)),
-                rendered=await jobs.rendered(transaction),
-            )
-
-    async def learn_costs(self) -> None:
-        """At start: let the dispatcher judge new jobs by what the last ones have cost."""
-        async with self._database.reading() as transaction:
-            for request, device_seconds in await use.measured(transaction, LEARNS_FROM):
-                self._dispatcher.estimates.learn(request, device_seconds)
-
     async def _record(self, job_id: JobId) -> JobRecord:
         async with self._database.reading() as transaction:
             record = await jobs.get(transaction, job_id)
@@ -281,7 +291,7 @@ class ImageService:
                 log.exception("file %s of the deleted job %s is still there", image.file, job_id)
         return record
 
-    async def _posted(self, job_id: JobId, message: str, channel: str | None) -> None:
+    async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> None:
         async with self._database.writing() as transaction:
             await jobs.post(transaction, job_id, self._clock(), message, channel)
 

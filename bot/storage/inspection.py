@@ -19,7 +19,7 @@ from bot.storage.tables import ImageRow, JobRow
 class Findings:
     """What does not fit together. A crash leaves orphans at worst; the rest is a disk's or a person's doing."""
 
-    pictures: int  #: that rows speak of, deleted ones aside
+    pictures: int  #: that rows speak of, deleted and removed ones aside
     missing: tuple[tuple[UUID, str], ...] = ()  #: job and file: the row is there, the file is not
     damaged: tuple[tuple[UUID, str], ...] = ()  #: the file is not what was written
     orphans: tuple[str, ...] = ()  #: files that no row speaks of
@@ -33,7 +33,8 @@ class Findings:
 async def inspect(database: Database, folder: Path) -> Findings:
     """Read every picture once. A running bot's newest file may look like an orphan: its row comes a moment later."""
     async with database.reading() as transaction:
-        shown = select(ImageRow.job_id, ImageRow.file, ImageRow.sha256).join(JobRow).where(JobRow.deleted_at.is_(None))
+        kept = JobRow.deleted_at.is_(None) & ImageRow.removed_at.is_(None)
+        shown = select(ImageRow.job_id, ImageRow.file, ImageRow.sha256).join(JobRow).where(kept)
         rows = {file: (job_id, sha256) for job_id, file, sha256 in await transaction.execute(shown)}
     return await asyncio.to_thread(_compare, rows, folder)
 

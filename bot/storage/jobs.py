@@ -1,7 +1,6 @@
 """Jobs and their pictures: written down, looked up, moved from one status to the next."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -46,6 +45,7 @@ async def insert(transaction: Transaction, record: JobRecord) -> None:
             status=record.status,
             accepted_at=record.accepted_at,
             starts=record.starts,
+            crashes=record.crashes,
             cost=record.cost,
             device_seconds=record.device_seconds,
         )
@@ -55,24 +55,24 @@ async def insert(transaction: Transaction, record: JobRecord) -> None:
 
 async def get(transaction: Transaction, job_id: JobId) -> JobRecord | None:
     """The job of that id, a deleted one too."""
-    return next(iter(await _records(transaction, JobRow.id == job_id)), None)
+    return next(iter(await records(transaction, JobRow.id == job_id)), None)
 
 
 async def shown_as(transaction: Transaction, channel: str, message: str) -> JobRecord | None:
     """The job that a message shows; None for a deleted one."""
     shown = (JobRow.channel == channel) & (JobRow.message == message) & JobRow.deleted_at.is_(None)
-    return next(reversed(await _records(transaction, shown)), None)
+    return next(reversed(await records(transaction, shown)), None)
 
 
 async def live(transaction: Transaction) -> tuple[JobRecord, ...]:
     """What waits or runs, everywhere: never more than the queue holds and the device draws."""
-    return await _records(transaction, JobRow.status.in_(LIVE))
+    return await records(transaction, JobRow.status.in_(LIVE))
 
 
 async def live_of(transaction: Transaction, requester: str, server: str | None) -> tuple[JobRecord, ...]:
     """What a member has waiting or running anywhere, and what anybody has on this server, if one is given."""
     theirs = JobRow.requester == requester
-    return await _records(
+    return await records(
         transaction, JobRow.status.in_(LIVE) & (theirs if server is None else theirs | (JobRow.server == server))
     )
 
@@ -81,11 +81,6 @@ async def live_servers(transaction: Transaction) -> dict[JobId, str | None]:
     """Where each waiting or running job was asked for; None for a direct message."""
     rows = await transaction.execute(select(JobRow.id, JobRow.server).where(JobRow.status.in_(LIVE)))
     return {job_id: server for job_id, server in rows}  # noqa: C416 - Row is a tuple only at run time
-
-
-async def rendered(transaction: Transaction) -> tuple[JobRecord, ...]:
-    """The jobs whose pictures somebody is still owed."""
-    return await _records(transaction, JobRow.status == JobStatus.RENDERED)
 
 
 async def show_as(transaction: Transaction, job_id: JobId, message: str, channel: str | None) -> None:
@@ -98,7 +93,7 @@ async def show_as(transaction: Transaction, job_id: JobId, message: str, channel
 
 async def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
     """A worker has it. A second start, after a crash, counts up and keeps the first one's time."""
-    return await _move(
+    return await move(
         transaction,
         job_id,
         LIVE,
@@ -112,7 +107,7 @@ async def render(
     transaction: Transaction, job_id: JobId, at: datetime, device_seconds: float, images: Iterable[ImageRecord]
 ) -> bool:
     """The pictures are on disk. False, and nothing written, when the job is over already."""
-    if not await _move(transaction, job_id, LIVE, JobStatus.RENDERED, rendered_at=at, device_seconds=device_seconds):
+    if not await move(transaction, job_id, LIVE, JobStatus.RENDERED, rendered_at=at, device_seconds=device_seconds):
         return False
     transaction.add_all(
         ImageRow(
@@ -146,34 +141,14 @@ async def finish(
     values: dict[str, Any] = {"ended_at": at, "error_code": error_code}
     if device_seconds is not None:
         values["device_seconds"] = device_seconds
-    return await _move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
+    return await move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
 
 
-async def post(transaction: Transaction, job_id: JobId, at: datetime, message: str, channel: str | None) -> bool:
-    """The good end: a message has the pictures. False when the job is not, or no longer, waiting for one."""
-    await show_as(transaction, job_id, message, channel)
+async def post(transaction: Transaction, job_id: JobId, at: datetime, message: str | None, channel: str | None) -> bool:
+    """The good end: somebody has the pictures. False when the job is not, or no longer, waiting for that."""
+    if message is not None:
+        await show_as(transaction, job_id, message, channel)
     return await finish(transaction, job_id, JobStatus.POSTED, at, among={JobStatus.RENDERED})
-
-
-async def interrupt_live(transaction: Transaction, at: datetime, error_code: str) -> tuple[JobRecord, ...]:
-    """End all that waits or runs; returned with the interaction's token, so that somebody can still be told."""
-    interrupted = await live(transaction)
-    for record in interrupted:
-        await finish(transaction, record.id, JobStatus.INTERRUPTED, at, error_code=error_code)
-    return tuple(
-        replace(record, status=JobStatus.INTERRUPTED, ended_at=at, error_code=error_code) for record in interrupted
-    )
-
-
-async def untold(transaction: Transaction, since: datetime) -> tuple[JobRecord, ...]:
-    """The jobs interrupted since then whose message does not say so yet."""
-    open_ = (JobRow.status == JobStatus.INTERRUPTED) & JobRow.told_at.is_(None) & (JobRow.ended_at >= since)
-    return await _records(transaction, open_ & JobRow.message.is_not(None) & JobRow.deleted_at.is_(None))
-
-
-async def tell(transaction: Transaction, job_id: JobId, at: datetime) -> None:
-    """Note that the requester was told of the job's bad end."""
-    await transaction.execute(update(JobRow).where(JobRow.id == job_id).values(told_at=at))
 
 
 async def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
@@ -184,7 +159,7 @@ async def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
     return _changed(changed)
 
 
-async def _move(
+async def move(
     transaction: Transaction, job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any
 ) -> bool:
     """The one place where a status changes: only from one of `among`, so that no two ends can both win."""
@@ -198,7 +173,7 @@ def _changed(result: object) -> bool:
     return cast("CursorResult[Any]", result).rowcount > 0  # what an UPDATE always returns
 
 
-async def _records(transaction: Transaction, where: ColumnElement[bool]) -> tuple[JobRecord, ...]:
+async def records(transaction: Transaction, where: ColumnElement[bool]) -> tuple[JobRecord, ...]:
     """The jobs that match, oldest first."""
     rows = await transaction.scalars(
         select(JobRow)
@@ -232,6 +207,7 @@ def _record(row: JobRow) -> JobRecord:
         ended_at=row.ended_at,
         deleted_at=row.deleted_at,
         starts=row.starts,
+        crashes=row.crashes,
         cost=row.cost,
         device_seconds=row.device_seconds,
         images=tuple(_image(image) for image in row.images),
@@ -264,4 +240,5 @@ def _image(row: ImageRow) -> ImageRecord:
         file=row.file,
         sha256=row.sha256,
         size=row.size,
+        removed_at=row.removed_at,
     )

@@ -25,6 +25,7 @@ class ImageRecord:
     file: str
     sha256: str
     size: int  #: bytes
+    removed_at: datetime | None = None  #: its file was removed then, to make room
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,9 +52,15 @@ class JobRecord:
     rendered_at: datetime | None = None
     ended_at: datetime | None = None  #: posted, failed, cancelled or interrupted
     starts: int = 0
+    crashes: int = 0  #: how often the process died while it ran
     device_seconds: float = 0.0
     deleted_at: datetime | None = None
     images: tuple[ImageRecord, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its pictures could not be delivered and wait for its requester to ask for them."""
+        return self.status is JobStatus.RENDERED and self.error_code is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -120,6 +120,7 @@ class JobRow(Table):
     told_at: Mapped[datetime | None]  #: when the message of an interrupted job began to say so
     deleted_at: Mapped[datetime | None]
     starts: Mapped[int]
+    crashes: Mapped[int] = mapped_column(server_default="0")  #: how often the process died while it ran
     cost: Mapped[float]
     device_seconds: Mapped[float]
 
@@ -141,6 +142,7 @@ class ImageRow(Table):
     file: Mapped[str] = mapped_column(String(255))
     sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]
+    removed_at: Mapped[datetime | None]  #: when its file was removed, to make room
 
 
 class ServerRow(Table):

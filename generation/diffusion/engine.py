@@ -96,6 +96,10 @@ class DiffusionEngine:
         events, self._events = self._events, []
         return events
 
+    def idle(self) -> bool:
+        """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
+        return self.model.idle()
+
     # leaving
 
     def _drop_cancelled(self) -> None:

@@ -5,10 +5,20 @@ import logging
 import torch
 from torch import Tensor
 
-from generation.errors import BrokenImage, DoesNotFit, KnownError, WorkerFault, new_reference
+from generation.errors import BrokenImage, DoesNotFit, KnownError, WorkerFault, WorkerLost, new_reference
 from generation.job import Job
 
 log = logging.getLogger(__name__)
+
+#: Errors of CUDA that are one call's own. After any other "the process must be terminated and relaunched", as the CUDA
+#: Runtime API says of illegal addresses, failed launches, device-side asserts and memory faults (cudaError).
+_ONE_CALLS_OWN = (
+    "invalid argument",
+    "invalid configuration argument",
+    "invalid device function",
+    "no kernel image",
+    "captur",  # while a CUDA graph is recorded
+)
 
 
 def told(error: Exception, job: Job) -> KnownError:
@@ -20,6 +30,9 @@ def told(error: Exception, job: Job) -> KnownError:
     if is_out_of_memory(error):
         log.warning("job %s failed: %s", job.id, repr(error))  # the text: a log that kept the error kept its tensors
         return DoesNotFit(job.request.width, job.request.height, detail=repr(error))
+    if is_device_lost(error):
+        log.error("job %s met a device that is lost", job.id, exc_info=error)
+        return WorkerLost(detail=repr(error))
     fault = WorkerFault(new_reference(), detail=repr(error))
     log.error("job %s failed, reference %s", job.id, fault.reference, exc_info=error)
     return fault
@@ -31,6 +44,18 @@ def is_out_of_memory(error: Exception) -> bool:
         return True
     words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")  # MPS, the CPU, cuBLAS and cuDNN
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def is_device_lost(error: Exception) -> bool:
+    """Whether the device will answer no further call of this process.
+
+    In doubt it will not: a restart too many costs a minute, a dead device that is kept fails every job it is given.
+    """
+    if is_out_of_memory(error) or not isinstance(error, RuntimeError):
+        return False
+    if not isinstance(error, torch.AcceleratorError) and "CUDA error:" not in str(error):
+        return False
+    return not any(words in str(error) for words in _ONE_CALLS_OWN)
 
 
 def require_finite(values: Tensor, what: str) -> None:

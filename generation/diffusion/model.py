@@ -173,6 +173,10 @@ class LoadedModel:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def idle(self) -> bool:
+        """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
+        return False
+
     def synchronize(self) -> None:
         """Wait for the device, so that a clock read now tells the truth."""
         if self.device.type == "cuda":

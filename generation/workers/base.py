@@ -23,7 +23,8 @@ class Worker(Protocol):
 
         The reservation is made before this returns, so this is a plain function that returns a stream and no async
         generator. Progress is newest-wins, other events are never dropped, and the last one is a JobDone, JobFailed
-        or JobCancelled. Closing the stream early cancels the job.
+        or JobCancelled. Closing the stream early cancels the job. A JobFailed with WorkerLost says more: the worker is
+        beyond help, every other job it has ends like this, and it has no room ever again.
         """
         ...
 
@@ -32,5 +33,8 @@ class Worker(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stop drawing and give the device back; what was running is cancelled. May be called twice."""
+        """Stop drawing and give the device back; what was running is cancelled. May be called twice.
+
+        Returns even when the worker hangs.
+        """
         ...

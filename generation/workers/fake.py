@@ -4,8 +4,8 @@ import io
 
 from PIL import Image
 
-from generation.errors import KnownError, WorkerFault, new_reference
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone
+from generation.errors import KnownError, WorkerFault, WorkerLost, new_reference
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone
 from generation.job import Job, JobId
 from generation.metadata import png_of
 from generation.request import GenerationRequest
@@ -16,10 +16,14 @@ from generation.workers.stream import EventStream
 class FakeWorker:
     """Paints plain squares, coloured by seed.
 
-    With `hold` a job stays running until `release` is called; `steps` says how far it got meanwhile.
+    With `hold` a job stays running until `release` is called; `steps` says how far it got meanwhile. `lose` plays a
+    device that hangs or dies.
     """
 
-    def __init__(self, room: int = 8, *, hold: bool = False, device_seconds_per_image: float = 0.5) -> None:
+    def __init__(
+        self, room: int = 8, *, hold: bool = False, device_seconds_per_image: float = 0.5, loaded: str | None = None
+    ) -> None:
+        """With `loaded` there is a place for one model at a time, to begin with that one."""
         self.drawn: list[Job] = []
         self._room = room
         self._hold = hold
@@ -27,18 +31,24 @@ class FakeWorker:
         self._live: dict[JobId, tuple[Job, EventStream]] = {}
         self._errors: list[Exception] = []
         self._closed = False
+        self._loaded = loaded
 
     async def start(self) -> None:
         """Nothing to load."""
 
     def room(self, request: GenerationRequest) -> int:
         reserved = sum(job.request.count for job, _ in self._live.values())
+        if self._loaded not in (None, request.model) and self._live:
+            return 0
         return 0 if self._closed else max(0, min(request.count, self._room - reserved))
 
     def draw(self, job: Job) -> EventStream:
         stream = EventStream(on_close=lambda: self._live.pop(job.id, None) and None)
         self._live[job.id] = (job, stream)
         self.drawn.append(job)
+        if self._loaded not in (None, job.request.model):
+            self._loaded = job.request.model
+            stream.put(ModelLoading(job_id=job.id))
         if not self._hold:
             self._paint(job, stream)
         return stream
@@ -67,6 +77,12 @@ class FakeWorker:
     def fail_next(self, error: Exception) -> None:
         """The next job that would finish fails with this error instead."""
         self._errors.append(error)
+
+    def lose(self) -> None:
+        """From now on it is beyond help, as after a hung kernel or a dead thread."""
+        self._closed = True
+        for job, stream in tuple(self._live.values()):
+            stream.put(JobFailed(job_id=job.id, error=WorkerLost(detail="lost on purpose"), device_seconds=0.0))
 
     def _paint(self, job: Job, stream: EventStream) -> None:
         if self._errors:

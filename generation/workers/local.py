@@ -4,79 +4,94 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from generation.catalog import ModelSpec
-from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, new_reference
-from generation.events import ImageReady, WorkerEvent
+from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
+from generation.events import ImageReady, JobCancelled, JobFailed, StepDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
 from generation.workers.stream import EventStream
+from generation.workers.watchdog import Watchdog
+from generation.workers.workload import IMAGES_AT_ONCE, PATIENCE, LiveJob, Workload
 
 log = logging.getLogger(__name__)
 
 LOADING_GRACE = 3.0  #: seconds to wait, when closing, for a model that is being loaded
-OPEN_KEYS = 2  #: picture sizes drawn side by side; more would only thin the batches out
+CLOSING_GRACE = 30.0  #: seconds to wait, when closing, for the tick that runs
+UPKEEP_PAUSE = 0.25  #: seconds between two pieces of upkeep while there is nothing to draw
 
 
 class Engine(Protocol):
-    """What the thread drives; `generation.diffusion.engine.DiffusionEngine` is one."""
+    """What the thread drives; a DiffusionEngine is one, for one model, and a ModelShelf, for several."""
 
     @property
     def busy(self) -> bool: ...
     def admit(self, job: Job, *, cancelled: Callable[[], bool]) -> None: ...
     def step(self) -> list[WorkerEvent]: ...
     def abort(self, error: KnownError) -> list[WorkerEvent]: ...
-
-
-@dataclass(slots=True)
-class _Live:
-    """A job between `draw` and the end of its stream."""
-
-    job: Job
-    stream: EventStream
-    images_owed: int
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.job.request.width, self.job.request.height
+    def idle(self) -> bool: ...
 
 
 class LocalWorker:
     """Draws with an engine that is built, called and dropped in one thread.
 
     Jobs go to the thread through a queue, events come back by `call_soon_threadsafe`: the one bridge between the two.
+    A thread that dies or hangs, or a device that answers no call any more, loses the worker for good: what it drew ends
+    with WorkerLost, as does what it is given afterwards.
     """
 
-    def __init__(self, build: Callable[[], Engine], *, images_at_once: int = 4, name: str = "worker") -> None:
-        """`build` makes the engine, inside the thread. `images_at_once` bounds what runs of one picture size."""
+    def __init__(
+        self,
+        build: Callable[[], Engine],
+        *,
+        images_at_once: int = IMAGES_AT_ONCE,
+        patience: float = PATIENCE,
+        is_loaded: Callable[[str], bool] = lambda model: True,
+        clock: Callable[[], float] = time.perf_counter,
+        name: str = "worker",
+    ) -> None:
+        """`build` makes the engine, inside the thread. `images_at_once` bounds what runs of one model and picture size.
+
+        A busy thread that gives no sign of life for `patience` seconds hangs; what is known to take long gets more.
+        `is_loaded` says whether the engine has a model ready; it is asked from the event loop.
+        """
         self._build = build
-        self._images_at_once = images_at_once
-        self._live: dict[JobId, _Live] = {}
-        self._inbox: queue.SimpleQueue[_Live | None] = queue.SimpleQueue()
+        self._work = Workload(images_at_once=images_at_once, patience=patience, is_loaded=is_loaded)
+        self._clock = clock
+        self._watchdog = Watchdog(self._work.budget, self._hangs, clock=clock)
+        self._inbox: queue.SimpleQueue[LiveJob | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Future[None] | None = None
         self._open = False  #: started and not closing
         self._closing = False
+        self._lost: WorkerLost | None = None
 
     @classmethod
-    def for_model(
-        cls, spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", reproducible: bool = False
+    def for_models(
+        cls,
+        specs: Sequence[ModelSpec],
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        reproducible: bool = False,
+        memory: int | None = None,
     ) -> "LocalWorker":
-        """A worker that draws with this model; `reproducible` as DiffusionEngine says."""
+        """A worker that draws with these models; the first is loaded at start. The rest as `open_shelf` says."""
+        loaded: set[str] = set()
 
         def build() -> Engine:
             # Imported here, in the thread: the bot is online while torch loads.
-            from generation.diffusion.engine import DiffusionEngine
-            from generation.diffusion.loading import load_model
+            from generation.diffusion.model_shelf import open_shelf
 
-            return DiffusionEngine(load_model(spec, device=device, dtype=dtype), reproducible=reproducible)
+            return open_shelf(
+                specs, device=device, dtype=dtype, reproducible=reproducible, memory=memory, loaded=loaded
+            )
 
-        return cls(build, name=f"worker {spec.name}")
+        return cls(build, is_loaded=loaded.__contains__, name=f"worker {specs[0].name}")
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -85,40 +100,40 @@ class LocalWorker:
         await asyncio.shield(self._started)
 
     def room(self, request: GenerationRequest) -> int:
-        if not self._open:
-            return 0
-        size = (request.width, request.height)
-        open_sizes = {live.size for live in self._live.values()}
-        if size not in open_sizes and len(open_sizes) >= OPEN_KEYS:
-            return 0
-        owed = sum(live.images_owed for live in self._live.values() if live.size == size)
-        return max(0, min(request.count, self._images_at_once - owed))
+        return self._work.room(request) if self._open else 0
 
     def draw(self, job: Job) -> EventStream:
-        live = _Live(job, EventStream(on_close=lambda: self._forget(job.id)), job.request.count)
-        self._live[job.id] = live
-        self._inbox.put(live)
+        live = LiveJob(job, EventStream(on_close=lambda: self._forget(job.id)), job.request.count)
+        self._work.jobs[job.id] = live
+        if self._lost is None:
+            self._inbox.put(live)
+            self._watchdog.watch()
+        else:
+            self._lose(self._lost)
         return live.stream
 
     async def cancel(self, job_id: JobId) -> None:
-        if (live := self._live.get(job_id)) is not None:
+        if (live := self._work.jobs.get(job_id)) is not None:
             live.cancelled.set()
 
     async def close(self) -> None:
         self._open, self._closing = False, True
-        for live in self._live.values():
+        for live in self._work.jobs.values():
             live.cancelled.set()
         self._inbox.put(None)
-        if self._thread.is_alive():
-            # A thread that still loads cannot be told to stop; it is a daemon and ends with the process.
-            loading = self._started is not None and not self._started.done()
-            await asyncio.to_thread(self._thread.join, LOADING_GRACE if loading else None)
+        if self._thread.is_alive() and self._lost is None:
+            # A thread that loads or hangs cannot be told to stop; it is a daemon and ends with the process.
+            loading = self._work.loading or (self._started is not None and not self._started.done())
+            await asyncio.to_thread(self._thread.join, LOADING_GRACE if loading else CLOSING_GRACE)
             self._not_started(ShuttingDown())
             # What the thread said last is still on its way through the loop.
             await asyncio.sleep(0)
+        self._watchdog.rest()
+        for job_id, live in self._work.jobs.items():
+            live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
 
     def _forget(self, job_id: JobId) -> None:
-        live = self._live.pop(job_id, None)
+        live = self._work.jobs.pop(job_id, None)
         if live is not None:
             live.cancelled.set()
 
@@ -134,34 +149,64 @@ class LocalWorker:
             self._call(self._not_started, known)
             return
         self._call(self._has_started)
+        try:
+            self._drive(engine)
+        except BaseException as error:
+            log.exception("the worker's thread died")
+            self._call(self._lose, WorkerLost(detail=f"its thread died of {error!r}"))
+
+    def _drive(self, engine: Engine) -> None:
         closing = False
         while engine.busy or not closing:
-            closing = self._take_in(engine, wait=not engine.busy) or closing
+            closing = self._take_in(engine) or closing
             if engine.busy:
                 self._tick(engine)
 
-    def _take_in(self, engine: Engine, *, wait: bool) -> bool:
+    def _take_in(self, engine: Engine) -> bool:
         """Admit what has arrived; with nothing to do, sleep until something does. Says whether to close."""
         while True:
             try:
-                live = self._inbox.get(block=wait)
+                live = self._inbox.get(block=False) if engine.busy else self._wait_for_work(engine)
             except queue.Empty:
                 return False
             if live is None:
                 return True
-            engine.admit(live.job, cancelled=live.cancelled.is_set)
-            wait = False
+            try:
+                engine.admit(live.job, cancelled=live.cancelled.is_set)
+            except Exception as error:
+                failed = JobFailed(job_id=live.job.id, error=_fault(error), device_seconds=0.0)
+                self._call(self._pass_on, [failed], 0.0)
+            self._watchdog.beat()
+
+    def _wait_for_work(self, engine: Engine) -> LiveJob | None:
+        """What arrives next; while there is upkeep, a piece of it every now and then."""
+        upkeep = True
+        while upkeep:
+            try:
+                return self._inbox.get(timeout=UPKEEP_PAUSE)
+            except queue.Empty:
+                upkeep = self._keep_up(engine)
+        return self._inbox.get()
+
+    def _keep_up(self, engine: Engine) -> bool:
+        """One piece of upkeep; whether there may be more. Without it pictures are drawn as well, if more slowly."""
+        try:
+            return engine.idle()
+        except Exception as error:
+            if isinstance(_fault(error), WorkerLost):
+                raise
+            return False
 
     def _tick(self, engine: Engine) -> None:
+        started = self._clock()
         try:
             events = engine.step()
-        except Exception:
-            # A fault of the engine itself: nobody waits for ever, and the thread lives on.
-            reference = new_reference()
-            log.exception("the engine failed, reference %s", reference)
-            events = engine.abort(WorkerFault(reference))
+        except Exception as error:
+            # A fault of the engine itself: nobody waits for ever, and the thread lives on if the device does.
+            events = engine.abort(_fault(error))
+        self._watchdog.beat()
         if events:
-            self._call(self._pass_on, events)
+            self._call(self._pass_on, events, self._clock() - started)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Run in the event loop; a loop that is gone waits for nothing."""
@@ -183,11 +228,49 @@ class LocalWorker:
         if self._started is not None and not self._started.done():
             self._started.set_exception(error)
 
-    def _pass_on(self, events: list[WorkerEvent]) -> None:
+    def _pass_on(self, events: list[WorkerEvent], seconds: float) -> None:
+        """What a tick of so many seconds has brought."""
+        if any(isinstance(event, StepDone) for event in events):
+            self._work.learn(seconds)
+            self._watchdog.watch()  # what may take how long is known better now
         for event in events:
-            live = self._live.get(event.job_id)
+            live = self._work.jobs.get(event.job_id)
             if live is None:
                 continue
+            live.begun = live.begun or isinstance(event, StepDone)
             if isinstance(event, ImageReady):
                 live.images_owed -= 1
             live.stream.put(event)
+        for event in events:
+            if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
+                self._lose(event.error)
+
+    def _hangs(self, seconds: float) -> None:
+        self._lose(WorkerLost(detail=f"its thread was busy and gave no sign of life for {seconds:.0f} s"))
+
+    def _lose(self, error: WorkerLost) -> None:
+        """Nothing more can be drawn: say so to everybody who waits.
+
+        A thread that died with nothing to draw still seems to have room: whoever is given it next is told.
+        """
+        if self._lost is None:
+            log.error("the worker is lost: %s", error.detail)
+        self._lost = error
+        self._watchdog.rest()
+        for job_id, live in self._work.jobs.items():
+            self._open = False
+            live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
+
+
+def _fault(error: Exception) -> KnownError:
+    """What the engine's own fault is, in words. Called in the thread, where torch is loaded already."""
+    from generation.diffusion.failures import is_device_lost
+
+    if isinstance(error, WorkerLost):
+        return error
+    if is_device_lost(error):
+        log.error("the device is lost", exc_info=error)
+        return WorkerLost(detail=repr(error))
+    reference = new_reference()
+    log.error("the engine failed, reference %s", reference, exc_info=error)
+    return WorkerFault(reference)

@@ -22,7 +22,7 @@ async def measure_loop_lag(*, seconds: float = SECONDS) -> list[Figure]:
     """The loop's lag, idle and while the engine draws with a full batch."""
     spec = inspect_model(BUILTIN)
     idle = await _lags(seconds / 6)
-    dispatcher = Dispatcher([LocalWorker.for_model(spec, device="cpu")], MemoryJournal())
+    dispatcher = Dispatcher([LocalWorker.for_models([spec], device="cpu")], MemoryJournal())
     await dispatcher.start()
     await dispatcher.ready()
     feeding = asyncio.create_task(_keep_busy(dispatcher, spec))

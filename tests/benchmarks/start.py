@@ -17,7 +17,7 @@ from generation.workers.local import LocalWorker
 
 async def main():
     spec = inspect_model("builtin")
-    dispatcher = Dispatcher([LocalWorker.for_model(spec, device="cpu")], MemoryJournal())
+    dispatcher = Dispatcher([LocalWorker.for_models([spec], device="cpu")], MemoryJournal())
     await dispatcher.start()
     job = Job(id=uuid.uuid4(), request=spec.request(prompt="a red heart", seed=1), requester="a")
     await dispatcher.submit(job).result()

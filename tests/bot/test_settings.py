@@ -79,3 +79,18 @@ def test_the_example_lists_every_setting_with_its_default(monkeypatch: pytest.Mo
     assert sorted(listed) == sorted(variable_of(field) for field in Settings.model_fields)
     Path(".env").write_text(example)
     assert read_settings() == Settings(_env_file=None)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("models", "further"), [("", ()), ("a/b", ("a/b",)), (" a/b , folder,,a/b , builtin", ("a/b", "folder"))]
+)
+def test_further_models_are_named_once(monkeypatch: pytest.MonkeyPatch, models: str, further: tuple[str, ...]) -> None:
+    monkeypatch.setenv("MODELS", models)
+    assert read_settings().further_models == further
+
+
+@pytest.mark.parametrize("memory", ["0", "-1", "much"])
+def test_memory_for_models_is_some(monkeypatch: pytest.MonkeyPatch, memory: str) -> None:
+    monkeypatch.setenv("MODEL_MEMORY", memory)
+    with pytest.raises(BadSettings, match="MODEL_MEMORY"):
+        read_settings()

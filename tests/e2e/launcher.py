@@ -43,7 +43,7 @@ class Play:
         """Put everything in its place. `data` remembers that the process was killed already."""
         if self.seconds is not None:
             worker = functools.partial(TimedWorker, self.seconds, self.room)
-            LocalWorker.for_model = lambda *_, **__: worker()  # type: ignore[assignment, method-assign]
+            LocalWorker.for_models = lambda *_, **__: worker()  # type: ignore[assignment, method-assign]
         if self.capacity is not None:
             Dispatcher.__init__ = functools.partialmethod(  # type: ignore[assignment, method-assign]
                 Dispatcher.__init__, capacity=self.capacity

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generation.catalog import ModelCatalog, ModelSpec
-from generation.errors import InvalidRequest
+from generation.errors import InvalidRequest, ModelUnavailable
 from generation.request import SchedulerName
 
 SD = ModelSpec(name="Dreamlike", source="somebody/dreamlike", native_size=512, min_size=256, max_size=1024)
@@ -79,3 +79,8 @@ def test_a_gentle_hint_where_no_word_is_known(prompt: str) -> None:
 
 def test_models_that_know_the_world_give_no_hints() -> None:
     assert SD.hint_for("the Mona Lisa") is None
+
+
+def test_two_models_of_one_name_cannot_be_told_apart() -> None:
+    with pytest.raises(ModelUnavailable, match="same name"):
+        ModelCatalog([SD, ModelSpec(name="dreamlike", source="somewhere/else")])

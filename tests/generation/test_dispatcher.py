@@ -10,15 +10,17 @@ from generation.dispatcher import Dispatcher
 from generation.errors import (
     BrokenImage,
     Cancelled,
-    Interrupted,
     KnownError,
     ModelUnavailable,
+    Postponed,
     QueueFull,
     ShuttingDown,
     WorkerFault,
+    WorkerLost,
 )
-from generation.job import Job, JobStatus
+from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal, MemoryJournal
+from generation.queue import PASSING
 from generation.request import GenerationRequest, SchedulerName
 from generation.result import GenerationResult, RenderedJob
 from generation.ticket import JobTicket
@@ -140,17 +142,175 @@ async def test_the_queue_is_bounded() -> None:
     await dispatcher.close()
 
 
-async def test_close_interrupts_everyone_and_may_come_twice() -> None:
+async def test_close_puts_everyone_back_and_may_come_twice() -> None:
     journal = MemoryJournal()
     dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), journal)
     tickets = [dispatcher.submit(job()) for _ in range(3)]
     await soon()
     await asyncio.gather(dispatcher.close(), dispatcher.close())
     for ticket in tickets:
-        assert isinstance(await error_of(ticket), Interrupted)
-        assert (ticket.job.id, JobStatus.INTERRUPTED) in journal.history
+        assert isinstance(await error_of(ticket), Postponed)
+        assert journal.history.count((ticket.job.id, JobStatus.ACCEPTED)) == 1
+    assert {status for _, status in journal.history} == {JobStatus.STARTED, JobStatus.ACCEPTED}, "nobody's end"
     with pytest.raises(ShuttingDown):
         dispatcher.submit(job())
+    with pytest.raises(ShuttingDown):
+        dispatcher.restore(job())
+
+
+class SlowToStop(FakeWorker):
+    """Notices that a job was cancelled only when it is closed, as if in the middle of a long step."""
+
+    async def cancel(self, job_id: JobId) -> None:
+        if self._closed:
+            await super().cancel(job_id)
+
+
+async def test_what_was_cancelled_is_not_put_back() -> None:
+    journal = MemoryJournal()
+    dispatcher = await running_dispatcher(SlowToStop(hold=True), journal)
+    unwanted, wanted = dispatcher.submit(job()), dispatcher.submit(job())
+    await soon()
+    assert await dispatcher.cancel(unwanted.job.id)
+    await dispatcher.close()
+    assert isinstance(await error_of(unwanted), Cancelled)
+    assert isinstance(await error_of(wanted), Postponed)
+    assert journal.history[-2:] == [(unwanted.job.id, JobStatus.CANCELLED), (wanted.job.id, JobStatus.ACCEPTED)]
+
+
+class NoWayBack(MemoryJournal):
+    async def put_back(self, job: Job, device_seconds: float) -> None:
+        raise OSError("database is locked")
+
+
+async def test_closing_goes_on_when_a_job_cannot_be_put_back(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), NoWayBack())
+    tickets = [dispatcher.submit(job()) for _ in range(2)]
+    await soon()
+    await dispatcher.close()
+    for ticket in tickets:
+        assert isinstance(await error_of(ticket), Postponed)
+    assert caplog.text.count("could not be put back") == 2
+
+
+async def test_drain_lets_what_runs_finish() -> None:
+    worker, journal = FakeWorker(room=1, hold=True), MemoryJournal()
+    dispatcher = await running_dispatcher(worker, journal)
+    running, waiting = dispatcher.submit(job()), dispatcher.submit(job())
+    await soon()
+    draining = asyncio.create_task(dispatcher.drain(60.0))
+    await soon()
+    assert not draining.done()
+    with pytest.raises(ShuttingDown):
+        dispatcher.submit(job())
+    worker.release()
+    await draining
+    assert (await running.result()).job_id == running.job.id
+    assert [one.id for one in worker.drawn] == [running.job.id], "nothing more was handed out"
+    await dispatcher.close()
+    assert isinstance(await error_of(waiting), Postponed)
+
+
+async def test_drain_is_patient_only_so_long() -> None:
+    dispatcher = await running_dispatcher(FakeWorker(hold=True))
+    ticket = dispatcher.submit(job())
+    await soon()
+    await dispatcher.drain(0.01)
+    assert not ticket.done
+    await dispatcher.close()
+    assert isinstance(await error_of(ticket), Postponed)
+
+
+async def test_restored_jobs_find_a_place_in_a_full_line_in_their_order() -> None:
+    worker = FakeWorker(hold=True)
+    dispatcher = Dispatcher([worker], MemoryJournal(), capacity=2)
+    restored = [dispatcher.restore(job("a")) for _ in range(4)]
+    assert [ticket.progress.place for ticket in restored] == [1, 2, 3, 4]
+    with pytest.raises(QueueFull):
+        dispatcher.submit(job())
+    await dispatcher.start()
+    await dispatcher.ready()
+    assert [one.id for one in worker.drawn] == [ticket.job.id for ticket in restored]
+    await dispatcher.close()
+
+
+async def test_who_was_in_a_crash_is_drawn_alone_and_keeps_its_place() -> None:
+    workers = FakeWorker(hold=True), FakeWorker(hold=True)
+    dispatcher = Dispatcher(workers, MemoryJournal())
+    tickets = {
+        name: dispatcher.restore(job(name), alone=name.isupper()) for name in ("a", "b", "C", "D", "e", "f")
+    }  # capitals are suspects
+
+    def running() -> str:
+        return "".join(sorted(one.requester for one in dispatcher.running()))
+
+    async def finish(name: str) -> None:
+        for worker in workers:
+            if tickets[name].job in worker.drawn:
+                worker.release(tickets[name].job.id)
+        await tickets[name].result()
+
+    await dispatcher.start()
+    await dispatcher.ready()
+    seen = [running()]
+    for name in "abCDe":
+        await finish(name)
+        seen.append(running())
+    assert seen == ["ab", "b", "C", "D", "ef", "f"]
+    await dispatcher.close()
+
+
+async def test_a_lost_worker_ends_nobodys_job() -> None:
+    """Rows stay as they are, so that the next run knows who was in the crash; the line is put back."""
+    worker, journal = FakeWorker(room=2, hold=True), MemoryJournal()
+    dispatcher = await running_dispatcher(worker, journal)
+    tickets = [dispatcher.submit(job()) for _ in range(3)]
+    await soon()
+    lost = asyncio.create_task(dispatcher.lost())
+    await soon()
+    assert not lost.done()
+    worker.lose()
+    with pytest.raises(WorkerLost):
+        await lost
+    await soon()
+    for ticket in tickets[:2]:
+        assert isinstance(await error_of(ticket), Postponed)
+    assert not tickets[2].done
+    await dispatcher.close()
+    assert isinstance(await error_of(tickets[2]), Postponed)
+    assert journal.history == [
+        (tickets[0].job.id, JobStatus.STARTED),
+        (tickets[1].job.id, JobStatus.STARTED),
+        (tickets[2].job.id, JobStatus.ACCEPTED),
+    ]
+    with pytest.raises(WorkerLost):
+        await dispatcher.lost()
+
+
+async def test_a_job_that_was_cancelled_and_then_lost_is_cancelled() -> None:
+    worker, journal = SlowToStop(hold=True), MemoryJournal()
+    dispatcher = await running_dispatcher(worker, journal)
+    ticket = dispatcher.submit(job())
+    await soon()
+    await dispatcher.cancel(ticket.job.id)
+    worker.lose()
+    assert isinstance(await error_of(ticket), Cancelled)
+    assert journal.history[-1] == (ticket.job.id, JobStatus.CANCELLED)
+    await dispatcher.close()
+
+
+async def test_the_other_workers_go_on() -> None:
+    bad, good = FakeWorker(room=1, hold=True), FakeWorker(room=1)
+    dispatcher = Dispatcher([bad, good], MemoryJournal())
+    await dispatcher.start()
+    await dispatcher.ready()
+    unlucky = dispatcher.submit(job())
+    bad.lose()
+    assert isinstance(await error_of(unlucky), Postponed)
+    for _ in range(3):
+        await dispatcher.submit(job()).result()
+    assert len(good.drawn) == 3
+    await dispatcher.close()
 
 
 async def test_jobs_submitted_before_a_worker_is_ready_wait() -> None:
@@ -272,4 +432,88 @@ async def test_jobs_that_waited_for_a_worker_that_never_starts_are_told() -> Non
     assert isinstance(await error_of(ticket), ModelUnavailable)
     with pytest.raises(ModelUnavailable):
         dispatcher.submit(job())
+    await dispatcher.close()
+
+
+async def test_jobs_of_the_loaded_model_go_before_one_that_needs_another_but_not_for_ever() -> None:
+    worker = FakeWorker(room=2, hold=True, loaded="m")
+    dispatcher = await running_dispatcher(worker)
+    first, second = dispatcher.submit(job("a")), dispatcher.submit(job("b"))
+    other = dispatcher.submit(job("c", model="n"))
+    same = [dispatcher.submit(job(f"d{number}")) for number in range(20)]
+    assert other.progress.place == 1
+    line = [first, second, *same]
+    for ticket in line[: 2 + int(PASSING)]:
+        assert other.progress.place == 1
+        worker.release(ticket.job.id)
+        await ticket.result()
+        await soon()
+    assert [one.request.model for one in worker.drawn] == ["m"] * (2 + int(PASSING)) + ["n"]
+    assert other.progress.place is None
+    assert other.progress.loading
+    assert not same[-1].progress.loading, "its own model waits for nothing but its turn"
+    await dispatcher.close()
+
+
+async def test_who_waits_for_a_model_that_is_being_loaded_is_told() -> None:
+    worker = FakeWorker(room=1, hold=True, loaded="m")
+    dispatcher = await running_dispatcher(worker)
+    first, second, third = (dispatcher.submit(job(who, model="n")) for who in "abc")
+    await soon()
+    assert [ticket.progress.place for ticket in (first, second, third)] == [None, 1, 2]
+    assert all(ticket.progress.loading for ticket in (first, second, third))
+    worker.steps(first.job.id, 1)
+    await soon()
+    assert not any(ticket.progress.loading for ticket in (first, second, third))
+    await dispatcher.close()
+
+
+async def test_a_suspect_does_not_go_before_and_is_not_passed() -> None:
+    """What is to be drawn alone waits for its turn, and with it all behind it."""
+    worker = FakeWorker(room=8, hold=True, loaded="m")
+    dispatcher = await running_dispatcher(worker)
+    running = dispatcher.submit(job("a"))
+    dispatcher.restore(job("b", model="n"))
+    suspect = dispatcher.restore(job("c"), alone=True)
+    dispatcher.submit(job("d"))
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["a"]
+    worker.release(running.job.id)
+    await running.result()
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["b"]
+    worker.release(dispatcher.running()[0].id)
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["c"]
+    worker.release(suspect.job.id)
+    await suspect.result()
+    await soon()
+    assert [one.requester for one in dispatcher.running()] == ["d"]
+    await dispatcher.close()
+
+
+async def test_the_first_step_of_a_job_makes_room_for_the_next() -> None:
+    class OneAhead(FakeWorker):
+        """Takes a job on while none of those it has is still to begin."""
+
+        begun = True
+
+        def room(self, request: GenerationRequest) -> int:
+            return int(self.begun)
+
+        def draw(self, job: Job) -> EventStream:
+            self.begun = False
+            return super().draw(job)
+
+        def steps(self, job_id: JobId, step: int) -> None:
+            self.begun = True
+            super().steps(job_id, step)
+
+    worker = OneAhead(hold=True)
+    dispatcher = await running_dispatcher(worker)
+    tickets = [dispatcher.submit(job(who)) for who in "abc"]
+    for count in (1, 2, 3):
+        await soon()
+        assert len(dispatcher.running()) == count
+        worker.steps(tickets[count - 1].job.id, 1)
     await dispatcher.close()

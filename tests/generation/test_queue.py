@@ -3,19 +3,19 @@
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generation.errors import QueueFull
 from generation.job import Job
-from generation.queue import FairQueue
+from generation.queue import PASSING, FairQueue
 from generation.request import GenerationRequest, SchedulerName
 
 
-def job(requester: str, count: int = 1, weight: float = 1.0) -> Job:
+def job(requester: str, count: int = 1, weight: float = 1.0, model: str = "m") -> Job:
     request = GenerationRequest(
         prompt="x",
-        model="m",
+        model=model,
         width=64,
         height=64,
         steps=1,
@@ -95,7 +95,57 @@ def test_it_is_bounded() -> None:
 
 def test_an_empty_queue_has_nobody() -> None:
     assert FairQueue().pop() is None
-    assert FairQueue().peek() is None
+    assert list(FairQueue().may_go()) == []
+
+
+def test_the_first_of_another_model_may_go_before() -> None:
+    head, same, other, later = job("a"), job("b"), job("c", model="n"), job("d", model="n")
+    queue = filled(head, same, other, later)
+    assert list(queue.may_go()) == [head, other], "nobody passes one who waits for the same model"
+    queue.take(other)
+    assert queue.in_order() == (head, same, later)
+    assert [queue.place(one.id) for one in (head, same, later)] == [1, 2, 3]
+
+
+def test_nobody_is_passed_for_ever() -> None:
+    head = job("a")
+    queue = filled(head, *(job(f"b{number}", count=3, model="n") for number in range(9)))
+    passed = 0.0
+    while len(turns := list(queue.may_go())) > 1:
+        passed += turns[1].cost
+        queue.take(turns[1])
+    assert passed == PASSING - PASSING % 3
+    assert queue.pop() is head
+
+
+def test_who_goes_before_does_not_save_a_turn() -> None:
+    """Passing is charged like any other job: the member's next one waits as if nobody had been passed."""
+    queue = filled(job("a"), job("b", count=4, model="n"))
+    queue.take(list(queue.may_go())[1])
+    queue.push(job("b", model="n"))
+    queue.push(job("c"))
+    assert requesters(queue) == "acb"
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 4), st.sampled_from("mn")), min_size=1, max_size=40),
+    st.data(),
+)
+def test_whoever_goes_first_nobody_is_passed_by_more_than_the_bound(
+    asked: list[tuple[str, int, str]], data: st.DataObject
+) -> None:
+    queue = filled(*(job(who, count, model=model) for who, count, model in asked))
+    passed = {one.id: 0.0 for one in queue.in_order()}
+    while turns := list(queue.may_go()):
+        taken = data.draw(st.sampled_from(turns))
+        before = queue.in_order()[: queue.in_order().index(taken)]
+        for one in before:
+            passed[one.id] += taken.cost
+        assert all(one.request.model != taken.request.model for one in before)
+        queue.take(taken)
+    assert len(queue) == 0
+    assert max(passed.values()) <= PASSING
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 4)), max_size=40), st.data())

@@ -1,5 +1,6 @@
-"""/admin: limits, blocks and statistics of a server. Shown to Manage Server; checked again by the service."""
+"""/admin: limits, blocks, statistics and quarantine of a server. For Manage Server; the service checks it again."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import discord
@@ -7,7 +8,8 @@ from discord import Interaction, app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
-from bot.discord_ui import admin_embeds
+from bot.discord_ui import admin_embeds, options
+from bot.discord_ui.deliveries import Deliveries
 from bot.discord_ui.embeds import limit_values
 from bot.discord_ui.members import member_of
 from bot.services.admin import AdminService
@@ -16,6 +18,8 @@ from generation.errors import Refusal
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import ImageBot
+
+log = logging.getLogger(__name__)
 
 _IMAGES, _JOBS, _SIZE, _STEPS, _COOLDOWN = (
     LIMIT_RANGES[name] for name in ("images_a_day", "jobs_at_once", "largest_size", "most_steps", "cooldown")
@@ -30,9 +34,10 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
     limits = app_commands.Group(name="limits", description="How much members may ask for")
 
-    def __init__(self, admin: AdminService) -> None:
+    def __init__(self, admin: AdminService, deliveries: Deliveries) -> None:
         super().__init__()
         self._admin = admin
+        self._deliveries = deliveries
 
     @limits.command(name="show")
     async def show_limits(self, interaction: Interaction["ImageBot"]) -> None:
@@ -126,6 +131,29 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         was_blocked = await self._admin.unblock(member_of(interaction), str(member.id))
         words = "may ask for pictures again." if was_blocked else "was not blocked."
         await interaction.edit_original_response(content=f"{member.mention} {words}")
+
+    @app_commands.command()
+    @app_commands.describe(release="The job that may try once more")
+    async def quarantine(self, interaction: Interaction["ImageBot"], release: str | None = None) -> None:
+        """Show the jobs that the bot crashed with twice, or let one try again"""
+        await interaction.response.defer(ephemeral=True)
+        admin = member_of(interaction)
+        if release is None:
+            found = await self._admin.quarantined(admin)
+            await interaction.edit_original_response(embed=admin_embeds.quarantine(found))
+            return
+        resumed = await self._admin.release(admin, options.job_id(release))
+        self._deliveries.resume(resumed)
+        await interaction.edit_original_response(content="It is in line again, and will be drawn alone.")
+
+    @quarantine.autocomplete("release")
+    async def _quarantined(self, interaction: Interaction["ImageBot"], typed: str) -> list[app_commands.Choice[str]]:
+        try:
+            jobs = await self._admin.quarantined(member_of(interaction))
+        except Exception:
+            log.exception("no suggestions for /admin quarantine")
+            return []
+        return options.suggestions(typed, ((options.described(job), str(job.id)) for job in jobs))
 
 
 def _scope(role: discord.Role | None, member: discord.Member | None) -> tuple[LimitScope, str | None]:

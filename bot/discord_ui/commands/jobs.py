@@ -1,5 +1,6 @@
-"""/queue, /cancel, /usage: what is going on, and what is mine. Answered privately."""
+"""/queue, /cancel, /usage, /result: what is going on, and what is mine. Answered privately."""
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -7,10 +8,14 @@ from uuid import UUID
 from discord import Interaction, app_commands
 from discord.ext import commands
 
-from bot.discord_ui import embeds, options, wording
+from bot.discord_ui import embeds, options
+from bot.discord_ui.content import Content
+from bot.discord_ui.handover import in_fitting_form
 from bot.discord_ui.members import member_of
-from bot.services.errors import NothingToCancel, UnknownJob
+from bot.discord_ui.retries import written_down
+from bot.services.errors import NothingToCancel
 from bot.services.images import ImageService, JobRecord
+from bot.services.results import Results
 
 if TYPE_CHECKING:
     from bot.discord_ui.client import ImageBot
@@ -21,8 +26,9 @@ log = logging.getLogger(__name__)
 class Jobs(commands.Cog):
     """Commands about jobs that exist."""
 
-    def __init__(self, images: ImageService) -> None:
+    def __init__(self, images: ImageService, results: Results) -> None:
         self._images = images
+        self._results = results
 
     @app_commands.command()
     async def queue(self, interaction: Interaction["ImageBot"]) -> None:
@@ -44,7 +50,7 @@ class Jobs(commands.Cog):
         """Cancel a job of yours that waits or runs"""
         await interaction.response.defer(ephemeral=True)
         member = member_of(interaction)
-        job_id = _job_id(job) if job is not None else await self._latest_of(interaction)
+        job_id = options.job_id(job) if job is not None else await self._latest_of(interaction)
         await self._images.cancel(job_id, member)
         await interaction.edit_original_response(content="Cancelled. It does not count.")
 
@@ -55,7 +61,29 @@ class Jobs(commands.Cog):
         except Exception:
             log.exception("no suggestions for /cancel")
             return []
-        return options.suggestions(typed, ((_choice(job), str(job.id)) for job in jobs))
+        return options.suggestions(typed, ((options.described(job), str(job.id)) for job in jobs))
+
+    @app_commands.command()
+    @app_commands.describe(job="Which one; first those that could not be delivered, then the latest")
+    async def result(self, interaction: Interaction["ImageBot"], job: str | None = None) -> None:
+        """Show pictures of yours again, also those that could not be delivered"""
+        await interaction.response.defer(ephemeral=True)
+        record = await self._results.one(options.job_id(job) if job is not None else None, member_of(interaction))
+        pictures = await self._images.pictures(record.id)
+        content = await asyncio.to_thread(Content.result, record, "you", pictures)
+        await in_fitting_form(
+            content.without_buttons(), lambda fitting: interaction.edit_original_response(**fitting.to_edit())
+        )
+        await written_down(lambda: self._results.fetched(record), doing=f"that job {record.id} was fetched")
+
+    @result.autocomplete("job")
+    async def _own_results(self, interaction: Interaction["ImageBot"], typed: str) -> list[app_commands.Choice[str]]:
+        try:
+            records = await self._results.of(member_of(interaction))
+        except Exception:
+            log.exception("no suggestions for /result")
+            return []
+        return options.suggestions(typed, ((_result_choice(job), str(job.id)) for job in records))
 
     async def _latest_of(self, interaction: Interaction["ImageBot"]) -> UUID:
         member = member_of(interaction)
@@ -65,13 +93,6 @@ class Jobs(commands.Cog):
         return max(own, key=lambda job: job.accepted_at).id
 
 
-def _choice(job: JobRecord) -> str:
+def _result_choice(job: JobRecord) -> str:
     prompt = " ".join(job.request.prompt.split())
-    return f"{job.requester_name}: {wording.counted(job.request.count, 'picture')}, {prompt}"
-
-
-def _job_id(typed: str) -> UUID:
-    try:
-        return UUID(typed.strip())
-    except ValueError:
-        raise UnknownJob() from None
+    return f"{'not delivered yet' if job.is_kept else job.accepted_at.strftime('%d %b %H:%M UTC')}: {prompt}"

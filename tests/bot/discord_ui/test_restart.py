@@ -1,7 +1,11 @@
 """What a stop, a crash and a start mean for those who wait, and for messages from before."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
+from bot.services.errors import StorageFault
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, labels, words
 
@@ -29,19 +33,28 @@ async def test_old_buttons_and_reactions_work(world: World) -> None:
 
 
 @HELD
-async def test_a_stop_tells_those_who_wait(world: World) -> None:
+async def test_a_stop_keeps_what_is_not_done_and_the_start_goes_on_with_it(world: World) -> None:
     world.parts.worker._room = 1
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     waiting = await world.bob.slash(world.channel, "imagine", prompt="waits")
     await world.stop()
     for answer in (running, waiting):
-        assert "restarted" in answer.response.content
-        assert "Cancel" not in labels(answer.response)
-    assert {job.status for job in await world.jobs()} == {JobStatus.INTERRUPTED}
+        assert "goes on by itself" in answer.response.content
+        assert labels(answer.response) == ["Cancel"]
+    assert {job.status for job in await world.jobs()} == {JobStatus.ACCEPTED}
     await world.stop()  # may be called twice
     refused = await world.alice.slash(world.channel, "imagine", prompt="too late")
     assert refused.ephemeral
     assert "restart" in refused.response.content
+
+    await world.restart(crash=True)  # it had stopped already
+    assert [job.crashes for job in await world.jobs()] == [0, 0]
+    await world.env.advance_time(2.5)
+    assert "Starting to draw" in running.response.content
+    world.parts.worker.release()
+    await world.until(lambda: all(len(answer.response.attachments) == 1 for answer in (running, waiting)))
+    assert {job.status for job in await world.jobs()} == {JobStatus.POSTED}
+    assert len(world.channel.history()) == 2, "in the messages they had"
 
 
 @HELD
@@ -49,31 +62,132 @@ async def test_the_deliveries_alone_tell_it_too(world: World) -> None:
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     with world.env.time_context():
         await world.parts.bot.deliveries.close()
-    assert "restarted" in running.response.content
+    assert "goes on by itself" in running.response.content
 
 
 @HELD
-async def test_after_a_crash_those_who_waited_are_told(world: World) -> None:
+async def test_a_drain_lets_what_runs_be_finished_and_refuses_what_is_new(world: World) -> None:
+    world.parts.worker._room = 1
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
-    await world.restart(crash=True)
-    assert "restarted" in running.response.content
-    assert "alice" in running.response.content
-    assert not running.response.message.mentions
-    assert labels(running.response) == ["Rerun", "Info", "Delete"]
-    (job,) = await world.jobs()
-    assert job.status is JobStatus.INTERRUPTED
-    again = await world.alice.click(running.response, label="Rerun")
+    waiting = await world.bob.slash(world.channel, "imagine", prompt="waits")
+    with world.env.time_context():
+        drain = asyncio.ensure_future(world.parts.dispatcher.drain(60))
+        await asyncio.sleep(0)
+    refused = await world.alice.slash(world.channel, "imagine", prompt="new")
+    assert refused.ephemeral
+    assert "restart" in refused.response.content
+    assert not drain.done()
     world.parts.worker.release()
-    await world.until(lambda: len(again.response.attachments) == 1)
+    await world.until(drain.done)
+    await world.stop()
+    assert len(running.response.attachments) == 1
+    assert "goes on by itself" in waiting.response.content
+    assert [job.status for job in await world.jobs()] == [JobStatus.POSTED, JobStatus.ACCEPTED]
 
 
 @HELD
-async def test_after_a_crash_and_a_long_time_they_are_told_by_the_bot_itself(world: World) -> None:
-    running = await world.alice.slash(world.channel, "imagine", prompt="runs")
+@pytest.mark.parametrize("minutes", [1, 16])
+async def test_after_a_crash_a_job_goes_on_in_its_own_message(world: World, minutes: int) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="runs", steps=10)
+    world.parts.worker.steps(world.parts.worker.drawn[0].id, 7)
+    await world.env.advance_time(2.5)
+    assert "step 7" in answer.response.content
+    await world.env.advance_time(minutes * 60)  # at last the token is gone
+    await world.restart(crash=True)
+    await world.env.advance_time(2.5)
+    assert "Starting to draw" in answer.response.content, "what it had done is lost"
+    assert labels(answer.response) == ["Cancel"]
+    world.parts.worker.release()
+    await world.until(lambda: len(answer.response.attachments) == 1)
+    assert labels(answer.response) == ["Rerun", "Info", "Delete"]
+    assert len(world.channel.history()) == 1 + (minutes == 16), "who waited long is called as well"
+    assert world.edits()[-1].path.startswith("/channels/") is (minutes == 16)
+    (job,) = await world.jobs()
+    assert (job.status, job.crashes) == (JobStatus.POSTED, 1)
+
+
+@HELD
+async def test_a_job_that_ran_in_two_crashes_is_set_aside_until_an_admin_lets_it_try_again(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="the culprit")
+    await world.restart(crash=True)
+    await world.restart(crash=True)
+    assert "crashed twice" in answer.response.content
+    assert "alice" in answer.response.content
+    assert labels(answer.response) == ["Info", "Delete"]
+    assert not world.parts.worker.drawn
+    seen = words((await world.admin.slash(world.channel, "admin quarantine")).response)
+    assert "the culprit" in seen
+    assert world.alice.mention in seen
+
+    (offered,) = await world.admin.autocomplete(world.channel, "admin quarantine", "release", "culp")
+    released = await world.admin.slash(world.channel, "admin quarantine", release=offered["value"])
+    assert released.ephemeral
+    assert "alone" in released.response.content
+    world.parts.worker.release()
+    await world.until(lambda: len(answer.response.attachments) == 1)
+    assert "Nothing is set aside" in words((await world.admin.slash(world.channel, "admin quarantine")).response)
+    again = await world.admin.slash(world.channel, "admin quarantine", release=offered["value"])
+    assert "do not know" in (again.followups or [again.response])[0].content
+
+
+@HELD
+@pytest.mark.parametrize("minutes", [1, 16])
+async def test_an_answer_whose_row_does_not_know_it_is_found_again(world: World, minutes: int) -> None:
+    """Killed between the answer and the row that should have named its message."""
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.forget_message()
+    await world.env.advance_time(minutes * 60)  # by the token, or in the channel's history
+    await world.restart(crash=True)
+    world.parts.worker.release()
+    await world.until(lambda: len(answer.response.attachments) == 1)
+    assert sum(bool(message.attachments) for message in world.channel.history()) == 1
+    assert (await world.jobs())[0].message == str(answer.response.id)
+
+
+@HELD
+async def test_a_job_that_was_never_answered_is_drawn_and_delivered_all_the_same(world: World) -> None:
+    """Killed between the row and the answer."""
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    world.env.backend.delete_message(world.channel.id, answer.response.id)
+    await world.forget_message()
     await world.env.advance_time(16 * 60)
     await world.restart(crash=True)
-    assert "restarted" in running.response.content
-    assert world.edits()[-1].path.startswith("/channels/")
+    (message,) = world.channel.history()
+    assert "Starting to draw for **alice**" in message.content
+    assert not message.mentions
+    world.parts.worker.release()
+    await world.until(lambda: len(world.channel.history()[0].attachments) == 1)
+
+
+async def test_a_picture_that_was_sent_anew_is_not_sent_a_second_time(world: World, monkeypatch: Any) -> None:
+    """Killed between a new message with the pictures and the row that should have said so."""
+
+    async def killed(*args: Any, **kwargs: Any) -> None:
+        raise StorageFault(detail="as if killed here")
+
+    monkeypatch.setattr(world.parts.images, "posted", killed)
+    world.env.inject_error("PATCH", "/webhooks/*", status=404, code=10008, times=1)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    world.env.backend.delete_message(world.channel.id, answer.response.id)
+    (sent,) = world.channel.history()
+    assert len(sent.attachments) == 1
+    await world.restart(crash=True)
+    assert [message.id for message in world.channel.history()] == [sent.id]
+    (job,) = await world.jobs()
+    assert (job.status, job.message) == (JobStatus.POSTED, str(sent.id))
+
+
+async def test_nor_is_one_that_went_by_direct_message(world: World, monkeypatch: Any) -> None:
+    async def killed(*args: Any, **kwargs: Any) -> None:
+        raise StorageFault(detail="as if killed here")
+
+    monkeypatch.setattr(world.parts.images, "posted", killed)
+    world.env.inject_error("PATCH", "/webhooks/*", status=403, code=50001, times=None)
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(world.alice.user.dm_channel.history()) == 1
+    await world.restart(crash=True)
+    assert len(world.alice.user.dm_channel.history()) == 1
+    assert (await world.jobs())[0].status is JobStatus.POSTED
 
 
 @pytest.mark.parametrize("minutes", [1, 16])
@@ -115,3 +229,20 @@ async def test_discord_out_of_order_at_the_start_is_no_reason_to_stay_away(world
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert len(answer.response.attachments) == 1
     assert (world.folder / "commands.hash").read_text() == "of another version"
+
+
+async def test_what_discord_did_not_take_for_a_while_is_posted_without_a_restart(world: World) -> None:
+    world.env.inject_error("PATCH", "*", status=503, times=7)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert not answer.response.attachments
+    with world.env.time_context():
+        await world.parts.bot.deliveries.try_again()
+    await world.env.settle()
+    assert not answer.response.attachments, "too early: its first delivery might still be under way"
+    await world.env.advance_time(180)
+    for _ in range(2):  # the second finds nothing left to do
+        with world.env.time_context():
+            await world.parts.bot.deliveries.try_again()
+        await world.until(lambda: len(answer.response.attachments) == 1)
+    assert (await world.jobs())[0].status is JobStatus.POSTED
+    assert sum(bool(message.attachments) for message in world.channel.history()) == 1

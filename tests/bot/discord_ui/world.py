@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ from simcord.enums import OverwriteType
 from simcord.http.client import FakeWebhookAdapter
 from simcord.results import InteractionResult, ResponseMessage
 from simcord.types import HttpLogEntry
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from bot.discord_ui.client import ImageBot
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
+from bot.services.restart import Restart
+from bot.services.results import Results
+from bot.services.retention import Retention
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
@@ -62,7 +66,10 @@ class _ParkedStream(EventStream):
         self._worker = worker
 
     async def __anext__(self) -> Any:
-        return await self._worker.env.external_wait(self._stream.__anext__(), reason="a held job")
+        env, step = self._worker.env, self._stream.__anext__()
+        if asyncio.current_task() not in env._work.tasks:
+            return await step  # begun by a start, before the bot was there: SimCord does not wait for it
+        return await env.external_wait(step, reason="a held job")
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -86,15 +93,18 @@ class World:
     folder: Path
     database: Database
     hold: bool = False
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=lambda: {"ping_after": timedelta(minutes=2)})
     parts: Parts = field(init=False)
     env: simcord.Env = field(init=False)
     expects_errors: bool = False
+    catalog: ModelCatalog = CATALOG
 
     async def build(self, *, recover: bool = False) -> Parts:
         """A fresh process on the same data."""
         files = ImageFiles(self.folder / "images")
         worker = ParkedWorker(hold=self.hold)
+        if recover:
+            worker.env = self.env  # what goes on is drawn before the bot is there to be told of
         dispatcher = Dispatcher(
             [worker], StoredJournal(database=self.database, files=files, clock=discord.utils.utcnow)
         )
@@ -102,16 +112,21 @@ class World:
             database=self.database,
             files=files,
             dispatcher=dispatcher,
-            catalog=CATALOG,
+            catalog=self.catalog,
             limits=Limits(),
             clock=discord.utils.utcnow,
         )
-        admin = AdminService(database=self.database, clock=discord.utils.utcnow)
-        recovery = await images.recover() if recover else None
+        admin = AdminService(database=self.database, dispatcher=dispatcher, clock=discord.utils.utcnow)
+        results = Results(database=self.database, clock=discord.utils.utcnow)
+        restart = Restart(
+            database=self.database, dispatcher=dispatcher, catalog=self.catalog, clock=discord.utils.utcnow
+        )
+        recovery = await restart.recover() if recover else None
         await dispatcher.start()
         await dispatcher.ready()
         bot = ImageBot(
             images=images,
+            results=results,
             admin=admin,
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
@@ -152,7 +167,6 @@ class World:
         else:
             await self.stop()
         parts = await self.build(recover=True)
-        parts.worker.env = self.env
         await self.env.restart_bot(parts.bot)
 
     async def stop(self) -> None:
@@ -180,6 +194,17 @@ class World:
         async with self.database.reading() as transaction:
             ids = await transaction.scalars(select(JobRow.id).order_by(text("rowid")))
             return tuple([await jobs.get(transaction, job_id) for job_id in ids])
+
+    async def forget_message(self) -> None:
+        """As if the process had died before the rows learnt which message shows their job."""
+        async with self.database.writing() as transaction:
+            await transaction.execute(update(JobRow).values(message=None))
+
+    async def remove_pictures(self) -> None:
+        """What retention does when there is no room at all."""
+        files = ImageFiles(self.folder / "images")
+        retention = Retention(database=self.database, files=files, clock=discord.utils.utcnow, gigabytes=1e-9)
+        await retention.sweep()
 
     def edits(self) -> list[HttpLogEntry]:
         """The edits of messages that the bot tried, the oldest first."""

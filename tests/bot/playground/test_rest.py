@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.playground import PlaygroundServer, RestCall
+from bot.playground.nonces import Nonces
 
 HEADERS = {"Authorization": "Bot anything"}
 
@@ -122,24 +123,6 @@ async def test_an_interceptor_may_answer_in_discords_place(
     assert seen == ["GET /users/@me"] * 2
 
 
-async def test_a_message_sent_again_with_its_nonce_is_the_same_one(
-    http: aiohttp.ClientSession, server: PlaygroundServer
-) -> None:
-    url = f"{server.api_base}/channels/{server.world.channel('pictures').id}/messages"
-    ids = []
-    for body in (
-        {"content": "one", "nonce": "a", "enforce_nonce": True},
-        {"content": "one", "nonce": "a", "enforce_nonce": True},
-        {"content": "two", "nonce": "b", "enforce_nonce": True},
-        {"content": "three", "nonce": "a"},
-    ):
-        async with http.post(url, json=body, headers=HEADERS) as response:
-            ids.append((await response.json())["id"])
-    assert ids[0] == ids[1]
-    assert len(set(ids)) == 3
-    assert [post.content for post in server.messages()] == ["one", "two", "three"]
-
-
 async def test_the_default_port_gives_way_and_a_chosen_one_does_not() -> None:
     async with PlaygroundServer(port=0) as first:
         with pytest.raises(OSError, match="in use"):
@@ -147,3 +130,27 @@ async def test_the_default_port_gives_way_and_a_chosen_one_does_not() -> None:
     # The default port may be free or taken on this machine; both must work.
     async with PlaygroundServer() as one, PlaygroundServer() as other:
         assert one.port != other.port
+
+
+async def test_the_same_nonce_makes_one_message(http: aiohttp.ClientSession, server: PlaygroundServer) -> None:
+    url = f"{server.api_base}/channels/{server.world.channel('pictures').id}/messages"
+
+    async def send(**body: Any) -> str:
+        async with http.post(url, json={"content": "hello", **body}, headers=HEADERS) as response:
+            return (await response.json())["id"]
+
+    first = await send(nonce="a", enforce_nonce=True)
+    assert await send(nonce="a", enforce_nonce=True) == first
+    others = {await send(nonce="b", enforce_nonce=True), await send(nonce="a"), await send()}
+    assert len(others | {first}) == len(server.messages()) == 4
+
+
+async def test_a_nonce_is_forgotten_after_a_few_minutes() -> None:
+    now = [0.0]
+    nonces = Nonces(now=lambda: now[0])
+    sent = ("POST", "/channels/1/messages", {"nonce": "a", "enforce_nonce": True})
+    nonces.remember(*sent, {"id": "7"})
+    assert nonces.earlier(*sent) == {"id": "7"}
+    assert nonces.earlier("POST", "/channels/2/messages", sent[2]) is None
+    now[0] = 301.0
+    assert nonces.earlier(*sent) is None

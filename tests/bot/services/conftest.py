@@ -11,6 +11,9 @@ from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
 from bot.services.members import Member, Whereabouts
+from bot.services.restart import Restart
+from bot.services.results import Results
+from bot.services.retention import Retention
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.journal import StoredJournal
@@ -60,7 +63,11 @@ class House:
             limits=Limits(),
             clock=self.clock,
         )
-        self.admin = AdminService(database=self.database, clock=self.clock)
+        self.restart = Restart(
+            database=self.database, dispatcher=self.dispatcher, catalog=self.catalog, clock=self.clock
+        )
+        self.results = Results(database=self.database, clock=self.clock)
+        self.admin = AdminService(database=self.database, dispatcher=self.dispatcher, clock=self.clock)
 
     async def open(self) -> None:
         await self.database.open()
@@ -82,6 +89,10 @@ class House:
         await ticket.result()
         await self.images.posted(ticket.job.id, message=f"6{ticket.job.id.int % 10**8}")
         return ticket.job.id
+
+    def retention(self, **bounds: float) -> Retention:
+        """What keeps these bounds."""
+        return Retention(database=self.database, files=self.files, clock=self.clock, **bounds)
 
     def pictures_on_disk(self) -> list[Path]:
         return [path for path in (self.folder / "images").rglob("*") if path.is_file()]

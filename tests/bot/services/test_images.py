@@ -127,15 +127,15 @@ async def test_a_queue_that_fills_up_meanwhile_counts_nothing(open_house, ann, b
     assert (await house.images.usage(bob)).jobs == 0
 
 
-async def test_a_picture_for_which_nobody_could_be_found_is_not_counted(house, ann, here):
+async def test_a_picture_that_can_be_given_to_nobody_ever_is_not_counted(house, ann, here):
     ticket = await house.images.imagine(house.request(), ann, at=here)
     house.worker.release()
     await ticket.result()
 
-    await house.images.undeliverable(ticket.job.id, "channel_gone")
+    await house.images.fail(ticket.job.id, "unexpected")
 
     record = await house.images.job(ticket.job.id)
-    assert (record.status, record.error_code, record.interaction_token) == (JobStatus.FAILED, "channel_gone", None)
+    assert (record.status, record.error_code, record.interaction_token) == (JobStatus.FAILED, "unexpected", None)
     assert (await house.images.usage(ann)).images == 0
 
 

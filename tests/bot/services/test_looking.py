@@ -60,5 +60,5 @@ async def test_a_restart_remembers_what_jobs_cost(open_house, house, ann):
     restarted = await open_house()
     request = house.request()
     assert restarted.dispatcher.estimates.seconds(request) is None
-    await restarted.images.learn_costs()
+    await restarted.restart.learn_costs()
     assert restarted.dispatcher.estimates.seconds(request) is not None

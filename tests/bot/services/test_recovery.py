@@ -1,81 +1,189 @@
-"""What a restart finds, and whom it owes an answer."""
+"""What a start finds, and whom it owes an answer: nothing is lost, and nothing crashes the bot for ever."""
 
+import asyncio
+
+import pytest
+
+from bot.services.errors import PictureGone
+from generation.errors import Postponed
 from generation.job import JobStatus
+from generation.workers.fake import FakeWorker
+from tests.bot.services.conftest import House
 
 
-async def test_a_restart_tells_what_was_not_drawn_and_delivers_what_was(open_house, house, ann, bob, here, clock):
-    held = await house.images.imagine(house.request(), ann, at=here)
-    drawn = await house.images.imagine(house.request(), bob, at=here)
-    house.worker.release(drawn.job.id)
+@pytest.fixture
+def crowded(open_house):
+    """Houses whose device draws one job at a time and holds it."""
+
+    async def opened(**parts) -> House:
+        return await open_house(worker=FakeWorker(room=1, hold=True), **parts)
+
+    return opened
+
+
+async def asked(house, member, here, *prompts):
+    """Jobs with these prompts, one after the other."""
+    tickets = []
+    for prompt in prompts:
+        tickets.append(await house.images.imagine(house.request(prompt=prompt), member, at=here))
+        house.clock.pass_(seconds=1)
+    await begun(house)
+    return tickets
+
+
+async def begun(house):
+    """Wait until the rows of what runs say so."""
+    for job in house.dispatcher.running():
+        async with asyncio.timeout(5):
+            while (await house.images.job(job.id)).status is not JobStatus.STARTED:
+                pass  # each look waits for the database, so that the others get on
+
+
+def prompts(jobs):
+    return [job.request.prompt for job in jobs]
+
+
+async def stored(house, ticket):
+    return await house.images.job(ticket.job.id)
+
+
+async def test_after_a_crash_what_waited_keeps_its_place_and_what_ran_goes_on_alone(crowded, ann, bob, here):
+    house = await crowded()
+    running, *_ = await asked(house, ann, here, "runs", "waits")
+    await asked(house, bob, here, "waits too")
+
+    again = await crowded()
+    recovery = await again.restart.recover()
+
+    assert [resumed.job.request.prompt for resumed in recovery.resumed] == ["runs", "waits", "waits too"]
+    assert prompts(again.worker.drawn) == ["runs"]
+    assert len(again.dispatcher.waiting()) == 2
+    assert (await stored(again, running)).crashes == 1
+    again.worker._room = 8
+    again.dispatcher._hand_out()
+    assert prompts(again.worker.drawn) == ["runs"], "nothing else is drawn beside it"
+    again.worker.release(running.job.id)
+    await recovery.resumed[0].ticket.result()
+    assert len(again.worker.drawn) == 3
+
+
+async def test_whoever_ran_in_two_crashes_is_set_aside(crowded, ann, here):
+    (culprit,) = await asked(await crowded(), ann, here, "crashes")
+    house = await crowded()
+    assert len((await house.restart.recover()).resumed) == 1
+    await begun(house)
+
+    third = await crowded()
+    recovery = await third.restart.recover()
+
+    assert recovery.resumed == ()
+    assert [job.id for job in recovery.ended] == [culprit.job.id]
+    record = await stored(third, culprit)
+    assert (record.status, record.error_code) == (JobStatus.FAILED, "quarantined")
+    assert third.worker.drawn == []
+    assert (await third.images.usage(ann)).jobs == 0, "it is not counted"
+
+
+async def test_the_neighbour_of_a_culprit_is_not_set_aside(open_house, house, ann, bob, here):
+    """Both ran in the first crash; in the second only the first of them does, since it is drawn alone."""
+    (culprit,) = await asked(house, ann, here, "crashes")
+    (neighbour,) = await asked(house, bob, here, "innocent")
+    second = await open_house()
+    await second.restart.recover()
+    assert prompts(second.worker.drawn) == ["crashes"]
+    await begun(second)
+
+    third = await open_house()
+    recovery = await third.restart.recover()
+
+    assert [job.id for job in recovery.ended] == [culprit.job.id]
+    assert [resumed.job.id for resumed in recovery.resumed] == [neighbour.job.id]
+
+
+async def test_a_stop_in_good_order_is_held_against_nobody(crowded, open_house, ann, here):
+    house = await crowded()
+    running, waiting = await asked(house, ann, here, "runs", "waits")
+    await house.dispatcher.close()
+    for ticket in (running, waiting):
+        with pytest.raises(Postponed):
+            await ticket.result()
+
+    again = await crowded()
+    assert [job.job.request.prompt for job in (await again.restart.recover()).resumed] == ["runs", "waits"]
+    record = await stored(again, running)
+    assert (record.crashes, record.interaction_token) == (0, "secret")
+
+
+async def test_jobs_that_go_on_are_counted_once_and_may_be_more_than_the_queue_holds(crowded, ann, here):
+    await asked(await crowded(), ann, here, "one", "two", "three")
+    house = await crowded(capacity=1)
+
+    assert len((await house.restart.recover()).resumed) == 3
+    assert (await house.images.usage(ann)).waiting_or_running == 3
+
+
+async def test_pictures_that_were_drawn_are_to_be_delivered(open_house, house, ann, bob, here):
+    (drawn,) = await asked(house, bob, here, "drawn")
+    house.worker.release()
     await drawn.result()
     await house.drawn(ann)  # and posted: nothing is owed for this one
-    clock.pass_(hours=1)
 
     restarted = await open_house()
-    recovery = await restarted.images.recover()
+    recovery = await restarted.restart.recover()
 
-    (interrupted,) = recovery.interrupted
-    assert interrupted.id == held.job.id
-    assert interrupted.interaction_token == "secret"  # to answer with, if it has not expired
-    stored = await restarted.images.job(held.job.id)
-    assert (stored.status, stored.error_code) == (JobStatus.INTERRUPTED, "interrupted")
-    assert (stored.ended_at, stored.interaction_token) == (clock.now, None)
-    assert (interrupted.status, interrupted.ended_at) == (stored.status, stored.ended_at)
-
-    (rendered,) = recovery.rendered
-    assert rendered.id == drawn.job.id
-    assert len(await restarted.images.pictures(rendered.id)) == 1
-
-
-async def test_an_interruption_is_told_once_and_not_counted(open_house, house, ann, here):
-    await house.images.imagine(house.request(), ann, at=here)
-    restarted = await open_house()
-    await restarted.images.recover()
-
-    assert (await restarted.images.recover()).interrupted == ()
-    assert (await restarted.images.usage(ann)).jobs == 0
+    assert [job.id for job in recovery.rendered] == [drawn.job.id]
+    assert recovery.resumed == recovery.ended == ()
+    assert len(await restarted.images.pictures(drawn.job.id)) == 1
 
 
 async def test_what_was_deleted_is_not_delivered(open_house, house, ann, here):
-    ticket = await house.images.imagine(house.request(), ann, at=here)
+    (ticket,) = await asked(house, ann, here, "drawn")
     house.worker.release()
     await ticket.result()
     await house.images.delete(ticket.job.id, ann)
 
-    assert (await (await open_house()).images.recover()).rendered == ()
+    assert (await (await open_house()).restart.recover()).rendered == ()
+
+
+async def test_what_can_not_go_on_is_told_until_somebody_heard_it(open_house, house, ann, here, clock):
+    """The operator chose another model. The first start after that may fail before it can say a word."""
+    (ticket,) = await asked(house, ann, here, "of the old model")
+    other = await open_house(model="other")
+    assert [job.id for job in (await other.restart.recover()).ended] == [ticket.job.id]
+    assert (await stored(other, ticket)).status is JobStatus.INTERRUPTED
+    assert (await other.images.usage(ann)).jobs == 0
+
+    clock.pass_(hours=1)
+    assert [job.id for job in (await other.restart.recover()).ended] == [ticket.job.id]
+    await other.images.told(ticket.job.id)
+    assert (await other.restart.recover()).ended == ()
+
+
+async def test_after_a_week_it_is_no_news(open_house, house, ann, here, clock):
+    await asked(house, ann, here, "of the old model")
+    other = await open_house(model="other")
+    await other.restart.recover()
+    clock.pass_(days=8)
+    assert (await other.restart.recover()).ended == ()
 
 
 async def test_the_first_end_wins(open_house, house, ann, here):
-    """A job that a restart called interrupted stays so, though its old worker finishes it."""
-    ticket = await house.images.imagine(house.request(), ann, at=here)
-    await (await open_house()).images.recover()
+    """A job that a start has ended stays so, though its old worker finishes it."""
+    (ticket,) = await asked(house, ann, here, "of the old model")
+    await (await open_house(model="other")).restart.recover()
 
     house.worker.release()
     await ticket.wait(5)
     await house.images.posted(ticket.job.id, "6000")
 
-    assert (await house.images.job(ticket.job.id)).status is JobStatus.INTERRUPTED
+    assert (await stored(house, ticket)).status is JobStatus.INTERRUPTED
     assert house.pictures_on_disk() == []
 
 
-async def test_whoever_could_not_be_told_is_told_by_a_later_start(open_house, house, ann, here, clock):
-    """The first start after the crash may fail before it can say a word: no network, a wrong token, no model."""
-    ticket = await house.images.imagine(house.request(), ann, at=here)
-    await house.images.answered(ticket.job.id, "6000")
-    await (await open_house()).images.recover()
+async def test_a_picture_whose_file_was_removed_is_gone_and_says_so(house, ann):
+    job_id = await house.drawn(ann)
+    retention = house.retention(gigabytes=1e-9)
+    assert await retention.sweep() == 1
 
-    clock.pass_(hours=1)
-    later = (await open_house()).images
-    (untold,) = (await later.recover()).interrupted
-    assert (untold.id, untold.message) == (ticket.job.id, "6000")
-
-    await later.told(untold.id)
-    assert (await later.recover()).interrupted == ()
-
-
-async def test_after_a_week_it_is_no_news(open_house, house, ann, here, clock):
-    ticket = await house.images.imagine(house.request(), ann, at=here)
-    await house.images.answered(ticket.job.id, "6000")
-    await (await open_house()).images.recover()
-    clock.pass_(days=8)
-    assert (await (await open_house()).images.recover()).interrupted == ()
+    with pytest.raises(PictureGone, match="no longer kept"):
+        await house.images.pictures(job_id)

@@ -7,10 +7,13 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+import torch
 
+from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
-from generation.errors import KnownError, WorkerFault
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
+from generation.diffusion.model_shelf import ModelShelf
+from generation.errors import KnownError, WorkerFault, WorkerLost
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone, WorkerEvent
 from generation.job import Job
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
@@ -34,6 +37,9 @@ class FakeBench:
 
     fail_shared_call = fail_next_job
 
+    def lose(self) -> None:
+        self.worker.lose()
+
 
 class LocalBench:
     """A LocalWorker under test: the real engine on a tiny model whose U-Net waits at a gate."""
@@ -54,7 +60,12 @@ class LocalBench:
         """An error in every U-Net call that has rows of a job with seed 13."""
         self._bad_call = True
 
-    _bad_step = _bad_call = False
+    def lose(self) -> None:
+        """The next U-Net call finds a device that answers no more."""
+        self._dead_device = True
+        self._gate.set()
+
+    _bad_step = _bad_call = _dead_device = False
 
     def _build(self) -> DiffusionEngine:
         model = load_tiny("epsilon")
@@ -63,6 +74,8 @@ class LocalBench:
         class Engine(DiffusionEngine):
             def _call(self, key: Any, images: Any) -> Any:
                 bench._gate.wait(30)
+                if bench._dead_device:
+                    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
                 if bench._bad_call and any(image.seed == 13 for image in images):
                     raise RuntimeError("boom")
                 return super()._call(key, images)
@@ -204,6 +217,60 @@ async def test_close_ends_what_runs_and_may_come_twice(bench: Bench) -> None:
     assert bench.worker.room(make_job().request) == 0
 
 
+async def test_a_worker_that_is_lost_tells_everybody_and_takes_no_more(bench: Bench) -> None:
+    streams = [bench.worker.draw(make_job(steps=100)) for _ in range(2)]
+    following = [asyncio.create_task(follow(stream)) for stream in streams]
+    bench.lose()
+    for events in await asyncio.gather(*following):
+        assert isinstance(events[-1], JobFailed)
+        assert isinstance(events[-1].error, WorkerLost)
+    assert bench.worker.room(make_job().request) == 0
+    await bench.worker.close()
+
+
+class ShelfBench(LocalBench):
+    """A LocalWorker with a shelf that has a place for one model, under test."""
+
+    def __init__(self) -> None:
+        self._gate = threading.Event()
+        loaded: set[str] = set()
+        specs = [ModelSpec(name=name, source=name) for name in ("tiny", "other")]
+
+        def build() -> ModelShelf:
+            return ModelShelf(specs, lambda spec: self._build(), memory=1, loaded=loaded)
+
+        self.worker = LocalWorker(build, images_at_once=ROOM, is_loaded=loaded.__contains__)
+
+
+@pytest.fixture(params=["fake", "local"])
+async def shelf_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    if request.param == "fake":
+        bench: Bench = FakeBench()
+        bench.worker = FakeWorker(ROOM, hold=True, loaded="tiny")
+    else:
+        bench = ShelfBench()
+    await bench.worker.start()
+    yield bench
+    bench.release()
+    await bench.worker.close()
+
+
+async def test_another_model_is_loaded_when_nothing_is_drawn(shelf_bench: Bench) -> None:
+    worker, job, other = shelf_bench.worker, make_job(), make_job(model="other")
+    assert worker.room(other.request) == 1
+    stream = worker.draw(job)
+    assert worker.room(make_job().request) == 1
+    assert worker.room(other.request) == 0
+    shelf_bench.release()
+    assert isinstance((await follow(stream))[-1], JobDone)
+    assert worker.room(other.request) == 1
+    events = await follow(worker.draw(other))
+    assert isinstance(events[0], ModelLoading)
+    assert isinstance(events[-1], JobDone)
+    assert worker.room(make_job().request) == 1, "and back again"
+    assert isinstance((await follow(worker.draw(make_job())))[-1], JobDone)
+
+
 async def test_progress_that_nobody_read_keeps_its_preview() -> None:
     stream = EventStream(on_close=lambda: None)
     job = make_job()
@@ -287,3 +354,130 @@ class TestLocalWorker:
             await follow(stream)
         assert bench.worker.room(make_job(width=96).request) == 1
         await bench.worker.close()
+
+
+class BareEngine:
+    """An engine without a model, whose steps do what a test wants: for what can go wrong around one."""
+
+    def __init__(self, step: Callable[[], list[WorkerEvent]] = list, idle: Callable[[], bool] = bool) -> None:
+        self.jobs: list[Job] = []
+        self.step, self.idle = step, idle
+        self.admit_error: Exception | None = None
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.jobs)
+
+    def admit(self, job: Job, *, cancelled: Callable[[], bool]) -> None:
+        if self.admit_error is not None:
+            raise self.admit_error
+        self.jobs.append(job)
+
+    def abort(self, error: KnownError) -> list[WorkerEvent]:
+        jobs, self.jobs = self.jobs, []
+        return [JobFailed(job_id=job.id, error=error, device_seconds=0.0) for job in jobs]
+
+
+class TestLosingAThread:
+    """A thread that hangs or dies takes its jobs with it, and nobody waits for ever."""
+
+    async def test_a_thread_that_dies(self, caplog: pytest.LogCaptureFixture) -> None:
+        def step() -> list[WorkerEvent]:
+            raise SystemExit("out of the blue")
+
+        worker = LocalWorker(lambda: BareEngine(step))
+        await worker.start()
+        events = await follow(worker.draw(make_job()))
+        assert isinstance(events[-1], JobFailed)
+        assert isinstance(events[-1].error, WorkerLost)
+        assert "out of the blue" in caplog.text
+        assert worker.room(make_job().request) == 0
+        await worker.close()
+
+    async def test_a_thread_that_died_with_nothing_to_do_tells_the_next_job(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
+
+        def idle() -> bool:
+            raise torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered")
+
+        worker = LocalWorker(lambda: BareEngine(idle=idle))
+        await worker.start()
+        await asyncio.to_thread(worker._thread.join)
+        await asyncio.sleep(0)
+        assert worker.room(make_job().request) == 1
+        events = await follow(worker.draw(make_job()))
+        assert isinstance(events[-1], JobFailed)
+        assert isinstance(events[-1].error, WorkerLost)
+        assert worker.room(make_job().request) == 0
+        await worker.close()
+
+    async def test_a_thread_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        go_on = threading.Event()
+
+        def step() -> list[WorkerEvent]:
+            go_on.wait(60)
+            return []
+
+        worker = LocalWorker(lambda: BareEngine(step), patience=0.01)
+        await worker.start()
+        streams = [worker.draw(make_job()) for _ in range(2)]
+        for stream in streams:
+            events = await follow(stream)
+            assert isinstance(events[-1], JobFailed)
+            assert isinstance(events[-1].error, WorkerLost)
+            assert "no sign of life" in events[-1].error.detail
+        assert worker.room(make_job().request) == 0
+        await worker.close()
+        assert worker._thread.is_alive(), "nobody waited for it"
+        go_on.set()
+
+    async def test_closing_does_not_wait_for_a_thread_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("generation.workers.local.CLOSING_GRACE", 0.05)
+        go_on = threading.Event()
+
+        def step() -> list[WorkerEvent]:
+            go_on.wait(60)
+            return []
+
+        worker = LocalWorker(lambda: BareEngine(step))
+        await worker.start()
+        following = asyncio.create_task(follow(worker.draw(make_job())))
+        await asyncio.sleep(0)
+        await worker.close()
+        assert isinstance((await following)[-1], JobCancelled)
+        go_on.set()
+
+    async def test_a_job_that_cannot_even_be_taken_in(self) -> None:
+        engine = BareEngine()
+        engine.admit_error = ZeroDivisionError("a bug of ours")
+        worker = LocalWorker(lambda: engine)
+        await worker.start()
+        events = await follow(worker.draw(make_job()))
+        assert isinstance(events[-1], JobFailed)
+        assert isinstance(events[-1].error, WorkerFault)
+        assert worker.room(make_job().request) == 1
+        await worker.close()
+
+    async def test_upkeep_is_done_while_nothing_is_drawn_and_may_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
+        calls: list[None] = []
+        all_done = threading.Event()
+
+        def idle() -> bool:
+            calls.append(None)
+            if len(calls) == 3:
+                all_done.set()
+                raise ValueError("a broken cache")
+            return True
+
+        engine = BareEngine(idle=idle)
+        engine.step = lambda: engine.abort(WorkerFault("x"))
+        worker = LocalWorker(lambda: engine)
+        await worker.start()
+        assert await asyncio.to_thread(all_done.wait, 30)
+        events = await follow(worker.draw(make_job()))
+        assert isinstance(events[-1], JobFailed)
+        assert isinstance(events[-1].error, WorkerFault), "the thread lives on"
+        await worker.close()

@@ -1,0 +1,86 @@
+"""What a start owes those who asked before it: each unfinished job goes on, or its requester learns why not."""
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.services.answers import Recovery, Resumed
+from bot.storage import jobs, unfinished, usage
+from bot.storage.database import Database, Transaction
+from bot.storage.records import Clock, JobRecord
+from bot.storage.unfinished import QUARANTINED
+from generation.catalog import ModelCatalog
+from generation.dispatcher import Dispatcher
+from generation.errors import Interrupted, Refusal
+from generation.job import Job, JobStatus
+from generation.ticket import JobTicket
+
+log = logging.getLogger(__name__)
+
+CRASHES_ALLOWED = 1  #: one may be anybody's doing; whoever ran alone in the second is the culprit
+LEARNS_FROM = 500  #: jobs
+TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended
+
+
+class Restart:
+    """Puts the last run's jobs back in line, once, before anybody can ask for new ones."""
+
+    def __init__(self, *, database: Database, dispatcher: Dispatcher, catalog: ModelCatalog, clock: Clock) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._catalog = catalog
+        self._clock = clock
+
+    async def recover(self) -> Recovery:
+        """Everything that is still owed. Jobs go back in the order they were accepted.
+
+        A job that was running when the process died goes back too, alone in its batch; one that was running in two
+        such deaths is set aside. Raises StorageFault.
+        """
+        now = self._clock()
+        going_on: list[JobRecord] = []
+        async with self._database.writing() as transaction:
+            for record in await jobs.live(transaction):
+                if again := await self._again(transaction, record):
+                    going_on.append(again)
+            recovery = Recovery(
+                rendered=await unfinished.unposted(transaction),
+                ended=await unfinished.untold(transaction, now - TELLS_WITHIN),
+            )
+        resumed = tuple(Resumed(job=record, ticket=resume(self._dispatcher, record)) for record in going_on)
+        if resumed or recovery.rendered:
+            log.info("%d jobs of the last run go on, %d have pictures to post", len(resumed), len(recovery.rendered))
+        return replace(recovery, resumed=resumed)
+
+    async def learn_costs(self) -> None:
+        """Let the dispatcher judge new jobs by what the last ones have cost."""
+        async with self._database.reading() as transaction:
+            for request, device_seconds in await usage.measured(transaction, LEARNS_FROM):
+                self._dispatcher.estimates.learn(request, device_seconds)
+
+    async def _again(self, transaction: Transaction, record: JobRecord) -> JobRecord | None:
+        """The job as it goes on; None when it was ended here instead."""
+        crashed = record.status is JobStatus.STARTED
+        if crashed and record.crashes >= CRASHES_ALLOWED:
+            log.error("job %s by %s ran in two crashes and is set aside", record.id, record.requester)
+            await self._end(transaction, record, JobStatus.FAILED, QUARANTINED)
+            return None
+        try:
+            self._catalog.get(record.request.model)
+        except Refusal:  # another model is on offer now
+            await self._end(transaction, record, JobStatus.INTERRUPTED, Interrupted.code)
+            return None
+        if not crashed:
+            return record
+        # Waiting again in the row as well: a second crash before its turn is not its doing.
+        await unfinished.count_crash(transaction, record.id)
+        return replace(record, status=JobStatus.ACCEPTED, crashes=record.crashes + 1)
+
+    async def _end(self, transaction: Transaction, record: JobRecord, status: JobStatus, code: str) -> None:
+        await jobs.finish(transaction, record.id, status, self._clock(), error_code=code, among=jobs.LIVE)
+
+
+def resume(dispatcher: Dispatcher, record: JobRecord) -> JobTicket:
+    """Put an accepted job back in line; alone in its batch, if the process died under it before."""
+    job = Job(id=record.id, request=record.request, requester=record.requester)
+    return dispatcher.restore(job, alone=record.crashes > 0)

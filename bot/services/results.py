@@ -1,0 +1,45 @@
+"""A member's own results, for whoever was not there when they came or could not be given them."""
+
+from bot.services.errors import NoResult, UnknownJob
+from bot.services.members import Member
+from bot.storage import jobs, unfinished
+from bot.storage.database import Database
+from bot.storage.records import Clock, JobRecord
+from generation.job import JobId, JobStatus
+
+MOST_RESULTS = 25  #: to choose one from
+
+
+class Results:
+    """Finds a member's jobs that have pictures. Only ever their own."""
+
+    def __init__(self, *, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def of(self, member: Member) -> tuple[JobRecord, ...]:
+        """A member's results, wherever they asked: those that could not be delivered first, then the newest."""
+        async with self._database.reading() as transaction:
+            return await unfinished.results_of(transaction, member.id, MOST_RESULTS)
+
+    async def one(self, job_id: JobId | None, member: Member) -> JobRecord:
+        """The one of that id, or the first of them. Raises NoResult, UnknownJob for somebody else's."""
+        if job_id is None:
+            first = next(iter(await self.of(member)), None)
+            if first is None:
+                raise NoResult
+            return first
+        async with self._database.reading() as transaction:
+            record = await jobs.get(transaction, job_id)
+        if record is None or record.requester != member.id or record.deleted_at is not None:
+            raise UnknownJob
+        if not record.images:
+            raise NoResult
+        return record
+
+    async def fetched(self, record: JobRecord) -> None:
+        """Its requester has it now: what was kept for them has reached its good end. Raises StorageFault."""
+        if not record.is_kept:
+            return
+        async with self._database.writing() as transaction:
+            await jobs.finish(transaction, record.id, JobStatus.POSTED, self._clock(), among={JobStatus.RENDERED})

@@ -1,0 +1,102 @@
+"""Workload is what a worker has taken on: how much more fits, and how long its thread may be silent over it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from generation.job import Job, JobId
+from generation.request import GenerationRequest
+from generation.workers.stream import EventStream
+
+Kind: TypeAlias = tuple[str, int, int]  #: model, width, height: what can share a U-Net call, and costs alike
+
+#: Images of one kind in work. With guidance 32 rows, the knee of a large GPU. How many of them share a call is the
+#: engine's to measure; what it cannot take yet waits there in order of arrival, where the queue is fair no more: see
+#: `Workload.room` for how little that is on a small device.
+IMAGES_AT_ONCE = 16
+FIRST_IMAGES = 4  #: of one kind, to begin with
+OPEN_KINDS = 2  #: kinds drawn side by side; more would only thin the batches out
+
+PATIENCE = 120.0  #: seconds without a sign of life that are never held against a busy thread
+UNMEASURED = 5  #: times that, for a kind nobody has drawn yet: kernels are loaded, and a CPU may take minutes a tick
+MARGIN = 20  #: times what its ticks have taken so far is what a busy thread may take
+LOADING_PATIENCE = 3600.0  #: seconds; a model may have to be fetched first
+
+
+@dataclass(slots=True)
+class LiveJob:
+    """A job between `draw` and the end of its stream."""
+
+    job: Job
+    stream: EventStream
+    images_owed: int
+    begun: bool = False  #: a step of it was made
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def kind(self) -> Kind:
+        return _kind(self.job.request)
+
+
+class Workload:
+    """The live jobs of one worker, seen from the event loop."""
+
+    def __init__(
+        self,
+        *,
+        images_at_once: int = IMAGES_AT_ONCE,
+        patience: float = PATIENCE,
+        is_loaded: Callable[[str], bool] = lambda model: True,
+    ) -> None:
+        self.jobs: dict[JobId, LiveJob] = {}
+        self._images_at_once = images_at_once
+        self._patience = patience
+        self._is_loaded = is_loaded
+        self._slowest: dict[Kind, float] = {}  #: seconds of a tick for each image in it
+
+    @property
+    def loading(self) -> bool:
+        """Whether a model has to be loaded for what is here."""
+        return any(not self._is_loaded(live.job.request.model) for live in self.jobs.values())
+
+    def room(self, request: GenerationRequest) -> int:
+        """How many images of this kind to take on now.
+
+        A few to begin with, then half as many as are being drawn, while fewer than that wait for their first step: a
+        device that takes all it is given is full within a few ticks, and for one that cannot only these few wait.
+        Another model is loaded only when nothing is drawn, since everything stands still meanwhile.
+        """
+        if (self.loading or not self._is_loaded(request.model)) and any(
+            live.job.request.model != request.model for live in self.jobs.values()
+        ):
+            return 0
+        kind = _kind(request)
+        open_kinds = {live.kind for live in self.jobs.values()}
+        if kind not in open_kinds and len(open_kinds) >= OPEN_KINDS:
+            return 0
+        alike = [live for live in self.jobs.values() if live.kind == kind]
+        drawing = sum(live.images_owed for live in alike if live.begun)
+        ahead = sum(live.images_owed for live in alike if not live.begun)
+        may_wait = max(1, drawing // 2) if drawing else FIRST_IMAGES
+        return max(0, min(request.count, self._images_at_once - drawing - ahead, may_wait - ahead))
+
+    def learn(self, seconds: float) -> None:
+        """A tick for what is here took so long."""
+        an_image = seconds / max(1, sum(live.images_owed for live in self.jobs.values()))
+        for live in self.jobs.values():
+            self._slowest[live.kind] = max(an_image, self._slowest.get(live.kind, 0.0))
+
+    def budget(self) -> float | None:
+        """Seconds without a sign of life that what is here may take; None when nothing is."""
+        if not self.jobs:
+            return None
+        if self.loading:
+            return LOADING_PATIENCE
+        known = sum(live.images_owed * self._slowest.get(live.kind, 0.0) for live in self.jobs.values())
+        measured = all(live.kind in self._slowest for live in self.jobs.values())
+        return max(MARGIN * known, self._patience if measured else UNMEASURED * self._patience)
+
+
+def _kind(request: GenerationRequest) -> Kind:
+    return request.model, request.width, request.height

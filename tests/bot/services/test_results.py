@@ -1,0 +1,52 @@
+"""A member's own results: the kept ones first, and nobody else's."""
+
+import pytest
+
+from bot.services.errors import NoResult, UnknownJob
+from generation.job import JobStatus
+
+
+@pytest.fixture
+async def kept(house, ann, here):
+    """A result of Ann's that could not be delivered."""
+    ticket = await house.images.imagine(house.request(), ann, at=here)
+    house.worker.release(ticket.job.id)
+    await ticket.result()
+    await house.images.keep(ticket.job.id, "discord_50007")
+    return ticket.job.id
+
+
+async def test_what_could_not_be_delivered_comes_first_then_the_newest(house, kept, ann, clock):
+    clock.pass_(hours=1)
+    older = await house.drawn(ann)
+    clock.pass_(hours=1)
+    newer = await house.drawn(ann)
+
+    assert [record.id for record in await house.results.of(ann)] == [kept, newer, older]
+    assert (await house.results.one(None, ann)).id == kept
+
+
+async def test_what_was_kept_is_counted_and_reaches_its_good_end_when_it_is_fetched(house, kept, ann, open_house):
+    assert (await house.images.usage(ann)).images == 1
+    record = await house.results.one(kept, ann)
+    assert (record.status, record.error_code, record.interaction_token) == (
+        JobStatus.RENDERED, "discord_50007", None,
+    )  # fmt: skip
+    assert (await (await open_house()).restart.recover()).rendered == (), "no start tries it again in vain"
+
+    await house.results.fetched(record)
+
+    record = await house.results.one(kept, ann)
+    assert (record.status, record.error_code) == (JobStatus.POSTED, None)
+    await house.results.fetched(record)  # fetching a posted one changes nothing
+    assert await house.results.one(kept, ann) == record
+
+
+async def test_nobody_elses(house, kept, bob, ann, here):
+    with pytest.raises(UnknownJob):
+        await house.results.one(kept, bob)
+    with pytest.raises(NoResult):
+        await house.results.one(None, bob)
+    waiting = await house.images.imagine(house.request(), bob, at=here)
+    with pytest.raises(NoResult):
+        await house.results.one(waiting.job.id, bob)

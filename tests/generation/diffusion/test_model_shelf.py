@@ -1,0 +1,230 @@
+"""Several models on one device: loaded on demand, put away for lack of memory, drawn with in turn."""
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from generation.catalog import ModelSpec
+from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.model_shelf import ModelShelf, free_memory, open_shelf, weight_bytes
+from generation.diffusion.sources import inspect_model
+from generation.errors import ModelUnavailable, WorkerFault, WorkerLost
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, WorkerEvent
+from generation.job import JobId
+from tests.generation.diffusion.conftest import load_tiny, make_job
+
+NAMES = ("a", "b", "c")
+
+
+class Bench:
+    """A shelf of tiny models under test, with a clock that stands still unless it is moved."""
+
+    def __init__(self, *, places: float = 3) -> None:
+        self.now = 0.0
+        self.built: list[str] = []
+        self.errors: dict[str, list[Exception]] = {}
+        self.before_step: dict[str, Callable[[], None]] = {}
+        specs = [ModelSpec(name=name, source=name) for name in NAMES]
+        one = weight_bytes(load_tiny("epsilon"))
+        self.shelf = ModelShelf(specs, self._build, memory=int(places * one), clock=lambda: self.now)
+
+    def _build(self, spec: ModelSpec) -> DiffusionEngine:
+        self.built.append(spec.name)
+        self.now += 1000.0
+        if self.errors.get(spec.name):
+            error = self.errors[spec.name].pop(0)
+            raise ModelUnavailable(spec.name, detail=repr(error)) from error
+        bench = self
+
+        class Engine(DiffusionEngine):
+            def step(self) -> list[WorkerEvent]:
+                bench.before_step.get(spec.name, lambda: None)()
+                return super().step()
+
+        return Engine(load_tiny("epsilon"), clock=lambda: self.now)
+
+    def admit(self, model: str, **wishes: Any) -> JobId:
+        job = make_job(model=model, **wishes)
+        self.shelf.admit(job)
+        return job.id
+
+    def drain(self) -> list[WorkerEvent]:
+        events: list[WorkerEvent] = []
+        while self.shelf.busy:
+            events += self.shelf.step()
+        return events
+
+
+def ends(events: list[WorkerEvent]) -> dict[JobId, WorkerEvent]:
+    return {event.job_id: event for event in events if isinstance(event, JobDone | JobFailed | JobCancelled)}
+
+
+def test_the_first_model_is_there_and_another_comes_when_it_is_asked_for() -> None:
+    bench = Bench()
+    assert bench.shelf.loaded == {"a"}
+    job = bench.admit("b")
+    assert bench.shelf.step() == [ModelLoading(job_id=job)]
+    assert bench.shelf.loaded == {"a"}, "first it is told, then it is loaded"
+    done = ends(bench.drain())[job]
+    assert bench.shelf.loaded == {"a", "b"}
+    assert isinstance(done, JobDone)
+    assert done.device_seconds == 0.0, "loading is not charged; the clock moves only while loading"
+    bench.admit("b")
+    assert not any(isinstance(event, ModelLoading) for event in bench.drain())
+    assert bench.built == ["a", "b"]
+
+
+def test_a_first_model_that_cannot_be_loaded_raises() -> None:
+    def build(spec: ModelSpec) -> DiffusionEngine:
+        raise ModelUnavailable(spec.name, detail="no file")
+
+    with pytest.raises(ModelUnavailable, match="no file"):
+        ModelShelf([ModelSpec(name="a", source="a")], build, memory=1)
+
+
+def test_the_least_recently_used_makes_room() -> None:
+    bench = Bench(places=2.5)
+    for name in ("b", "a", "c"):
+        bench.admit(name)
+        bench.drain()
+    assert bench.shelf.loaded == {"a", "c"}
+    bench.admit("b")
+    bench.drain()
+    assert bench.shelf.loaded == {"b", "c"}
+
+
+def test_what_is_put_away_is_gone() -> None:
+    bench = Bench(places=1)
+    model = weakref.ref(bench.shelf._engines["a"].model)
+    unet = weakref.ref(bench.shelf._engines["a"].model.unet)
+    bench.admit("a")
+    bench.admit("b")
+    bench.drain()
+    assert (model(), unet()) == (None, None)
+    assert bench.shelf.loaded == {"b"}
+
+
+def test_what_is_being_drawn_with_is_not_put_away() -> None:
+    bench = Bench(places=1)
+    first, second = bench.admit("a", steps=5), bench.admit("b")
+    events = bench.drain()
+    order = [event.job_id for event in events if isinstance(event, JobDone)]
+    assert order == [first, second]
+    loading = events.index(ModelLoading(job_id=second))
+    assert events.index(next(event for event in events if isinstance(event, JobDone))) < loading
+
+
+def test_one_that_is_larger_than_the_budget_is_there_alone() -> None:
+    bench = Bench(places=0.1)
+    job = bench.admit("b")
+    assert isinstance(ends(bench.drain())[job], JobDone)
+    assert bench.shelf.loaded == {"b"}
+
+
+def test_a_model_that_cannot_be_loaded_fails_its_own_jobs_only() -> None:
+    bench = Bench()
+    bench.errors["b"] = [OSError("no such file")]
+    bad, good, worse = bench.admit("b"), bench.admit("a"), bench.admit("b")
+    unknown = bench.admit("nobody-has-it")
+    found = ends(bench.drain())
+    for job in (bad, worse, unknown):
+        failed = found[job]
+        assert isinstance(failed, JobFailed)
+        assert isinstance(failed.error, ModelUnavailable)
+        assert failed.error.__cause__ is None
+    assert isinstance(found[good], JobDone)
+    again = bench.admit("b")
+    assert isinstance(ends(bench.drain())[again], JobDone), "the file is back"
+
+
+def test_without_memory_beside_the_others_it_is_loaded_without_them() -> None:
+    bench = Bench()
+    bench.errors["b"] = [torch.OutOfMemoryError("CUDA out of memory")]
+    job = bench.admit("b")
+    assert isinstance(ends(bench.drain())[job], JobDone)
+    assert bench.built == ["a", "b", "b"]
+    assert bench.shelf.loaded == {"b"}
+
+
+def test_a_device_that_is_lost_while_loading_is_no_fault_of_the_model() -> None:
+    bench = Bench()
+    bench.errors["b"] = [torch.AcceleratorError("CUDA error: an illegal memory access was encountered")]
+    bench.admit("b")
+    with pytest.raises(WorkerLost):
+        bench.drain()
+
+
+def test_the_device_is_shared_by_what_was_used() -> None:
+    """A model whose steps take three times as long makes a third of the steps meanwhile."""
+    bench = Bench()
+    bench.admit("b")
+    bench.drain()
+    steps = {"a": 0, "b": 0}
+
+    def step(name: str, seconds: float) -> None:
+        steps[name] += 1
+        bench.now += seconds
+
+    bench.before_step = {"a": lambda: step("a", 3.0), "b": lambda: step("b", 1.0)}
+    bench.admit("a", steps=60)
+    bench.admit("b", steps=60)
+    for _ in range(40):
+        bench.shelf.step()
+    assert steps == {"a": 10, "b": 30}
+
+
+def test_pictures_are_what_each_model_draws_alone() -> None:
+    def pictures(*models: str) -> list[bytes]:
+        bench = Bench()
+        for name in models:
+            bench.shelf._load(name)
+        for name in models:
+            bench.admit(name, seed=NAMES.index(name))
+        return sorted(event.image.png for event in bench.drain() if isinstance(event, ImageReady))
+
+    together = pictures("b", "c")
+    assert len(together) == 2
+    assert together == sorted(pictures("b") + pictures("c"))
+
+
+def test_whoever_no_longer_wants_it_is_not_waited_for() -> None:
+    bench = Bench()
+    job = make_job(model="b")
+    bench.shelf.admit(job, cancelled=lambda: True)
+    assert bench.drain() == [JobCancelled(job_id=job.id, device_seconds=0.0)]
+    assert bench.built == ["a"]
+
+
+def test_all_is_given_up_together() -> None:
+    bench = Bench()
+    jobs = {bench.admit("a"), bench.admit("b")}
+    events = bench.shelf.abort(WorkerFault("ref"))
+    assert {event.job_id for event in events} == jobs
+    assert all(isinstance(event, JobFailed) for event in events)
+    assert not bench.shelf.busy
+
+
+def test_upkeep_is_done_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.shelf._load("b")
+    kept: list[object] = []
+
+    def idle(engine: DiffusionEngine) -> bool:
+        kept.append(engine)
+        return engine is bench.shelf._engines["a"]
+
+    monkeypatch.setattr(DiffusionEngine, "idle", idle)
+    assert bench.shelf.idle()
+    assert kept == list(bench.shelf._engines.values())
+
+
+def test_the_model_that_ships_on_a_shelf() -> None:
+    spec = inspect_model("builtin")
+    shelf = open_shelf([spec], device="cpu")
+    model = shelf._engines["builtin"].model
+    assert 4 * 2**20 < weight_bytes(model) < 40 * 2**20
+    assert free_memory(model.device) > weight_bytes(model)
+    assert shelf.loaded == {"builtin"}
