@@ -231,6 +231,6 @@ class PlaygroundServer:
     async def send(self, member: str, content: str, *, where: str = "pictures") -> Post:
         return await self._members.send(member, content, where)
 
-    def drop_connections(self) -> None:
-        """Cut the bot's gateway connection without a word; it may come back with RESUME."""
-        self.gateway.drop_connections()
+    def drop_connections(self, *, forget: bool = False) -> None:
+        """Cut the bot's gateway connection without a word. It may come back with RESUME, unless that is to `forget`."""
+        self.gateway.drop_connections(forget=forget)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.dispatcher import Dispatcher
-from generation.job import Job, JobId
+from generation.job import Job
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
@@ -28,7 +28,7 @@ VARIABLE = "PLAY"
 class Play:
     """What is played. As it stands: nothing, the bot with its engine."""
 
-    seconds: float | None = None  #: a worker without a device takes so long for a job; None: the engine draws
+    seconds: float | None = None  #: a worker without a device takes so long for a step; None: the engine draws
     room: int = 8  #: images that worker has room for
     capacity: int | None = None  #: jobs the queue holds
     #: Where the process is killed, once: "bot.storage.journal:StoredJournal.started" and "before" or "after" it.
@@ -53,7 +53,7 @@ class Play:
 
 
 class TimedWorker(FakeWorker):
-    """A FakeWorker that takes some time for a job."""
+    """A FakeWorker that takes some time for a step, and says so."""
 
     def __init__(self, seconds: float, room: int) -> None:
         super().__init__(room, hold=True, device_seconds_per_image=seconds)
@@ -61,12 +61,20 @@ class TimedWorker(FakeWorker):
 
     def draw(self, job: Job) -> EventStream:
         stream = super().draw(job)
-        asyncio.get_running_loop().call_later(self._takes, self._finish, job.id)
+        self._next(job, 1)
         return stream
 
-    def _finish(self, job_id: JobId) -> None:
-        if job_id in self._live:  # else it was cancelled
-            self.release(job_id)
+    def _next(self, job: Job, step: int) -> None:
+        asyncio.get_running_loop().call_later(self._takes, self._step_on, job, step)
+
+    def _step_on(self, job: Job, step: int) -> None:
+        if job.id not in self._live:  # cancelled, or put back
+            return
+        if step < job.request.steps:
+            self.steps(job.id, step)
+            self._next(job, step + 1)
+        else:
+            self.release(job.id)
 
 
 def _kill_once(place: str, when: str, marker: Path) -> None:

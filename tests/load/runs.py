@@ -69,7 +69,7 @@ class Report:
 
 async def mixed(folder: Path, *, rate: int, seconds: float, members: int) -> Report:
     """All commands and buttons, so many a second, with a worker that takes a twentieth of a second a job."""
-    play = Play(seconds=0.05, room=16)
+    play = Play(seconds=0.025, room=16)
     async with _bot(folder, play, members) as (crowd, bot), Meter(pid=bot.process.pid) as meter:
         await crowd.mix(rate, seconds)
         await _answered(crowd)
@@ -79,7 +79,7 @@ async def mixed(folder: Path, *, rate: int, seconds: float, members: int) -> Rep
 
 async def rush(folder: Path, *, members: int, capacity: int, engine: bool) -> Report:
     """Everybody's /imagine at once, more than the queue holds."""
-    play = Play(seconds=None if engine else 0.5, room=ROOM, capacity=capacity)
+    play = Play(seconds=None if engine else 0.35, room=ROOM, capacity=capacity)
     async with _bot(folder, play, members) as (crowd, bot):
         if engine:
             await _until_it_draws(crowd, folder)
