@@ -9,21 +9,24 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from bot.app import check
+from bot.app import IMAGES, check
 from bot.playground import BotProcess, PlaygroundServer, Post
 from bot.settings import read_settings
+from bot.storage.database import Database
+from bot.storage.inspection import inspect
 from tests.e2e.faults import Fault, Moment, Trouble
-from tests.e2e.launcher import Play
+from tests.e2e.launcher import WAS_KILLED, Play
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.asyncio(loop_scope="module")]
 
 COMMAND = [sys.executable, "-m", "tests.e2e.launcher"]
-STEP = 0.02  #: seconds
+WORKER = Play(seconds=0.02)
 QUICK, LONG = 1, 150  #: steps; a long one shows progress first
 
 PASSING = (Fault.BAD_GATEWAY, Fault.RATE_LIMITED, Fault.DROPPED_BEFORE, Fault.DROPPED_AFTER)
@@ -39,10 +42,10 @@ class Scene:
         self.channel = f"channel-{next(_numbers)}"
         server.world.channels[self.channel] = server.world.server.create_text_channel(self.channel)
 
-    def bot(self, **play: str) -> BotProcess:
+    def bot(self, play: Play = WORKER, **settings: str) -> BotProcess:
         """Another run of the bot on this data."""
-        environment = {**self.server.environment(), "DATA_DIR": str(self.data), "DATABASE_URL": ""}
-        environment |= Play(seconds=STEP, **play).environment()  # type: ignore[arg-type]
+        environment = {**self.server.environment(), "DATA_DIR": str(self.data), "DATABASE_URL": "", **settings}
+        environment |= play.environment()
         return BotProcess(COMMAND, environment, output=self.data.parent / "bot.log")
 
     async def ask(self, *, steps: int = QUICK) -> None:
@@ -71,8 +74,14 @@ class Scene:
         return posts
 
     async def agrees(self) -> bool:
-        """What `python -m bot check` says."""
-        return await check(read_settings(_env_file=None, data_dir=self.data), mend=False) == 0
+        """Whether `python -m bot check` has nothing to say, after a crash no more than an orphan file."""
+        settings = read_settings(_env_file=None, data_dir=self.data)
+        database = Database(settings.database)
+        findings = await inspect(database, self.data / IMAGES)
+        await database.close()
+        if (self.data / WAS_KILLED).exists():
+            findings = replace(findings, orphans=findings.orphans[1:])
+        return findings.agree and findings.pictures == len(self.posts())
 
 
 # ------------------------------------------------------------------------------ one bot, and a Discord in trouble
@@ -95,7 +104,7 @@ async def running(server: PlaygroundServer, tmp_path_factory: pytest.TempPathFac
         assert bot.returncode is None, bot.text()
         assert await bot.stop() == 0
         assert "Traceback" not in bot.text(), bot.text()
-    assert await scene.agrees()
+    assert await check(read_settings(_env_file=None, data_dir=data), mend=False) == 0
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -174,3 +183,87 @@ async def rerun_of(scene: Scene, post: Post) -> tuple[Post, Post]:
     """The post and the one that a reaction to it asked for."""
     first, second = await scene.posted(2)
     return (first, second) if first.id == post.id else (second, first)
+
+
+# ------------------------------------------------------------------------------------------ a bot that dies, or stops
+
+#: Where a job's life is written down, in order.
+STATES = {
+    "accepted": "bot.services.reservations:Reservations.take",
+    "answered": "bot.services.images:ImageService.answered",
+    "started": "bot.storage.journal:StoredJournal.started",
+    "rendered": "bot.storage.journal:StoredJournal.rendered",
+    "posted": "bot.services.images:ImageService.posted",
+}
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(tmp_path: Path) -> AsyncIterator[Scene]:
+    """A Discord and a data folder of the test's own."""
+    async with PlaygroundServer(port=0, answer_within=10) as server:
+        yield Scene(server, tmp_path / "data")
+
+
+@pytest.mark.parametrize("killed", ["before", "after"])
+@pytest.mark.parametrize("state", STATES)
+async def test_killed(stage: Scene, state: str, killed: str) -> None:
+    """kill -9 around each line that is written down about a job; the next start goes on with it."""
+    async with stage.bot(replace(WORKER, killed_at=STATES[state], killed=killed)) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        asking = asyncio.create_task(stage.ask())
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    async with stage.bot() as bot:
+        await stage.server.until_ready("imagine", within=60)
+        if (state, killed) == ("accepted", "before"):
+            # Nothing was promised to anybody: asked again, it is a new job.
+            assert stage.rows() == []
+            await stage.ask()
+        await stage.posted()
+        assert await bot.stop() == 0
+        assert "Traceback" not in bot.text(), bot.text()
+    assert len(stage.posts()) == 1, "nothing was sent again by the last request"
+    assert await stage.agrees()
+
+
+async def test_killed_while_it_draws_and_while_others_wait(stage: Scene) -> None:
+    async with stage.bot(replace(WORKER, room=1)) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        for steps in (LONG, QUICK, QUICK):
+            await stage.ask(steps=steps)
+        bot.kill()
+        await bot.wait()
+    async with stage.bot(replace(WORKER, room=1)):
+        await stage.posted(3)
+    assert await stage.agrees()
+
+
+async def test_stopped_while_it_draws(stage: Scene) -> None:
+    """SIGTERM in the middle of a job: said in its message, and gone on with by the next start."""
+    async with stage.bot(DRAIN_SECONDS="0") as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.ask(steps=LONG)
+        assert await bot.stop() == 0
+    [(status, message)] = stage.rows()
+    [post] = stage.posts()
+    assert (status, message) == ("accepted", str(post.id))
+    assert "restart" in post.text
+    async with stage.bot():
+        await stage.posted()
+    assert await stage.agrees()
+
+
+async def test_discord_is_out_of_order_while_the_bot_starts_again(stage: Scene) -> None:
+    """Killed with pictures that nobody has; what finds them a message then fails, too."""
+    async with stage.bot(replace(WORKER, killed_at=STATES["rendered"], killed="after")) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        asking = asyncio.create_task(stage.ask())
+        await bot.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    with Trouble(stage.server, Moment.PICTURES, Fault.DROPPED_AFTER) as trouble:
+        async with stage.bot():
+            await stage.posted()
+    assert trouble.happened == 1
+    assert await stage.agrees()
