@@ -49,7 +49,11 @@ def _playground(settings: Settings, port: int | None) -> int:
     bot_command = [sys.executable, "-m", "bot", "run"]
     # A data folder of its own: the simulated server's ids mean nothing on the real one.
     data = (settings.data_dir.expanduser() / "playground").resolve()
-    bot_env = {"DATA_DIR": str(data), "DATABASE_URL": f"sqlite+aiosqlite:///{data / 'bot.db'}"}
+    bot_env = {
+        "DATA_DIR": str(data),
+        "DATABASE_URL": f"sqlite+aiosqlite:///{data / 'bot.db'}",
+        "DRAIN_SECONDS": f"{min(settings.drain_seconds, 5.0):g}",  # whoever tries something out does not wait long
+    }
     return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port))
 
 

@@ -186,8 +186,8 @@ class Dispatcher:
         if len(failures) == len(self._workers) and not self._closing:
             self._dead = failures[0]
             first_ready.set_exception(self._dead)
-            while (job := self._queue.pop()) is not None:
-                await self._end(job, JobStatus.FAILED, self._dead, 0.0)
+            # Whoever runs the bot will mend what is wrong with the model; the jobs wait for that in the journal.
+            await self._put_back_waiting()
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
         try:

@@ -111,34 +111,56 @@ async def test_old_buttons_and_reactions_work_after_a_restart(server: Playground
 async def test_a_signal_stops_cleanly_in_the_middle_of_a_job(
     server: PlaygroundServer, data: Path, number: signal.Signals
 ) -> None:
-    async with new_bot(server, data) as bot:
+    async with new_bot(server, data, DRAIN_SECONDS="0.2") as bot:
         await server.until_ready("imagine")
         for prompt in ("a long one", "one that waits"):
             await server.slash("Ben", "imagine", prompt=prompt, steps=150, count=4)
         await server.until(lambda: running_steps(server), within=60, what="the first steps")
         bot.process.send_signal(number)
         assert await asyncio.wait_for(bot.wait(), 20) == 0
-    assert rows(data, "SELECT DISTINCT status, interaction_token FROM jobs") == [("interrupted", None)]
+    assert rows(data, "SELECT status, crashes FROM jobs") == [("accepted", 0)] * 2
     texts = [post.text for post in server.messages()]
     assert len(texts) == 2
-    assert all("restart" in text for text in texts), texts
+    assert all("goes on by itself" in text for text in texts), texts
     assert "Traceback" not in (data.parent / "bot.log").read_text()
 
 
-async def test_killed_in_the_middle_of_a_job(server: PlaygroundServer, data: Path) -> None:
-    """After kill -9 the next start tells the requester, in the job's own message."""
+async def test_a_stop_lets_what_runs_be_finished(server: PlaygroundServer, data: Path) -> None:
     async with new_bot(server, data) as bot:
+        await server.until_ready("imagine")
+        await server.slash("Ben", "imagine", prompt="a red heart", steps=60)
+        await server.until(lambda: running_steps(server), within=60, what="the first steps")
+        bot.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(bot.wait(), 60) == 0
+    assert rows(data, "SELECT status FROM jobs") == [("posted",)]
+    assert is_result(server.messages()[-1])
+
+
+async def test_a_second_signal_waits_for_nobody(server: PlaygroundServer, data: Path) -> None:
+    async with new_bot(server, data, DRAIN_SECONDS="3600") as bot:
         await server.until_ready("imagine")
         await server.slash("Ben", "imagine", prompt="a long one", steps=150, count=4)
         await server.until(lambda: running_steps(server), within=60, what="the first steps")
+        bot.process.send_signal(signal.SIGTERM)
+        await server.until(lambda: "told to stop" in bot.text(), within=20, what="the drain")
+        bot.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(bot.wait(), 30) == 0
+    assert rows(data, "SELECT status, crashes FROM jobs") == [("accepted", 0)]
+
+
+async def test_killed_in_the_middle_of_a_job(server: PlaygroundServer, data: Path) -> None:
+    """After kill -9 the next start draws the job again and posts it once, in the job's own message."""
+    async with new_bot(server, data) as bot:
+        await server.until_ready("imagine")
+        await server.slash("Ben", "imagine", prompt="a red heart", steps=60)
+        await server.until(lambda: running_steps(server), within=60, what="the first steps")
         bot.kill()
         await bot.wait()
+    (message,) = server.messages()
     async with new_bot(server, data):
-        await server.until(lambda: "restart" in server.messages()[-1].text, within=30, what="the bad news")
-        await server.until(lambda: server.connected, within=30, what="the new bot")
-        await server.slash("Ben", "imagine", prompt="a red heart")
-        await result(server)
-    assert rows(data, "SELECT status FROM jobs ORDER BY accepted_at") == [("interrupted",), ("posted",)]
+        assert (await result(server)).id == message.id
+    assert len(server.messages()) == 1
+    assert rows(data, "SELECT status, crashes FROM jobs") == [("posted", 1)]
 
 
 async def test_a_second_bot_on_the_same_data_refuses_to_start(server: PlaygroundServer, data: Path) -> None:

@@ -421,15 +421,17 @@ async def test_a_worker_that_stumbles_over_one_job_fails_that_job_only() -> None
     await dispatcher.close()
 
 
-async def test_jobs_that_waited_for_a_worker_that_never_starts_are_told() -> None:
+async def test_jobs_that_waited_for_a_worker_that_never_starts_wait_for_the_next_run() -> None:
     class Broken(FakeWorker):
         async def start(self) -> None:
             raise ModelUnavailable("m", detail="no file")
 
-    dispatcher = Dispatcher([Broken()], MemoryJournal())
+    journal = MemoryJournal()
+    dispatcher = Dispatcher([Broken()], journal)
     await dispatcher.start()
     ticket = dispatcher.submit(job())
-    assert isinstance(await error_of(ticket), ModelUnavailable)
+    assert isinstance(await error_of(ticket), Postponed)
+    assert journal.history == [(ticket.job.id, JobStatus.ACCEPTED)]
     with pytest.raises(ModelUnavailable):
         dispatcher.submit(job())
     await dispatcher.close()

@@ -22,8 +22,9 @@ async def test_outlives_the_token(world: World) -> None:
     assert world.edits()[-1].path.startswith("/channels/")
 
 
-async def test_a_dropped_connection_loses_no_picture(world: World) -> None:
-    world.env.inject_error("PATCH", "/webhooks/*/messages/@original", status=503, times=2)
+@pytest.mark.parametrize("status", [503, 500, 429])
+async def test_a_dropped_connection_loses_no_picture(world: World, status: int) -> None:
+    world.env.inject_error("PATCH", "/webhooks/*/messages/@original", status=status, times=2)
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert len(answer.response.attachments) == 1
 

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from datetime import date
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
-from bot.services.errors import NotAllowed
+from bot.services.errors import NotAllowed, UnknownJob
 from bot.services.limits import LimitRow, LimitScope, LimitValues
-from bot.storage import servers
+from bot.storage import jobs, servers
 from bot.storage.records import Change
+from bot.storage.tables import JobRow
 from generation.errors import BrokenImage, InvalidRequest
+from generation.job import JobStatus
 
 
 async def test_nobody_else_gets_in(house, ann, admin):
@@ -23,6 +27,8 @@ async def test_nobody_else_gets_in(house, ann, admin):
             house.admin.block(member, "1", None),
             house.admin.unblock(member, "1"),
             house.admin.audit(member),
+            house.admin.quarantined(member),
+            house.admin.release(member, uuid4()),
         ):
             with pytest.raises(NotAllowed, match="Manage Server"):
                 await asking
@@ -139,3 +145,55 @@ async def test_stats_by_day_and_by_member(house, ann, bob, admin, stranger, here
         (ann.id, "Ann", 2, 4, 1),
         (bob.id, "Bob", 1, 2, 0),
     ]
+
+
+async def test_a_block_without_a_reason_keeps_the_one_there_was(house, admin):
+    for reason in ("spam", None):
+        await house.admin.block(admin, "1001", reason)
+    async with house.database.reading() as transaction:
+        block = await servers.block_of(transaction, "9000", "1001")
+    assert block.reason == "spam"
+    assert (await house.admin.audit(admin))[0].changes == ()
+
+
+@pytest.fixture
+async def quarantined(house, ann, here):
+    """A job of Ann's that was running in two crashes, as its row has it."""
+    ticket = await house.images.imagine(house.request(), ann, at=here)
+    await house.dispatcher.cancel(ticket.job.id)
+    await ticket.wait(5)
+    async with house.database.writing() as transaction:
+        await transaction.execute(
+            update(JobRow).values(status=JobStatus.FAILED, error_code="quarantined", crashes=1, told_at=house.clock.now)
+        )
+    return ticket.job.id
+
+
+async def test_a_job_in_quarantine_is_seen_and_released_by_its_own_server_only(house, quarantined, admin, stranger):
+    assert [job.id for job in await house.admin.quarantined(admin)] == [quarantined]
+    assert await house.admin.quarantined(stranger) == ()
+    with pytest.raises(UnknownJob):
+        await house.admin.release(stranger, quarantined)
+
+    resumed = await house.admin.release(admin, quarantined)
+
+    assert (resumed.job.status, resumed.job.error_code, resumed.job.crashes) == (JobStatus.ACCEPTED, None, 1)
+    assert await house.admin.quarantined(admin) == ()
+    with pytest.raises(UnknownJob):
+        await house.admin.release(admin, quarantined)
+    (note,) = await house.admin.audit(admin)
+    assert (note.action, note.changes) == (
+        "quarantine.release", (Change(field="job", before=None, after=str(quarantined)),),
+    )  # fmt: skip
+    house.worker.release()
+    assert len((await resumed.ticket.result()).image_ids) == 1
+
+
+async def test_a_released_job_that_crashes_the_bot_again_is_set_aside_again(open_house, house, quarantined, admin):
+    await house.admin.release(admin, quarantined)
+    async with house.database.writing() as transaction:
+        await jobs.start(transaction, quarantined, house.clock.now)
+
+    recovery = await (await open_house()).restart.recover()
+
+    assert [job.id for job in recovery.ended] == [quarantined]

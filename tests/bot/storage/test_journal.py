@@ -1,12 +1,18 @@
 """The journal: one contract for both, then what only the durable one promises."""
 
+import errno
+import os
+import sqlite3
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
 
 from bot.storage import jobs
+from bot.storage.database import Database
 from bot.storage.errors import StorageFault
 from bot.storage.journal import StoredJournal
+from bot.storage.patience import WRITE_ATTEMPTS
 from generation.errors import BrokenImage, Cancelled, Interrupted
 from generation.job import Job, JobStatus
 from generation.journal import MemoryJournal
@@ -31,9 +37,27 @@ def result(job) -> GenerationResult:
     return GenerationResult(job_id=job.id, images=images, device_seconds=1.25)
 
 
+class Pauses:
+    """Waits that take no time; `then` is what happens during the first of them."""
+
+    def __init__(self, then=lambda: None) -> None:
+        self.taken = []
+        self._then = then
+
+    async def __call__(self, seconds: float) -> None:
+        if not self.taken:
+            self._then()
+        self.taken.append(seconds)
+
+
 @pytest.fixture
-def durable(database, files, now) -> StoredJournal:
-    return StoredJournal(database=database, files=files, clock=lambda: now)
+def pauses() -> Pauses:
+    return Pauses()
+
+
+@pytest.fixture
+def durable(database, files, now, pauses) -> StoredJournal:
+    return StoredJournal(database=database, files=files, clock=lambda: now, pause=pauses)
 
 
 @pytest.fixture
@@ -105,7 +129,7 @@ async def test_pictures_that_come_after_the_end_are_thrown_away(durable, job, re
 
 
 async def test_a_disk_that_fills_up_between_two_pictures_leaves_neither(
-    durable, job, result, row, files, tmp_path, monkeypatch
+    durable, job, result, row, files, tmp_path, monkeypatch, pauses
 ):
     write, written = files.write, []
 
@@ -122,3 +146,77 @@ async def test_a_disk_that_fills_up_between_two_pictures_leaves_neither(
     assert written
     assert on_disk(tmp_path) == []
     assert (await row()).status is JobStatus.ACCEPTED
+    assert len(pauses.taken) == WRITE_ATTEMPTS - 1
+    assert pauses.taken[-1] > pauses.taken[0]
+
+
+async def test_a_disk_that_has_room_again_loses_nothing(durable, job, result, row, tmp_path, monkeypatch, pauses):
+    fsync, left = os.fsync, [1]
+
+    def full(handle):
+        if left:
+            left.pop()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    monkeypatch.setattr("bot.storage.image_files.os.fsync", full)
+    await durable.rendered(job, result)
+
+    assert (await row()).status is JobStatus.RENDERED
+    assert len(on_disk(tmp_path)) == 2
+    assert not list(tmp_path.rglob("*.partial"))
+    assert len(pauses.taken) == 1
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Nobody waits long for a locked database."""
+    monkeypatch.setattr("bot.storage.database.BUSY_TIMEOUT", 0.01)
+
+
+@pytest.mark.parametrize("step", ["started", "rendered", "ended"])
+async def test_a_database_that_is_locked_for_a_moment_is_waited_for(
+    impatient, database, url, job, result, row, files, now, tmp_path, step
+):
+    locker = sqlite3.connect(tmp_path / "bot.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    pauses = Pauses(then=lambda: locker.execute("ROLLBACK"))
+    waiting = Database(url)
+    journal = StoredJournal(database=waiting, files=files, clock=lambda: now, pause=pauses)
+    arguments = {"started": (job,), "rendered": (job, result), "ended": (job, JobStatus.FAILED, BrokenImage(), 0.5)}
+
+    await getattr(journal, step)(*arguments[step])
+
+    assert (await row()).status is (JobStatus.FAILED if step == "ended" else JobStatus(step))
+    assert len(pauses.taken) == 1
+    await waiting.close()
+    locker.close()
+
+
+async def test_pictures_that_were_written_though_the_answer_was_lost_stay(
+    durable, database, job, result, row, files, monkeypatch
+):
+    writing = database.writing
+
+    @asynccontextmanager
+    async def answers_get_lost():
+        async with writing() as transaction:
+            yield transaction
+        monkeypatch.setattr(database, "writing", writing)
+        raise StorageFault(detail="connection closed")
+
+    monkeypatch.setattr(database, "writing", answers_get_lost)
+    await durable.rendered(job, result)
+
+    assert [await files.read(image.file) for image in (await row()).images] == [b"picture 0", b"picture 1"]
+
+
+async def test_what_is_put_back_waits_as_if_it_had_not_begun(durable, job, row):
+    await durable.started(job)
+    await durable.put_back(job, 0.5)
+
+    record = await row()
+    assert (record.status, record.starts, record.crashes, record.device_seconds) == (JobStatus.ACCEPTED, 0, 0, 0.5)
+    await durable.ended(job, JobStatus.CANCELLED, Cancelled(), 0.0)
+    await durable.put_back(job, 0.5)
+    assert (await row()).status is JobStatus.CANCELLED

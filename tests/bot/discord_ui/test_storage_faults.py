@@ -1,0 +1,123 @@
+"""A locked database, a full disk: the member is told, nothing half-written stays, and in the end all is well."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from bot.storage.inspection import inspect
+from generation.job import JobStatus
+from tests.bot.discord_ui.world import World
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long here."""
+    monkeypatch.setattr("bot.storage.database.BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr("bot.storage.patience.WRITE_ATTEMPTS", 2)
+
+
+@contextmanager
+def locked(world: World) -> Iterator[None]:
+    """Another process writes and writes."""
+    other = sqlite3.connect(world.folder / "bot.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+@contextmanager
+def full(world: World) -> Iterator[None]:
+    """The database may not grow."""
+
+    def bound(pages: int) -> Callable[..., None]:
+        def bind(connection: Any, *_: object) -> None:
+            connection.cursor().execute(f"PRAGMA max_page_count = {pages}")
+
+        return bind
+
+    engine, no_more, as_before = world.database._engine.sync_engine, bound(1), bound(2**30)
+    event.listen(engine, "checkout", no_more)
+    try:
+        yield
+    finally:
+        event.remove(engine, "checkout", no_more)
+        event.listen(engine, "checkout", as_before)
+
+
+@contextmanager
+def no_space(monkeypatch: pytest.MonkeyPatch, times: int) -> Iterator[None]:
+    """No picture can be written, so many times."""
+    fsync, left = os.fsync, [None] * times
+
+    def refuse(handle: int) -> None:
+        if left:
+            left.pop()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.storage.image_files.os.fsync", refuse)
+        yield
+    assert not left
+
+
+async def agree(world: World) -> bool:
+    return (await inspect(world.database, world.folder / "images")).agree
+
+
+@pytest.mark.parametrize("trouble", [locked, full])
+async def test_a_command_while_the_database_is_in_trouble(world: World, trouble: Callable[[World], Any]) -> None:
+    with trouble(world):
+        answer = await world.alice.slash(world.channel, "imagine", prompt="long " * 1200)
+    assert answer.ephemeral
+    assert "cannot reach my records" in answer.response.content
+    assert not await world.jobs()
+    assert not world.parts.worker.drawn
+    again = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(again.response.attachments) == 1
+
+
+async def test_a_picture_that_cannot_be_written_at_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with no_space(monkeypatch, times=1):
+        answer = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=2)
+        await world.until(lambda: len(answer.response.attachments) == 2)
+    assert await agree(world)
+
+
+async def test_a_picture_that_cannot_be_written_at_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with no_space(monkeypatch, times=2):
+        answer = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=2)
+        await world.until(lambda: "cannot reach my records" in answer.response.content)
+    (job,) = await world.jobs()
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "storage")
+    assert await agree(world)
+    assert not [path for path in (world.folder / "images").rglob("*") if path.is_file()]
+    again = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(again.response.attachments) == 1
+
+
+async def test_pictures_that_cannot_be_read_for_a_while_are_delivered_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.read_bytes", unreadable)
+        answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+        await world.until(lambda: "cannot reach my records" in answer.response.content)
+    assert (await world.jobs())[0].status is JobStatus.RENDERED
+    await world.env.advance_time(180)
+    with world.env.time_context():
+        await world.parts.bot.deliveries.try_again()
+    await world.until(lambda: len(answer.response.attachments) == 1)
+    assert (await world.jobs())[0].status is JobStatus.POSTED

@@ -1,0 +1,106 @@
+"""Stopping, and what is done again and again, without a bot around them."""
+
+import asyncio
+import os
+import re
+import signal
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from bot import app
+from bot.app import StopSignals, drained, every
+from bot.services.errors import StorageFault
+from bot.settings import read_settings
+from generation.catalog import ModelSpec
+from generation.dispatcher import Dispatcher
+from generation.errors import ShuttingDown, WorkerLost
+from generation.job import Job
+from generation.journal import MemoryJournal
+from generation.workers.fake import FakeWorker
+
+
+@pytest.fixture
+async def dispatcher():
+    dispatcher = Dispatcher([FakeWorker(hold=True)], MemoryJournal())
+    await dispatcher.start()
+    await dispatcher.ready()
+    yield dispatcher
+    await dispatcher.close()
+
+
+@pytest.fixture
+def new_job():
+    """Makes jobs of nobody in particular."""
+    spec = ModelSpec(name="tiny", source="builtin", native_size=64)
+    return lambda: Job(id=uuid4(), request=spec.request(prompt="a cat"), requester="1")
+
+
+@pytest.fixture
+async def signals():
+    loop = asyncio.get_running_loop()
+    yield StopSignals(loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+
+
+async def test_the_first_signal_asks_the_second_hurries(signals):
+    assert not signals.asked.is_set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(5):
+        await signals.asked.wait()
+    assert not signals.hurried.is_set()
+    os.kill(os.getpid(), signal.SIGINT)
+    async with asyncio.timeout(5):
+        await signals.hurried.wait()
+
+
+async def test_a_drain_takes_nothing_new_and_a_second_signal_ends_it(signals, dispatcher, new_job):
+    dispatcher.submit(new_job())
+    draining = asyncio.create_task(drained(dispatcher, signals, grace=3600))
+    signals.receive()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    with pytest.raises(ShuttingDown):
+        dispatcher.check_room()
+    assert not draining.done()
+    signals.receive()
+    async with asyncio.timeout(5):
+        await draining
+
+
+async def test_what_is_done_again_and_again_outlives_a_full_disk():
+    waits, runs = [], []
+
+    async def work():
+        runs.append(len(runs))
+        if len(runs) == 1:
+            raise StorageFault(detail="disk full")
+        if len(runs) == 3:
+            raise asyncio.CancelledError
+
+    async def wait(seconds):
+        waits.append(seconds)
+
+    with pytest.raises(asyncio.CancelledError):
+        await every(60, work, wait=wait)
+    assert (runs, waits) == ([0, 1, 2], [60, 60])
+
+
+async def test_a_lost_worker_has_an_exit_code_of_its_own(tmp_path, monkeypatch):
+    async def lost(*_):
+        raise WorkerLost(detail="the kernel hangs")
+
+    monkeypatch.setattr(app, "_run", lost)
+    settings = read_settings(data_dir=tmp_path, _env_file=None)
+    assert await app.run(settings) == app.EXIT_WORKER_LOST == 75
+
+
+def test_every_test_that_the_readme_names_is_there():
+    root = Path(__file__).parent.parent.parent
+    table = (root / "README.md").read_text("utf-8").partition("## What happens when things break")[2]
+    tests = "\n".join(path.read_text("utf-8") for path in (root / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", table.partition("\n## ")[0])
+    assert len(named) > 25
+    assert [name for name in named if f"def {name}(" not in tests] == []
