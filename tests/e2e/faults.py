@@ -56,6 +56,7 @@ class Trouble:
             return None
         self._left -= 1
         self.happened += 1
+        self._server.world.touch()
         match self._fault:
             case Fault.BAD_GATEWAY:
                 return web.Response(status=502, text="<html>bad gateway</html>", content_type="text/html")
@@ -73,7 +74,6 @@ class Trouble:
                     self._server.api.dispatch(call)
                 assert request.transport is not None
                 request.transport.abort()
-                self._server.world.touch()
                 return web.Response()  # reaches nobody
 
 

@@ -97,7 +97,8 @@ def calls(
 ) -> SearchStrategy[Call]:
     """Calls of one command: honest ones, those with one bad option, and those where everything may be bad.
 
-    Bad is out of range, made up, left out although required, and with `other_types` of another type than declared.
+    Bad is out of range, made up, left out although required; with `other_types` of another type than declared, too,
+    and nobody says who is meant.
     `good` has honest words for the options of that name.
     """
 
@@ -117,7 +118,8 @@ def calls(
                 kind = draw(st.sampled_from((OptionType.STRING, OptionType.INTEGER, OptionType.NUMBER)))
             value = _bad(kind, people) if name in bad else _good(kind, option, good, people)
             sent.append({"name": name, "type": int(kind), "value": draw(value)})
-            _resolve(draw, kind, sent[-1]["value"], resolved)
+            if not other_types or draw(st.booleans()):
+                _resolve(draw, kind, sent[-1]["value"], resolved)
         if bad and draw(st.integers(0, 9)) == 0:
             sent.append({"name": "made_up", "type": int(OptionType.STRING), "value": draw(texts)})
         return Call(path=path, options=sent, resolved=resolved)
@@ -156,9 +158,7 @@ def _bad(kind: OptionType, people: tuple[int, ...]) -> SearchStrategy[Any]:
 
 
 def _resolve(draw: st.DrawFn, kind: OptionType, value: Any, resolved: dict[str, Any]) -> None:
-    """Discord says who somebody is; sometimes it does not know either."""
-    if draw(st.integers(0, 4)) == 0:
-        return
+    """Discord says who somebody is."""
     user = {"id": value, "username": "x" * 32, "discriminator": "0", "avatar": None, "global_name": "@everyone"}
     if kind in (OptionType.USER, OptionType.MENTIONABLE):
         resolved.setdefault("users", {})[value] = user
