@@ -121,7 +121,7 @@ class Content:
     def in_direct_message(self, channel: int) -> "Content":
         """The same for a direct message: its buttons belong to the channel, and its footer says which job it is."""
         embed = self.embed.copy().set_footer(text=f"Job {self.job_id}")
-        return replace(self, text=f"{self.text}, whom I cannot reach in <#{channel}>", embed=embed, buttons=())
+        return replace(self, text=f"{self.text}\nI cannot reach you in <#{channel}>.", embed=embed, buttons=())
 
     def in_parent_of(self, thread: int) -> "Content":
         """The same for the channel above a thread that is closed."""

@@ -126,7 +126,7 @@ class Deliveries:
             return  # not logged in yet: what a restart found is still to be delivered for the first time
         long_ago = self._clock() - TRIED_AGAIN_AFTER
         for job in await self._images.unposted():
-            if job.id not in self._owed and (job.rendered_at or job.accepted_at) < long_ago:
+            if (job.rendered_at or job.accepted_at) < long_ago:
                 self._deliver(job, quietly=True)
 
     async def close(self, *, silently: bool = False) -> None:
@@ -160,8 +160,9 @@ class Deliveries:
         return task
 
     def _deliver(self, job: JobRecord, *, quietly: bool = False) -> None:
-        post = self._post_of(job)
-        self._owe(job.id, post, post.deliver(job, quietly=quietly))
+        if job.id not in self._owed:
+            post = self._post_of(job)
+            self._owe(job.id, post, post.deliver(job, quietly=quietly))
 
     def _owe(
         self, job_id: JobId, post: JobPost, work: Coroutine[Any, Any, None], ticket: JobTicket | None = None

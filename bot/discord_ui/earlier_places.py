@@ -15,6 +15,7 @@ from bot.storage.records import Clock, JobRecord
 log = logging.getLogger(__name__)
 
 LOOKED_AT = 100  #: messages of a channel, from the moment when ours would have been sent
+_EPHEMERAL = discord.MessageFlags(ephemeral=True).value
 _CLOCKS_DIFFER = timedelta(seconds=30)  #: at most, Discord's and ours
 
 
@@ -51,7 +52,9 @@ class EarlierPlace(Place):
             webhook_token=self._token,
         )
         try:
-            return int((await self._client.http.request(route))["id"])
+            answer = await self._client.http.request(route)
+            # A private one was a refusal: nobody else would see the pictures in it.
+            return None if answer.get("flags", 0) & _EPHEMERAL else int(answer["id"])
         except discord.HTTPException as error:
             if is_passing(error):
                 raise

@@ -30,6 +30,9 @@ Wait: TypeAlias = Callable[[JobTicket, float], Awaitable[bool]]
 
 RERUN_EMOJI = "🔁"
 _ESTIMATE_TOLERANCE = 5.0  #: seconds
+_SOMETHING_WENT_WRONG = "Something went wrong while drawing. It was not counted."
+_CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
+_ENDS = {kind.code: kind for kind in (Cancelled, Interrupted, Quarantined, StorageFault)}  #: by the row's error code
 _WORTH_SAYING = 3.0  #: seconds; sooner than that the picture itself is the news
 
 
@@ -111,8 +114,9 @@ class JobPost:
             if isinstance(error, discord.HTTPException) and not is_passing(error):
                 await self._keep(job, error)
         except StorageFault as error:
+            log.warning("the pictures of job %s cannot be read: %s", job.id, error)
             if not quietly:
-                await self._apologize(job, error)
+                await self._end(Content.ended(job.id, job.request, self._place.requester, _CANNOT_READ, again=False))
         except Exception as error:
             code = error.code if isinstance(error, KnownError) else "unexpected"
             await written_down(lambda: self._images.fail(job.id, code), doing=f"the end of job {job.id}")
@@ -140,12 +144,10 @@ class JobPost:
         await self._end(Content.postponed(job.id, job.request, self._place.requester))
 
     async def tell_end(self, job: JobRecord) -> None:
-        """Say what a start has decided about the job; whoever cannot be reached now is told at the next one."""
-        set_aside = job.error_code == Quarantined.code
-        words = (Quarantined() if set_aside else Interrupted()).user_text
-        content = Content.ended(job.id, job.request, self._place.requester, words, again=not set_aside)
-        if await self._end(content):
-            await written_down(lambda: self._images.told(job.id), doing=f"the last word on job {job.id}")
+        """Say what became of a job of an earlier run, as far as its row knows."""
+        kind = _ENDS.get(job.error_code or "")
+        words = kind().user_text if kind is not None else _SOMETHING_WENT_WRONG
+        await self._tell(job, words, again=job.error_code != Quarantined.code)
 
     async def _posted(self, job: JobRecord) -> None:
         """The pictures are there: the row first, so that whoever waited long is called once at most."""
@@ -168,7 +170,12 @@ class JobPost:
         words = errors.words_for(error, doing=f"job {job.id}")
         if isinstance(error, Cancelled) and self._images.stopped_by_moderator(job.id):
             words = "Cancelled by a moderator. It was not counted."
-        await self._end(Content.ended(job.id, job.request, self._place.requester, words))
+        await self._tell(job, words)
+
+    async def _tell(self, job: Job | JobRecord, words: str, *, again: bool = True) -> None:
+        """Say that the job came to nothing. Whoever cannot be reached at the moment is told at the next start."""
+        if await self._end(Content.ended(job.id, job.request, self._place.requester, words, again=again)):
+            await written_down(lambda: self._images.told(job.id), doing=f"the last word on job {job.id}")
 
     async def _end(self, content: Content) -> bool:
         """Say that there will be no pictures. False when trying again later may help; else the matter is closed."""

@@ -70,7 +70,7 @@ class Recovery:
 
     resumed: tuple[Resumed, ...] = ()
     rendered: tuple[JobRecord, ...] = ()
-    ended: tuple[JobRecord, ...] = ()  #: interrupted or set aside, and their requester does not know it yet
+    ended: tuple[JobRecord, ...] = ()  #: came to nothing, and their requester does not know it yet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -197,7 +197,7 @@ class ImageService:
         await self._finish(job_id, JobStatus.FAILED, code)
 
     async def told(self, job_id: JobId) -> None:
-        """Whoever asked for a job that a start has ended knows it now, or can never be told."""
+        """Whoever asked for a job that came to nothing knows it now, or can never be told."""
         async with self._database.writing() as transaction:
             await unfinished.tell(transaction, job_id, self._clock())
 

@@ -117,7 +117,7 @@ class JobRow(Table):
     started_at: Mapped[datetime | None]
     rendered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
-    told_at: Mapped[datetime | None]  #: when the message of an interrupted job began to say so
+    told_at: Mapped[datetime | None]  #: when the message of a job that came to nothing began to say so
     deleted_at: Mapped[datetime | None]
     starts: Mapped[int]
     crashes: Mapped[int] = mapped_column(server_default="0")  #: how often the process died while it ran

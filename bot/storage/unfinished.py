@@ -87,8 +87,12 @@ async def release(transaction: Transaction, job_id: JobId) -> bool:
 
 
 async def untold(transaction: Transaction, since: datetime) -> tuple[JobRecord, ...]:
-    """The jobs that a start has ended since then, interrupted or set aside, whose message does not say so yet."""
-    ended = (JobRow.status == JobStatus.INTERRUPTED) | _QUARANTINED
+    """The jobs that came to nothing since then and whose message does not say so yet.
+
+    One that was cancelled before anybody was answered has nobody who waits for a word.
+    """
+    cancelled = (JobRow.status == JobStatus.CANCELLED) & JobRow.message.is_not(None)
+    ended = JobRow.status.in_({JobStatus.FAILED, JobStatus.INTERRUPTED}) | cancelled
     open_ = ended & JobRow.told_at.is_(None) & (JobRow.ended_at >= since)
     return await records(transaction, open_ & _NOT_DELETED)
 

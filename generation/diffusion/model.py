@@ -177,6 +177,9 @@ class LoadedModel:
         """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
         return False
 
+    def close(self) -> None:
+        """End what runs beside it. May be called twice."""
+
     def synchronize(self) -> None:
         """Wait for the device, so that a clock read now tells the truth."""
         if self.device.type == "cuda":

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -14,6 +15,7 @@ from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.failures import is_device_lost, is_out_of_memory
 from generation.diffusion.loading import choose_device, load_model
 from generation.diffusion.model import LoadedModel
+from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import KnownError, ModelUnavailable, WorkerLost
 from generation.events import JobCancelled, JobFailed, ModelLoading, WorkerEvent
 from generation.job import Job, JobId
@@ -164,8 +166,9 @@ class ModelShelf:
     def _load(self, name: str) -> None:
         if name not in self._specs:
             raise ModelUnavailable(name, detail="it is not among the models on offer")
-        # What was never loaded is taken to be as large as the largest known.
-        self._make_room(self._bytes.get(name, max(self._bytes.values(), default=0)))
+        # What was never loaded is judged by its files, and without any taken to be as large as the largest known.
+        on_disk = file_bytes(self._specs[name]) or max(self._bytes.values(), default=0)
+        self._make_room(self._bytes.get(name, on_disk))
         engine = None
         try:
             engine = self._build(self._specs[name])
@@ -190,7 +193,7 @@ class ModelShelf:
                 break
             if name != keep:
                 self.loaded.discard(name)
-                del self._engines[name]
+                self._engines.pop(name).model.close()
                 put_away.append(name)
         if put_away:
             gc.collect()
@@ -206,6 +209,13 @@ def weight_bytes(model: LoadedModel) -> int:
     parts = [part for part in model.pipeline.components.values() if isinstance(part, torch.nn.Module)]
     tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def file_bytes(spec: ModelSpec) -> int:
+    """What the files of a model's weights take on disk; 0 for a hub id."""
+    path = BUILTIN_FOLDER if spec.source == BUILTIN else Path(spec.source).expanduser()
+    files = [path] if path.is_file() else path.glob("*/*.safetensors")
+    return sum(file.stat().st_size for file in files)
 
 
 def free_memory(device: torch.device) -> int:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 LOADING_GRACE = 3.0  #: seconds to wait, when closing, for a model that is being loaded
 CLOSING_GRACE = 30.0  #: seconds to wait, when closing, for the tick that runs
 UPKEEP_PAUSE = 0.25  #: seconds between two pieces of upkeep while there is nothing to draw
+UPKEEP_REST = 30.0  #: seconds until it is worth asking again, when there was no upkeep to do
 
 
 class Engine(Protocol):
@@ -179,14 +180,13 @@ class LocalWorker:
             self._watchdog.beat()
 
     def _wait_for_work(self, engine: Engine) -> LiveJob | None:
-        """What arrives next; while there is upkeep, a piece of it every now and then."""
-        upkeep = True
-        while upkeep:
+        """What arrives next; meanwhile a piece of upkeep every now and then."""
+        pause = UPKEEP_PAUSE
+        while True:
             try:
-                return self._inbox.get(timeout=UPKEEP_PAUSE)
+                return self._inbox.get(timeout=pause)
             except queue.Empty:
-                upkeep = self._keep_up(engine)
-        return self._inbox.get()
+                pause = UPKEEP_PAUSE if self._keep_up(engine) else UPKEEP_REST
 
     def _keep_up(self, engine: Engine) -> bool:
         """One piece of upkeep; whether there may be more. Without it pictures are drawn as well, if more slowly."""
@@ -259,6 +259,7 @@ class LocalWorker:
         self._watchdog.rest()
         for job_id, live in self._work.jobs.items():
             self._open = False
+            live.cancelled.set()  # should the thread come back, it shall not go on for nobody
             live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.services.errors import StorageFault
+from generation.errors import DrawingFailed
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, labels, words
 
@@ -235,14 +236,29 @@ async def test_what_discord_did_not_take_for_a_while_is_posted_without_a_restart
     world.env.inject_error("PATCH", "*", status=503, times=7)
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert not answer.response.attachments
-    with world.env.time_context():
-        await world.parts.bot.deliveries.try_again()
-    await world.env.settle()
+    await world.env.advance_time(30)
+    await world.try_again()
     assert not answer.response.attachments, "too early: its first delivery might still be under way"
     await world.env.advance_time(180)
     for _ in range(2):  # the second finds nothing left to do
-        with world.env.time_context():
-            await world.parts.bot.deliveries.try_again()
-        await world.until(lambda: len(answer.response.attachments) == 1)
+        await world.try_again()
+        assert len(answer.response.attachments) == 1
     assert (await world.jobs())[0].status is JobStatus.POSTED
     assert sum(bool(message.attachments) for message in world.channel.history()) == 1
+
+
+@pytest.mark.parametrize(("code", "said"), [("storage", "cannot reach my records"), ("failed", "went wrong")])
+async def test_a_bad_end_that_could_not_be_told_is_told_after_the_next_start(
+    world: World, code: str, said: str
+) -> None:
+    error = StorageFault() if code == "storage" else DrawingFailed("no luck")
+    world.parts.worker.fail_next(error)
+    world.env.inject_error("PATCH", "*", status=503, times=7)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert "Starting to draw" in answer.response.content
+    await world.restart(crash=True)
+    assert said in answer.response.content
+    assert labels(answer.response) == ["Rerun", "Info", "Delete"]
+    edits = len(world.edits())
+    await world.restart(crash=True)
+    assert len(world.edits()) == edits, "once"

@@ -182,6 +182,12 @@ class World:
         if unexpected and not self.expects_errors:
             raise ExceptionGroup("the bot raised", unexpected)  # pyright: ignore[reportArgumentType]
 
+    async def try_again(self) -> None:
+        """What the application does every few minutes with pictures that could not be posted."""
+        with self.env.time_context():
+            await self.parts.bot.deliveries.try_again()
+        await self.until(lambda: not self.parts.bot.deliveries._owed)
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Settle until this holds: what a held job does after its release is nobody's operation."""
         async with asyncio.timeout(5):

@@ -150,6 +150,7 @@ async def test_stats_by_day_and_by_member(house, ann, bob, admin, stranger, here
 async def test_a_block_without_a_reason_keeps_the_one_there_was(house, admin):
     for reason in ("spam", None):
         await house.admin.block(admin, "1001", reason)
+        house.clock.pass_(seconds=1)
     async with house.database.reading() as transaction:
         block = await servers.block_of(transaction, "9000", "1001")
     assert block.reason == "spam"

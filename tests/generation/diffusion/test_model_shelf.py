@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +10,13 @@ import torch
 
 from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.model_shelf import ModelShelf, free_memory, open_shelf, weight_bytes
+from generation.diffusion.model_shelf import ModelShelf, file_bytes, free_memory, open_shelf, weight_bytes
 from generation.diffusion.sources import inspect_model
 from generation.errors import ModelUnavailable, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, WorkerEvent
 from generation.job import JobId
 from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.tiny_models import save_folder
 
 NAMES = ("a", "b", "c")
 
@@ -207,6 +209,26 @@ def test_all_is_given_up_together() -> None:
     assert not bench.shelf.busy
 
 
+def test_whether_it_fits_is_judged_by_its_files_before_it_was_ever_loaded(tmp_path: Path) -> None:
+    """What cannot be beside the first model is not even tried beside it."""
+    folder = save_folder("epsilon", tmp_path / "b")
+    specs = [ModelSpec(name="a", source="a"), ModelSpec(name="b", source=str(folder))]
+    assert file_bytes(specs[0]) == 0
+    memory = weight_bytes(load_tiny("epsilon")) + file_bytes(specs[1]) // 2
+    beside: list[set[str]] = []
+
+    def build(spec: ModelSpec) -> DiffusionEngine:
+        beside.append(set(shelf.loaded) if beside else set())
+        return DiffusionEngine(load_tiny("epsilon"))
+
+    shelf = ModelShelf(specs, build, memory=memory)
+    shelf.admit(make_job(model="b"))
+    while shelf.busy:
+        shelf.step()
+    assert beside == [set(), set()]
+    assert shelf.loaded == {"b"}
+
+
 def test_upkeep_is_done_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
     bench.shelf._load("b")
@@ -225,6 +247,6 @@ def test_the_model_that_ships_on_a_shelf() -> None:
     spec = inspect_model("builtin")
     shelf = open_shelf([spec], device="cpu")
     model = shelf._engines["builtin"].model
-    assert 4 * 2**20 < weight_bytes(model) < 40 * 2**20
+    assert file_bytes(spec) <= weight_bytes(model) <= 4 * file_bytes(spec), "float32, of files in half precision"
     assert free_memory(model.device) > weight_bytes(model)
     assert shelf.loaded == {"builtin"}

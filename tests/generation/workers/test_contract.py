@@ -2,8 +2,11 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +15,18 @@ import torch
 from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model_shelf import ModelShelf
-from generation.errors import KnownError, WorkerFault, WorkerLost
+from generation.diffusion.sources import inspect_model
+from generation.dispatcher import Dispatcher
+from generation.errors import KnownError, ModelUnavailable, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone, WorkerEvent
 from generation.job import Job
+from generation.journal import MemoryJournal
+from generation.result import RenderedJob
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
 from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.tiny_models import save_folder
 
 ROOM = 2
 
@@ -356,6 +364,24 @@ class TestLocalWorker:
         await bench.worker.close()
 
 
+async def test_two_models_from_their_files_through_the_dispatcher(tmp_path: Path) -> None:
+    """One that ships and one from a folder, and a third that is broken: its jobs fail, the others are drawn."""
+    folder = save_folder("xl", tmp_path / "tiny")
+    shipped, own = inspect_model("builtin"), inspect_model(str(folder))
+    broken = replace(own, name="broken", source=str(folder / "unet"))
+    dispatcher = Dispatcher([LocalWorker.for_models([shipped, own, broken], device="cpu")], MemoryJournal())
+    await dispatcher.start()
+    jobs = [
+        Job(id=uuid.uuid4(), request=spec.request(prompt="a heart", steps=2, seed=1), requester=who)
+        for spec, who in ((shipped, "a"), (own, "b"), (broken, "c"), (own, "d"), (shipped, "e"))
+    ]
+    tickets = [dispatcher.submit(job) for job in jobs]
+    outcomes = await asyncio.gather(*(ticket.result() for ticket in tickets), return_exceptions=True)
+    assert [isinstance(outcome, RenderedJob) for outcome in outcomes] == [True, True, False, True, True]
+    assert isinstance(outcomes[2], ModelUnavailable)
+    await dispatcher.close()
+
+
 class BareEngine:
     """An engine without a model, whose steps do what a test wants: for what can go wrong around one."""
 
@@ -376,6 +402,23 @@ class BareEngine:
     def abort(self, error: KnownError) -> list[WorkerEvent]:
         jobs, self.jobs = self.jobs, []
         return [JobFailed(job_id=job.id, error=error, device_seconds=0.0) for job in jobs]
+
+
+class HangingEngine(BareEngine):
+    """An engine whose first step does not return before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(self._hang)
+        self._go_on = threading.Event()
+
+    def _hang(self) -> list[WorkerEvent]:
+        self._go_on.wait(60)
+        return self.abort(WorkerFault("too late"))
+
+    async def recover(self, worker: LocalWorker) -> None:
+        """The step returns after all, and the thread ends in good order."""
+        self._go_on.set()
+        await asyncio.to_thread(worker._thread.join)
 
 
 class TestLosingAThread:
@@ -413,14 +456,9 @@ class TestLosingAThread:
         assert worker.room(make_job().request) == 0
         await worker.close()
 
-    async def test_a_thread_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        go_on = threading.Event()
-
-        def step() -> list[WorkerEvent]:
-            go_on.wait(60)
-            return []
-
-        worker = LocalWorker(lambda: BareEngine(step), patience=0.01)
+    async def test_a_thread_that_hangs(self) -> None:
+        engine = HangingEngine()
+        worker = LocalWorker(lambda: engine, patience=0.01)
         await worker.start()
         streams = [worker.draw(make_job()) for _ in range(2)]
         for stream in streams:
@@ -431,23 +469,18 @@ class TestLosingAThread:
         assert worker.room(make_job().request) == 0
         await worker.close()
         assert worker._thread.is_alive(), "nobody waited for it"
-        go_on.set()
+        await engine.recover(worker)
 
     async def test_closing_does_not_wait_for_a_thread_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("generation.workers.local.CLOSING_GRACE", 0.05)
-        go_on = threading.Event()
-
-        def step() -> list[WorkerEvent]:
-            go_on.wait(60)
-            return []
-
-        worker = LocalWorker(lambda: BareEngine(step))
+        engine = HangingEngine()
+        worker = LocalWorker(lambda: engine)
         await worker.start()
         following = asyncio.create_task(follow(worker.draw(make_job())))
         await asyncio.sleep(0)
         await worker.close()
         assert isinstance((await following)[-1], JobCancelled)
-        go_on.set()
+        await engine.recover(worker)
 
     async def test_a_job_that_cannot_even_be_taken_in(self) -> None:
         engine = BareEngine()
@@ -461,16 +494,18 @@ class TestLosingAThread:
         await worker.close()
 
     async def test_upkeep_is_done_while_nothing_is_drawn_and_may_fail(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
+        for pause in ("UPKEEP_PAUSE", "UPKEEP_REST"):
+            monkeypatch.setattr(f"generation.workers.local.{pause}", 0.001)
         calls: list[None] = []
         all_done = threading.Event()
 
         def idle() -> bool:
             calls.append(None)
             if len(calls) == 3:
-                all_done.set()
                 raise ValueError("a broken cache")
-            return True
+            if len(calls) == 5:
+                all_done.set()
+            return len(calls) < 3
 
         engine = BareEngine(idle=idle)
         engine.step = lambda: engine.abort(WorkerFault("x"))
