@@ -8,20 +8,22 @@ and a cancelled one is gone at the next step. The engine never chooses between m
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from generation.diffusion.failures import is_out_of_memory, require_finite, told
-from generation.diffusion.image_run import BatchKey, ImageRun, JobRun
-from generation.diffusion.model import Conditioning, LoadedModel
+from generation.diffusion.failures import is_out_of_memory, told
+from generation.diffusion.finishing import Finishing
+from generation.diffusion.image_run import BatchKey, ImageRun, JobRun, advance, stepping_together
+from generation.diffusion.model import LoadedModel
 from generation.diffusion.previews import Previews
+from generation.diffusion.row_caps import UNMEASURED, RowCaps
+from generation.diffusion.schedules import Schedules
+from generation.diffusion.shared_call import SharedCall
 from generation.errors import KnownError
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
-from generation.metadata import png_of
-from generation.result import GeneratedImage
 
 log = logging.getLogger(__name__)
 
@@ -35,40 +37,53 @@ class DiffusionEngine:
         self,
         model: LoadedModel,
         *,
-        max_rows: int = 8,
+        max_rows: int | None = None,
         reproducible: bool = False,
+        cache: Path | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """At most `max_rows` in a U-Net call; exactly so many with `reproducible`.
+        """At most `max_rows` in a U-Net call, by default as many as pay; `cache` is a folder to remember that in.
 
-        A kernel's last bits depend on how many rows it is given, not on what is in the others: with a fixed number of
-        rows a picture is bit-equal alone and in a crowd, for the price of drawing the padding.
+        With `reproducible` it is exactly so many, by default a fixed number of them. A kernel's last bits depend on how
+        many rows it is given, not on what is in the others: so a picture is bit-equal alone and in a crowd, for the
+        price of drawing the padding.
         """
         self.model = model
-        self._max_rows = max_rows
-        self._reproducible = reproducible
         self._clock = clock
         self._jobs: list[JobRun] = []
         self._batches: dict[BatchKey, list[ImageRun]] = {}
-        self._finished: list[ImageRun] = []  #: denoised, not decoded
-        self._encoding: list[tuple[ImageRun, Future[GeneratedImage]]] = []  #: decoded, being written as PNG
-        # A large PNG takes as long as several steps; the device need not wait for it.
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="png encoder")
+        self._finishing = Finishing(model)
         self._used: dict[BatchKey, float] = {}  #: seconds, of the batches that run
-        self._caps: dict[BatchKey, int] = {}  #: rows that fitted after memory ran out
+        fixed = max_rows or (UNMEASURED if reproducible else None)
+        self._caps = RowCaps(model, fixed=fixed, cache=cache)
+        self._calls = SharedCall(model, self._caps, reproducible=reproducible)
+        self._schedules = Schedules(model.scheduler_config, model.dtype)
         self._events: list[WorkerEvent] = []
         self._previews = Previews(model)
-        self.unet_rows = 0  #: rows sent through the U-Net so far
-        self.unet_calls = 0
 
     @property
     def busy(self) -> bool:
         """Whether a step would do anything."""
         return bool(self._jobs)
 
-    def row_cap(self, key: BatchKey) -> int:
-        """Most rows of a U-Net call of this key."""
-        return self._caps.get(key, self._max_rows)
+    @property
+    def unet_calls(self) -> int:
+        """Made so far, for the images."""
+        return self._calls.calls
+
+    @property
+    def unet_rows(self) -> int:
+        """Rows of these calls, padding among them."""
+        return self._calls.rows
+
+    @property
+    def padded_rows(self) -> int:
+        """Rows of these calls that were nobody's."""
+        return self._calls.padded_rows
+
+    def images_at_once(self, width: int, height: int) -> int:
+        """How many guided images of this size share a U-Net call. May be asked from any thread."""
+        return self._caps.images_at_once(self.model.latent_shape(width, height))
 
     def admit(self, job: Job, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Take a job in; `cancelled` is asked before and after encoding, at each step and before decoding."""
@@ -83,7 +98,7 @@ class DiffusionEngine:
         if (key := self._next_key()) is not None:
             self._denoise(key)
         self._drop_cancelled()
-        if self._finished:
+        if self._finishing.waiting:
             self._decode_one()
         self._hand_over()
         events, self._events = self._events, []
@@ -95,6 +110,11 @@ class DiffusionEngine:
             self._fail(run, error)
         events, self._events = self._events, []
         return events
+
+    @torch.inference_mode()
+    def idle(self) -> bool:
+        """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
+        return self.model.idle() or self._caps.measure()
 
     # leaving
 
@@ -111,8 +131,7 @@ class DiffusionEngine:
 
     def _remove(self, run: JobRun) -> None:
         self._jobs.remove(run)
-        self._finished = [image for image in self._finished if image.run is not run]
-        self._encoding = [pair for pair in self._encoding if pair[0].run is not run]
+        self._finishing.drop(run)
         for key, images in tuple(self._batches.items()):
             self._keep(key, [image for image in images if image.run is not run])
 
@@ -150,14 +169,15 @@ class DiffusionEngine:
             if run.key in full or not self._fits(run):
                 full.add(run.key)
                 return
-            image = ImageRun(run, run.pending[0], self.model, run.conditioning)
+            self._caps.expect(run.key, run.conditioning.positive)
+            image = ImageRun(run, run.pending[0], self.model, run.conditioning, self._schedules)
             run.pending.popleft()
             self._used.setdefault(run.key, min(self._used.values(), default=0.0))
             self._batches.setdefault(run.key, []).append(image)
 
     def _fits(self, run: JobRun) -> bool:
         batch = self._batches.get(run.key, [])
-        return not batch or sum(image.run.rows for image in batch) + run.rows <= self.row_cap(run.key)
+        return not batch or sum(image.run.rows for image in batch) + run.rows <= self._caps.cap(run.key)
 
     def _next_key(self) -> BatchKey | None:
         """The batch that has used the device least so far."""
@@ -168,17 +188,11 @@ class DiffusionEngine:
     def _denoise(self, key: BatchKey) -> None:
         started = self._clock()
         images = self._batches[key]
-        predictions = self._predict(key, images)
-        failures: list[tuple[JobRun, KnownError]] = []
-        for image in images:
-            prediction = predictions[id(image)]
-            if isinstance(prediction, KnownError):
-                failures.append((image.run, prediction))
-                continue
-            try:
-                self._advance(image, prediction)
-            except Exception as error:
-                failures.append((image.run, told(error, image.run.job)))
+        predictions, failures = self._predict(key, images)
+        moving = [image for image in images if id(image) in predictions]
+        for image in moving:
+            self._preview(image, predictions[id(image)])
+        failures += self._advance_all(moving, predictions)
         self.model.synchronize()
         seconds = self._clock() - started
         self._charge(images, seconds)
@@ -186,18 +200,20 @@ class DiffusionEngine:
         for run, failure in failures:
             self._fail(run, failure)
         if key in self._batches:
-            self._finished += [image for image in self._batches[key] if image.done]
+            self._finishing.waiting += [image for image in self._batches[key] if image.done]
             self._keep(key, [image for image in self._batches[key] if not image.done])
         self._report(images)
 
-    def _predict(self, key: BatchKey, images: list[ImageRun]) -> dict[int, Tensor | KnownError]:
-        """The guided prediction of each image, or why there is none.
+    def _predict(
+        self, key: BatchKey, images: list[ImageRun]
+    ) -> tuple[dict[int, Tensor], list[tuple[JobRun, KnownError]]]:
+        """The guided prediction of each image by its id, and the jobs for which there is none.
 
         An error of the shared call runs each of its jobs again alone: no state has changed, and the culprit shows.
         """
         jobs = {id(image.run): image.run for image in images}
         try:
-            return dict(zip(map(id, images), self._call(key, images), strict=True))
+            return dict(zip(map(id, images), self._call(key, images), strict=True)), []
         except Exception as error:
             failure = told(error, images[0].run.job) if len(jobs) == 1 else None
             if failure is None:
@@ -205,61 +221,38 @@ class DiffusionEngine:
         # Outside the except block: the error holds on to the memory that its frames had.
         self.model.release_memory()
         if failure is not None:
-            return dict.fromkeys(map(id, images), failure)
-        predictions: dict[int, Tensor | KnownError] = {}
+            return {}, [(images[0].run, failure)]
+        predictions: dict[int, Tensor] = {}
+        failures: list[tuple[JobRun, KnownError]] = []
         for run in jobs.values():
-            predictions |= self._predict(key, [image for image in images if image.run is run])
-        return predictions
+            found, failed = self._predict(key, [image for image in images if image.run is run])
+            predictions |= found
+            failures += failed
+        return predictions, failures
 
     def _call(self, key: BatchKey, images: list[ImageRun]) -> list[Tensor]:
-        """Rows are [negative rows of guided images] + [positive rows of all]; guidance puts them together again."""
-        inputs = {id(image): image.model_input() for image in images}
-        guided = [image for image in images if image.conditioning.negative is not None]
-        order = [*guided, *images]
-        latents = torch.cat([inputs[id(image)] for image in order])
-        timesteps = torch.stack([image.timestep.float() for image in order]).to(self.model.device)
-        negatives = [c for image in guided if (c := image.conditioning.negative) is not None]
-        conditioning = Conditioning.stack([*negatives, *(image.conditioning.positive for image in images)])
-        noise = self._unet(key, latents, timesteps, conditioning)
-        negative = {id(image): row for image, row in zip(guided, noise, strict=False)}
-        predictions: list[Tensor] = []
-        for image, positive in zip(images, noise[len(guided) :], strict=True):
-            unconditional = negative.get(id(image))
-            prediction = (
-                positive if unconditional is None else unconditional + image.guidance_scale * (positive - unconditional)
-            )
-            predictions.append(prediction[None])
-        return predictions
+        return self._calls.predict(key, images)
 
-    def _unet(self, key: BatchKey, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The U-Net call; when memory runs out, the same rows in halves, and fewer rows from now on."""
-        rows = len(latents)
-        if rows <= self.row_cap(key):
+    def _advance_all(self, images: list[ImageRun], predictions: dict[int, Tensor]) -> list[tuple[JobRun, KnownError]]:
+        """One step of each image, those that can together; who could not, and why."""
+        failures: list[tuple[JobRun, KnownError]] = []
+        groups = stepping_together(images)
+        for group in groups:
             try:
-                return self._padded(self.row_cap(key), latents, timesteps, conditioning)
+                self._advance(group, [predictions[id(image)] for image in group])
             except Exception as error:
-                if not is_out_of_memory(error) or rows == 1:
-                    raise
-            # Outside the except block, as above.
-            self.model.release_memory()
-            self._caps[key] = (rows + 1) // 2
-            log.warning("out of memory with %d rows of %s; now at most %d", rows, key[0], self._caps[key])
-        half = (rows + 1) // 2
-        parts = (slice(None, half), slice(half, None))
-        return torch.cat([self._unet(key, latents[p], timesteps[p], conditioning.rows(p)) for p in parts])
+                if len(group) > 1:
+                    groups += [[image] for image in group]  # each alone: the culprit shows
+                else:
+                    failures.append((group[0].run, told(error, group[0].run.job)))
+        return failures
 
-    def _padded(self, cap: int, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The bare call, filled up to `cap` rows where pictures have to be reproducible."""
-        rows = len(latents)
-        if self._reproducible and rows < cap:
-            filler = [rows - 1] * (cap - rows)
-            index = torch.tensor([*range(rows), *filler], device=latents.device)
-            latents, timesteps, conditioning = latents[index], timesteps[index], conditioning.rows(index)
-        self.unet_calls += 1
-        self.unet_rows += len(latents)
-        return self.model.predict_noise(latents, timesteps, conditioning)[:rows]
+    def _advance(self, images: list[ImageRun], predictions: list[Tensor]) -> None:
+        advance(images, predictions)
+        for image in images:
+            image.run.steps_done += 1
 
-    def _advance(self, image: ImageRun, prediction: Tensor) -> None:
+    def _preview(self, image: ImageRun, prediction: Tensor) -> None:
         run = image.run
         now = self._clock()
         if run.last_preview is None:
@@ -267,8 +260,6 @@ class DiffusionEngine:
         if now - run.last_preview >= PREVIEW_INTERVAL:
             run.last_preview = now
             run.preview = self._previews.draw(image, prediction)
-        image.advance(prediction)
-        run.steps_done += 1
 
     def _charge(self, images: list[ImageRun], seconds: float) -> None:
         """Device seconds go to jobs by their share of the rows; the shares add up to the busy time."""
@@ -286,55 +277,29 @@ class DiffusionEngine:
 
     def _decode_one(self) -> None:
         """Decode one image: between two steps, so that the others do not wait long."""
-        image = self._finished.pop(0)
+        image = self._finishing.waiting.pop(0)
         started = self._clock()
+        failure = None
         try:
-            outcome: Tensor | KnownError = self._pixels(image)
+            self._finishing.decode(image)
         except Exception as error:
-            outcome = told(error, image.run.job)
+            failure = told(error, image.run.job)
         image.run.device_seconds += self._clock() - started
-        if isinstance(outcome, KnownError):
-            self._fail(image.run, outcome)
-        else:
-            self._encoding.append((image, self._encoder.submit(self._encode, image, outcome)))
-
-    def _pixels(self, image: ImageRun) -> Tensor:
-        """Decoded pixels [1, 3, H, W] on the CPU."""
-        require_finite(image.latents, "latents")
-        pixels = None
-        try:
-            pixels = self.model.decode(image.latents)
-        except Exception as error:
-            if not is_out_of_memory(error) or not self.model.save_memory():
-                raise
-            log.warning("out of memory while decoding; decoding in tiles from now on")
-        if pixels is None:
-            self.model.release_memory()
-            pixels = self.model.decode(image.latents)
-        require_finite(pixels, "pixels")
-        return pixels.cpu()
-
-    def _encode(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
-        """In the encoder's thread."""
-        picture = self.model.to_picture(pixels)
-        png = png_of(picture, image.run.job.request, seed=image.seed, model_hash=self.model.model_hash)
-        return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
+        if failure is not None:
+            self._fail(image.run, failure)
 
     def _hand_over(self) -> None:
         """Say which images are ready. With nothing left for the device to do, wait for one of them."""
-        idle = not self._batches and not self._finished and not any(run.pending for run in self._jobs)
-        if idle and self._encoding:
-            wait([future for _, future in self._encoding], return_when=FIRST_COMPLETED)
-        for image, future in tuple(self._encoding):
-            if not future.done():
-                continue
+        idle = not self._batches and not self._finishing.waiting and not any(run.pending for run in self._jobs)
+        for image, written in self._finishing.collect(waiting=idle):
             run = image.run
-            if (error := future.exception()) is not None:
+            if run not in self._jobs:
+                continue  # another of its images has failed just now
+            if (error := written.exception()) is not None:
                 self._fail(run, told(error if isinstance(error, Exception) else RuntimeError(repr(error)), run.job))
                 continue
-            self._encoding.remove((image, future))
             run.unfinished -= 1
-            self._say(ImageReady(job_id=run.job.id, image=future.result()))
+            self._say(ImageReady(job_id=run.job.id, image=written.result()))
             if run.unfinished == 0:
                 self._jobs.remove(run)
                 self._say(JobDone(job_id=run.job.id, device_seconds=run.device_seconds))

@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from generation.diffusion.model import LoadedModel, PromptConditioning
-from generation.diffusion.schedulers import make_scheduler, takes_generator
+from generation.diffusion.schedules import LinearSchedule, OwnSchedule, Schedules
 from generation.job import Job
 
 BatchKey: TypeAlias = tuple[tuple[int, int, int], int]  #: latent shape and text length; only equals stack
@@ -60,46 +60,68 @@ class JobRun:
 
 
 class ImageRun:
-    """One image in the running batch: its own scheduler, its own generator, its own place in the schedule.
+    """One image in the running batch: its own generator, its own place in its schedule.
 
-    The reverse process: from pure noise x_T the scheduler walks down its timesteps; at each the U-Net predicts the
-    noise in x_t (or the velocity v) and the scheduler computes the less noisy x_(t-1) from it.
+    The reverse process: from pure noise x_T the schedule walks down its timesteps; at each the U-Net predicts the
+    noise in x_t (or the velocity v), from which the schedule computes the less noisy x_(t-1).
     """
 
-    def __init__(self, run: JobRun, index: int, model: LoadedModel, conditioning: PromptConditioning) -> None:
+    def __init__(
+        self, run: JobRun, index: int, model: LoadedModel, conditioning: PromptConditioning, schedules: Schedules
+    ) -> None:
         request = run.job.request
         self.run = run
         self.index = index
         self.seed = request.seeds[index]
         self.conditioning = conditioning
         self.guidance_scale = request.guidance_scale
-        self.scheduler: Any = make_scheduler(request.scheduler, model.scheduler_config)
-        # Timesteps stay on the CPU: looking a step up there does not make the CPU wait for the GPU.
-        self.scheduler.set_timesteps(request.steps, device="cpu")
-        self.timesteps: Tensor = self.scheduler.timesteps
-        self.generator = torch.Generator("cpu").manual_seed(self.seed)
-        self.latents = model.initial_noise(request.width, request.height, self.generator)
-        self.latents = self.latents * self.scheduler.init_noise_sigma
-        self._step_settings = {"generator": self.generator} if takes_generator(self.scheduler) else {}
+        generator = torch.Generator("cpu").manual_seed(self.seed)
+        self.schedule = schedules.make(request.scheduler, request.steps, generator)
+        noise = model.initial_noise(request.width, request.height, generator)
+        self.latents = noise * self.schedule.init_noise_sigma
         self.step = 0
 
     @property
-    def timestep(self) -> Tensor:
-        """The timestep of its next step, 0-dimensional."""
-        return self.timesteps[self.step]
+    def timestep(self) -> float:
+        """The timestep of its next step."""
+        return self.schedule.timesteps[self.step]
 
     @property
     def done(self) -> bool:
         """Whether all steps are made."""
-        return self.step >= len(self.timesteps)
+        return self.step >= len(self.schedule.timesteps)
 
     def model_input(self) -> Tensor:
         """Its latents [1, C, h, w] as the U-Net expects them at this timestep."""
-        return self.scheduler.scale_model_input(self.latents, self.timestep)
+        return self.schedule.model_input(self.latents, self.step)
 
-    def advance(self, prediction: Tensor) -> None:
-        """One step down the schedule with the (guided) prediction [1, C, h, w]."""
-        self.latents = self.scheduler.step(
-            prediction, self.timestep, self.latents, **self._step_settings, return_dict=False
-        )[0]
-        self.step += 1
+
+def stepping_together(images: list[ImageRun]) -> list[list[ImageRun]]:
+    """The images in groups that `advance` takes: all with linear schedules, and each of the others alone."""
+    linear = [image for image in images if isinstance(image.schedule, LinearSchedule)]
+    return [*([linear] if linear else []), *([image] for image in images if image not in linear)]
+
+
+def advance(images: list[ImageRun], predictions: list[Tensor]) -> None:
+    """One step down the schedule of each, with the (guided) predictions [1, C, h, w].
+
+    For linear schedules row by row and without fused operations, so that an image's bits do not depend on who else is
+    there. When this raises no image has moved.
+    """
+    tables = [(image.schedule, image.step) for image in images]
+    numbers = [[s.keep[step], s.add[step]] for s, step in tables if isinstance(s, LinearSchedule)]
+    if numbers:
+        latents = torch.cat([image.latents for image in images])
+        precise = torch.promote_types(latents.dtype, torch.float32)
+        keep, add = torch.tensor(numbers, dtype=precise).to(latents.device, non_blocking=True).T[..., None, None, None]
+        stepped = latents.to(precise) * keep + torch.cat(predictions).to(precise) * add
+        rows = list(stepped.to(latents.dtype).chunk(len(images)))
+    else:
+        rows = [
+            s.advance(image.latents, prediction, image.step)
+            for image, prediction in zip(images, predictions, strict=True)
+            if isinstance(s := image.schedule, OwnSchedule)
+        ]
+    for image, row in zip(images, rows, strict=True):
+        image.latents = row
+        image.step += 1

@@ -24,7 +24,7 @@ _SAMPLE_SIDE = 8  #: latent pixels
 
 
 def predicted_original(
-    model_input: Tensor, prediction: Tensor, timestep: Tensor, alphas_cumprod: Tensor, kind: str
+    model_input: Tensor, prediction: Tensor, timestep: float, alphas_cumprod: Tensor, kind: str
 ) -> Tensor:
     """The model's present guess of the finished latents x_0, [1, C, h, w].
 
@@ -32,7 +32,7 @@ def predicted_original(
     x_0 = sqrt(a_t) x_t - sqrt(1 - a_t) v (Salimans and Ho, arXiv:2202.00512) for `v_prediction`. The U-Net's scaled
     input is x_t in this form whatever the scheduler's own scale is.
     """
-    index = int(timestep.round().clamp(0, len(alphas_cumprod) - 1))
+    index = min(max(round(timestep), 0), len(alphas_cumprod) - 1)
     alpha = alphas_cumprod[index].to(model_input)
     if kind == "epsilon":
         return (model_input - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
@@ -59,7 +59,7 @@ class Previews:
                 image.model_input(),
                 prediction,
                 image.timestep,
-                image.scheduler.alphas_cumprod,
+                image.schedule.alphas_cumprod,
                 self._model.scheduler_config.get("prediction_type", "epsilon"),
             )
             return self._map.jpeg(guess)

@@ -1,8 +1,13 @@
-"""`make bench`: run the CPU benchmarks, print the table, write `.bench/cpu.json`."""
+"""`make bench`: run the CPU benchmarks, print the table, write `.bench/cpu.json`.
 
+`python -m tests.benchmarks PART ...` runs some of them, in which case only theirs are renewed in the file.
+"""
+
+import argparse
 import asyncio
 import os
 import platform
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,26 +22,41 @@ def main() -> None:
     import torch
 
     from generation.diffusion.loading import load_model
+    from generation.diffusion.model import LoadedModel
     from generation.diffusion.sources import BUILTIN, inspect_model
     from tests.benchmarks.exactness import measure_exactness
-    from tests.benchmarks.speed import measure_speed
+    from tests.benchmarks.speed import measure_previews, measure_speed
     from tests.benchmarks.start import measure_start
     from tests.generation.diffusion.conftest import load_tiny
 
+    def builtin() -> LoadedModel:
+        return load_model(inspect_model(BUILTIN), device="cpu")
+
+    parts: dict[str, Callable[[], Sequence[Figure]]] = {
+        "speed": lambda: measure_speed(builtin(), ""),
+        "speed_tiny": lambda: measure_speed(load_tiny("epsilon"), "_tiny", repetitions=3),
+        "previews": lambda: [measure_previews(builtin())],
+        "exactness": measure_exactness,
+        "estimates": lambda: [measure_estimates()],
+        "start": lambda: [measure_start()],
+        "loop_lag": lambda: asyncio.run(measure_loop_lag()),
+    }
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="The CPU benchmarks.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="some of " + ", ".join(parts))
+    chosen: list[str] = parser.parse_args().parts or list(parts)
+    if unknown := set(chosen) - set(parts):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    measurements: list[Callable[[], Sequence[Figure]]] = [
-        lambda: measure_speed(load_model(inspect_model(BUILTIN), device="cpu"), ""),
-        lambda: measure_speed(load_tiny("epsilon"), "_tiny"),
-        measure_exactness,
-        lambda: [measure_estimates(), measure_start()],
-        lambda: asyncio.run(measure_loop_lag()),
-    ]
+    began = time.perf_counter()
     figures: list[Figure] = []
-    for measure in measurements:
-        found = measure()
+    for name in chosen:
+        started = time.perf_counter()
+        found = parts[name]()
         show(found)
+        print(f"({name}: {time.perf_counter() - started:.0f} s)")
         figures += found
-    keep(figures, Path(".bench/cpu.json"))
+    keep(figures, Path(".bench/cpu.json"), add=chosen != list(parts))
+    print(f"{(time.perf_counter() - began) / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,15 @@
 """C5 to C8: what does not move with a noisy neighbour. The same checks are tests; here they are numbers."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
 import torch
 
+from generation.diffusion.calls import part_of
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.graphs import OFTEN, Graphs
 from generation.job import Job
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peers import drive
@@ -10,12 +17,20 @@ from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.test_equals_diffusers import BOUND, crowd, latents_alone, latents_in_a_crowd
 from tests.generation.diffusion.tiny_models import KINDS
 
+BUCKETS = (2, 4, 8)
 NAMES = {torch.float32: ("C5", 1.1e-4), torch.float64: ("C5_float64", 1.8e-13)}
 
 
 def measure_exactness() -> list[Figure]:
     """All of them, on tiny random models."""
-    return [*(_difference(dtype) for dtype in BOUND), _bit_equal(), _rows_an_image(), _ticks_to_cancel()]
+    return [
+        *(_difference(dtype) for dtype in BOUND),
+        _bit_equal(),
+        _rows_an_image(),
+        measure_padding(),
+        measure_graphs(),
+        _ticks_to_cancel(),
+    ]
 
 
 def _difference(dtype: torch.dtype) -> Figure:
@@ -60,6 +75,90 @@ def _rows_an_image() -> Figure:
     return Figure(
         name="C7", meaning="U-Net rows / (steps x rows of guidance)", value=engine.unet_rows / ideal, bar=1.0, unit=""
     )
+
+
+def measure_padding() -> Figure:
+    """Jobs of one and of two rows come and go, where row counts of 2, 4 and 8 have a graph."""
+    model = load_tiny("epsilon")
+    model.row_buckets = lambda shape: BUCKETS  # type: ignore[method-assign]
+    engine = DiffusionEngine(model)
+    worst, unpadded = 0.0, 0
+    arriving = iter([*crowd(), *crowd()])
+    engine.admit(next(arriving))
+    while engine.busy:
+        before = engine.unet_rows
+        engine.step()
+        unpadded += engine.unet_rows - before not in (0, *BUCKETS)
+        worst = max(worst, engine.padded_rows / engine.unet_rows)
+        if (job := next(arriving, None)) is not None:
+            engine.admit(job)
+    if not engine.padded_rows:
+        raise RuntimeError("nothing was padded: the figure would mean nothing")
+    return Figure(
+        name="C7_padding",
+        meaning="largest share of padded rows up to any step",
+        value=worst,
+        bar=0.2,
+        unit="",
+        note=f"{engine.padded_rows} of {engine.unet_rows} rows; {unpadded} of {engine.unet_calls} calls eager",
+    )
+
+
+def measure_graphs() -> Figure:
+    """Graphs that the real rules would have compiled, after calls of every size, for crowds of all kinds of jobs.
+
+    Only the compiler is left out: what is ordered is there at once, and is the eager call.
+    """
+    with TemporaryDirectory() as folder:
+        model = load_tiny("epsilon")
+        model.graphs = graphs = Graphs(
+            {name: part_of(name, getattr(model, name)) for name in ("unet", "vae")},
+            Path(folder),
+            device=model.device,
+            maker=_InstantMaker,
+            load=lambda path, part, device: part.call,
+        )
+        engine = DiffusionEngine(model, max_rows=8)
+        for rows in (1, 2, 4, 6, 8):
+            guidance = 5.0 if rows > 1 else 1.0
+            drive(engine, [make_job(steps=OFTEN["unet"], guidance_scale=guidance) for _ in range(max(1, rows // 2))])
+            while engine.idle():
+                pass
+        known, drawn_by_graph = graphs.ordered, graphs.called
+        for _ in range(2):
+            for job in crowd():
+                engine.admit(job)
+                engine.step()
+            while engine.busy:
+                engine.step()
+            while engine.idle():
+                pass
+    if not known or graphs.called == drawn_by_graph:
+        raise RuntimeError("no graph was used: the figure would mean nothing")
+    return Figure(
+        name="C7_graphs",
+        meaning="graphs compiled after warm-up",
+        value=graphs.ordered - known,
+        bar=0,
+        unit="",
+        note=f"{known} before; {graphs.called - drawn_by_graph} calls by graphs",
+    )
+
+
+class _InstantMaker:
+    """Has made what it is asked for before anybody looks."""
+
+    busy = False
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing to prepare."""
+
+    def make(self, order: Mapping[str, Any]) -> None:
+        for graph in order["graphs"]:
+            Path(graph["path"]).write_bytes(b"a graph")
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 def _ticks_to_cancel() -> Figure:

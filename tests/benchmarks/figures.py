@@ -36,10 +36,11 @@ def show(figures: Sequence[Figure]) -> None:
         print(f"{figure.name:11} {figure.meaning:62} {value:>9}  {bar}  {verdict}  {figure.note}")
 
 
-def keep(figures: Sequence[Figure], path: Path) -> None:
-    """Write the values as JSON: name -> value, bar and stretch, plain numbers."""
+def keep(figures: Sequence[Figure], path: Path, *, add: bool = False) -> None:
+    """Write the values as JSON: name -> value, bar and stretch, plain numbers. With `add` older ones stay."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    values = {
+    values = json.loads(path.read_text("utf-8")) if add and path.exists() else {}
+    values |= {
         figure.name: {
             "value": figure.value,
             "bar": figure.bar,

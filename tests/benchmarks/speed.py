@@ -1,14 +1,17 @@
 """C1 to C4: throughput, latency, the price of being alone, the time outside the U-Net; each against a plain peer."""
 
 import statistics
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 
 import torch
 
 from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.model import LoadedModel
+from generation.diffusion.image_run import ImageRun
+from generation.diffusion.model import Conditioning, LoadedModel
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peers import (
+    REPETITIONS,
     draw_alone,
     drive,
     interleaved,
@@ -23,24 +26,31 @@ from tests.benchmarks.peers import (
 CROWD = [10, 20, 30, 20] * 4  #: steps of sixteen jobs
 ARRIVALS = 24
 LOAD = 1.6  #: times what P1 can draw
+PREVIEWED_STEPS = 80  #: some seconds
 
 
-def measure_speed(model: LoadedModel, label: str) -> list[Figure]:
+def measure_speed(model: LoadedModel, label: str, *, repetitions: int = REPETITIONS) -> list[Figure]:
     """All four for one model."""
-    return [_throughput(model, label), _latency(model, label), _alone(model, label), _overhead(model, label)]
+    return [
+        _throughput(model, label, repetitions),
+        _latency(model, label, repetitions),
+        _alone(model, label),
+        _overhead(model, label),
+    ]
 
 
-def _throughput(model: LoadedModel, label: str) -> Figure:
+def _throughput(model: LoadedModel, label: str, repetitions: int) -> Figure:
     jobs = make_jobs(model.spec, steps=CROWD)
     engine = DiffusionEngine(model)
     ours, theirs = interleaved(
         lambda: len(jobs) / seconds(lambda: drive(engine, jobs)),
         lambda: len(jobs) / seconds(lambda: [draw_alone(model, job) for job in jobs]),
+        repetitions=repetitions,
     )
     return _ratio(f"C1{label}", "throughput / P1, 16 jobs at once", ours, theirs, bar=1.5, stretch=2.0, lower=False)
 
 
-def _latency(model: LoadedModel, label: str) -> Figure:
+def _latency(model: LoadedModel, label: str, repetitions: int) -> Figure:
     jobs = make_jobs(model.spec, steps=[10 + 10 * (number % 3) for number in range(ARRIVALS)])
     capacity = len(CROWD) / seconds(lambda: [draw_alone(model, job) for job in jobs[: len(CROWD)]])
     arrivals = poisson_arrivals(ARRIVALS, rate=LOAD * capacity, seed=1)
@@ -48,6 +58,7 @@ def _latency(model: LoadedModel, label: str) -> Figure:
     ours, theirs = interleaved(
         lambda: p95(latencies_together(engine, jobs, arrivals)),
         lambda: p95(latencies_alone(model, jobs, arrivals)),
+        repetitions=repetitions,
     )
     return _ratio(f"C2{label}", "p95 latency / P1, Poisson at 1.6x P1's capacity", ours, theirs, bar=0.6, stretch=0.4)
 
@@ -63,34 +74,67 @@ def _alone(model: LoadedModel, label: str) -> Figure:
 
 
 def _overhead(model: LoadedModel, label: str) -> Figure:
-    """Everything that is not the U-Net, decoding apart: what P3 does not do."""
-    jobs = make_jobs(model.spec, steps=[60] * 8)
+    """Everything that is not the U-Net, decoding apart: what P3 does not do.
+
+    Both sides are taken from each step: the U-Net call in it is P3's, so a noisy neighbour meets both.
+    """
     engine = DiffusionEngine(model, max_rows=16)
-    for job in jobs:
+    for job in make_jobs(model.spec, steps=[50] * 8):
         engine.admit(job)
-    engine.step()
-    call = _recorded_call(model, engine)
-    ours, theirs = interleaved(lambda: _one_step(engine), call)
-    outside = [mine - bare for mine, bare in zip(ours, theirs, strict=True)]
-    return _ratio(f"C4{label}", "time outside the U-Net / P3, 8 jobs", outside, theirs, bar=0.15, stretch=0.08)
+    inside: list[float] = []
+    predict = model.predict_noise
+
+    def timed(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
+        start = time.perf_counter()
+        prediction = predict(latents, timesteps, conditioning)
+        inside.append(time.perf_counter() - start)
+        return prediction
+
+    model.predict_noise = timed  # type: ignore[method-assign]
+    try:
+        steps = [seconds(engine.step) for _ in range(45)]
+    finally:
+        del model.predict_noise
+    if len(inside) != len(steps):
+        raise RuntimeError("a step was not one U-Net call: the figure would mean nothing")
+    pairs = list(zip(steps, inside, strict=True))[5:]
+    return _ratio(
+        f"C4{label}",
+        "time outside the U-Net / P3, 8 jobs",
+        [step - call for step, call in pairs],
+        [call for _, call in pairs],
+        bar=0.15,
+        stretch=0.08,
+    )
 
 
-def _one_step(engine: DiffusionEngine) -> float:
-    return min(seconds(engine.step) for _ in range(4))
+def measure_previews(model: LoadedModel) -> Figure:
+    """The share of the time that previews take while 8 images run, at the interval that members see."""
+    engine = DiffusionEngine(model, max_rows=16)
+    drive(engine, make_jobs(model.spec, steps=[1]))
+    draw, took = engine._previews.draw, list[float]()
 
+    def timed(image: ImageRun, prediction: torch.Tensor) -> bytes | None:
+        start = time.perf_counter()
+        preview = draw(image, prediction)
+        took.append(time.perf_counter() - start)
+        return preview
 
-def _recorded_call(model: LoadedModel, engine: DiffusionEngine) -> Callable[[], float]:
-    """The U-Net call that the engine's next step makes, to be made again bare."""
-    predict, calls = model.predict_noise, []
-
-    def record(*arguments: torch.Tensor) -> torch.Tensor:
-        calls.append(arguments)
-        return predict(*arguments)
-
-    model.predict_noise = record  # type: ignore[method-assign]
-    engine.step()
-    del model.predict_noise
-    return lambda: min(seconds(lambda: predict(*calls[0])) for _ in range(4))
+    engine._previews.draw = timed  # type: ignore[method-assign]
+    wall = seconds(lambda: drive(engine, make_jobs(model.spec, steps=[PREVIEWED_STEPS] * 8)))
+    if len(took) < 8:
+        raise RuntimeError("hardly a preview was drawn: the figure would mean nothing")
+    # The first one makes the map of colours, once in the model's life.
+    each = statistics.mean(took[1:])
+    return Figure(
+        name="previews",
+        meaning="share of the time that previews take, 8 images",
+        value=each * len(took) / wall,
+        bar=0.02,
+        stretch=0.01,
+        unit="",
+        note=f"{len(took)} of {each * 1000:.1f} ms in {wall:.1f} s, and {took[0] * 1000:.0f} ms once",
+    )
 
 
 def _ratio(

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-import generation.diffusion.engine
+import generation.diffusion.finishing
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model import LoadedModel
 from generation.errors import BrokenImage, DoesNotFit, WorkerFault
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
+from generation.request import SchedulerName
 from tests.generation.diffusion.conftest import make_job
 
 
@@ -152,9 +153,9 @@ class TestCancelling:
         engine.admit(job, cancelled=lambda: bool(done))
         advance = engine._advance
 
-        def cancel_after_the_last_step(image: Any, prediction: Any) -> None:
-            advance(image, prediction)
-            if image.done:
+        def cancel_after_the_last_step(images: Any, predictions: Any) -> None:
+            advance(images, predictions)
+            if images[0].done:
                 done.append(True)
 
         engine._advance = cancel_after_the_last_step  # type: ignore[method-assign]
@@ -171,20 +172,24 @@ class TestFailing:
         assert isinstance(end[bad.id].error, BrokenImage)
         assert isinstance(end[good.id], JobDone)
 
-    def test_an_error_in_one_images_step(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-        bad, good = make_job(seed=1), make_job(seed=2)
+    @pytest.mark.parametrize("scheduler", [SchedulerName.DDIM, SchedulerName.DPMPP_2M])
+    def test_an_error_in_one_images_step(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, scheduler: SchedulerName
+    ) -> None:
+        bad, good, better = (make_job(seed=seed, scheduler=scheduler) for seed in range(3))
         engine = DiffusionEngine(tiny_model)
         advance = engine._advance
 
-        def stumble(image: Any, prediction: Any) -> None:
-            if image.seed == 1 and image.step == 2:
+        def stumble(images: Any, predictions: Any) -> None:
+            if any(image.seed == 0 and image.step == 2 for image in images):
                 raise ValueError("this scheduler tripped")
-            advance(image, prediction)
+            advance(images, predictions)
 
         monkeypatch.setattr(engine, "_advance", stumble)
-        end = ends(drive(engine, bad, good))
+        end = ends(drive(engine, good, bad, better))
         assert isinstance(end[bad.id].error, WorkerFault)
         assert isinstance(end[good.id], JobDone)
+        assert isinstance(end[better.id], JobDone)
 
     def test_an_error_in_the_shared_call_finds_the_culprit(
         self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -332,14 +337,14 @@ class TestEncoding:
         self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bad, good = make_job(seed=1), make_job(seed=2)
-        write = generation.diffusion.engine.png_of
+        write = generation.diffusion.finishing.png_of
 
         def stumble(picture: Any, request: Any, *, seed: int, model_hash: Any) -> bytes:
             if seed == 1:
                 raise OSError("the encoder tripped")
             return write(picture, request, seed=seed, model_hash=model_hash)
 
-        monkeypatch.setattr("generation.diffusion.engine.png_of", stumble)
+        monkeypatch.setattr("generation.diffusion.finishing.png_of", stumble)
         end = ends(drive(DiffusionEngine(tiny_model), bad, good))
         assert isinstance(end[bad.id].error, WorkerFault)
         assert isinstance(end[good.id], JobDone)

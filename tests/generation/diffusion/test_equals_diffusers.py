@@ -45,10 +45,13 @@ class LatentsKept(DiffusionEngine):
     def __init__(self, model: LoadedModel, **settings: Any) -> None:
         super().__init__(model, **settings)
         self.latents: dict[int, torch.Tensor] = {}
+        decode = self._finishing.decode
 
-    def _pixels(self, image: ImageRun) -> Any:
-        self.latents[image.seed] = image.latents
-        return super()._pixels(image)
+        def keep_and_decode(image: ImageRun) -> None:
+            self.latents[image.seed] = image.latents
+            decode(image)
+
+        self._finishing.decode = keep_and_decode  # type: ignore[method-assign]
 
 
 def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: bool = False) -> dict[int, torch.Tensor]:

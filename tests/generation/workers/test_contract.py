@@ -67,10 +67,10 @@ class LocalBench:
                     raise RuntimeError("boom")
                 return super()._call(key, images)
 
-            def _advance(self, image: Any, prediction: Any) -> None:
-                if bench._bad_step and image.seed == 13:
+            def _advance(self, images: Any, predictions: Any) -> None:
+                if bench._bad_step and any(image.seed == 13 for image in images):
                     raise RuntimeError("boom")
-                super()._advance(image, prediction)
+                super()._advance(images, predictions)
 
         return Engine(model)
 

@@ -1,0 +1,182 @@
+"""RowCaps: the most rows of a U-Net call for each kind of batch, measured in idle time and remembered.
+
+More rows a call draw more images a second until the device is full; from there on they only make everybody wait. The
+cap is that knee: rows are doubled while images a second rise by a tenth or more.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from generation.diffusion.failures import is_out_of_memory
+from generation.diffusion.image_run import BatchKey
+from generation.diffusion.model import Conditioning, LoadedModel
+
+log = logging.getLogger(__name__)
+
+UNMEASURED = 8  #: the cap until the knee is known
+FEWEST = 2  #: what one guided image needs
+MOST = {"cuda": 32}  #: rows that are tried, by device
+MOST_ELSEWHERE = 8
+RISE = 1.1  #: of images a second, for which rows are doubled
+_OVER = object()
+_CALLS = 3  #: of each of two row counts, in turn, the fastest counting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Limits:
+    """What is known of one kind of batch, in rows."""
+
+    knee: int | None = None
+    fits: int | None = None  #: after memory ran out
+
+
+class RowCaps:
+    """Called by the thread that owns the device, but for `images_at_once`."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        fixed: int | None = None,
+        cache: Path | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`fixed` is the cap instead of a measured one. `cache` is a folder for what is to be known after a restart."""
+        self._model = model
+        self._fixed = fixed
+        self._clock = clock
+        self._file = None if cache is None else _LimitsFile(cache, model)
+        self._limits: dict[BatchKey, _Limits] = {} if self._file is None else self._file.read()
+        self._unmeasured: dict[BatchKey, Conditioning] = {}
+        self._measuring: Iterator[None] | None = None
+        self._asked_for_native = False
+
+    def cap(self, key: BatchKey) -> int:
+        """Most rows of a call of this kind."""
+        limits = self._limits.get(key, _Limits())
+        wanted = self._fixed or limits.knee or UNMEASURED
+        return wanted if limits.fits is None else min(wanted, limits.fits)
+
+    def images_at_once(self, latent_shape: tuple[int, int, int]) -> int:
+        """How many guided images of this shape share a call. May be asked from any thread."""
+        caps = [self.cap(key) for key in tuple(self._limits) if key[0] == latent_shape]
+        return max(1, min(caps, default=self._fixed or UNMEASURED) // 2)
+
+    def lower(self, key: BatchKey, rows: int) -> None:
+        """Memory ran out: at most so many from now on, and after a restart too."""
+        self._set(key, replace(self._limits.get(key, _Limits()), fits=rows))
+
+    def expect(self, key: BatchKey, row: Conditioning) -> None:
+        """Images of this kind are drawn: its knee is worth knowing. `row` is one to measure with."""
+        if self._fixed is None and self._limits.get(key, _Limits()).knee is None:
+            self._unmeasured.setdefault(key, row)
+
+    def measure(self) -> bool:
+        """One U-Net call of what is left to measure; whether there is more."""
+        if self._fixed is not None:
+            return False
+        if not self._asked_for_native:
+            # Somebody will want it, and then there may never be idle time again.
+            self._asked_for_native = True
+            size = self._model.spec.native_size
+            row = self._model.encode("", "", guidance_scale=1.0, width=size, height=size).positive
+            self.expect((self._model.latent_shape(size, size), row.text.shape[1]), row)
+        if self._measuring is None and self._unmeasured:
+            self._measuring = self._find_knee(*self._unmeasured.popitem())
+        if self._measuring is not None and next(self._measuring, _OVER) is _OVER:
+            self._measuring = None
+        return self._measuring is not None or bool(self._unmeasured)
+
+    def _find_knee(self, key: BatchKey, row: Conditioning) -> Iterator[None]:
+        """Yields after each call; two row counts take turns, so that a noisy neighbour meets both."""
+        most = MOST.get(self._model.device.type, MOST_ELSEWHERE)
+        rows, failure = FEWEST, None
+        while 2 * rows <= most and failure is None:
+            fastest = {rows: math.inf, 2 * rows: math.inf}
+            try:
+                for count in [*fastest] * _CALLS:
+                    fastest[count] = min(fastest[count], self._seconds(key, row, count))
+                    yield
+            except Exception as error:
+                # Nobody waits for this who could be told, and "no more than these" is an answer too.
+                failure = "memory" if is_out_of_memory(error) else repr(error)
+            if failure is not None or 2 * fastest[rows] < RISE * fastest[2 * rows]:
+                break
+            rows *= 2
+        self._model.release_memory()
+        log.info("the knee of %s is at %d rows%s", key, rows, f", the end of {failure}" if failure else "")
+        self._set(key, replace(self._limits.get(key, _Limits()), knee=rows), keep=failure in (None, "memory"))
+
+    def _seconds(self, key: BatchKey, row: Conditioning, rows: int) -> float:
+        latents = torch.randn(rows, *key[0], device=self._model.device, dtype=self._model.dtype)
+        timesteps = torch.full((rows,), 500.0).to(self._model.device)
+        conditioning = Conditioning.stack([row] * rows)
+        self._model.synchronize()
+        started = self._clock()
+        self._model.predict_noise(latents, timesteps, conditioning)
+        self._model.synchronize()
+        return self._clock() - started
+
+    def _set(self, key: BatchKey, limits: _Limits, *, keep: bool = True) -> None:
+        self._limits[key] = limits
+        if keep and self._file is not None:
+            self._file.write(self._limits)
+
+
+class _LimitsFile:
+    """A JSON file for one model on one device. What cannot be read or written is measured again."""
+
+    def __init__(self, folder: Path, model: LoadedModel) -> None:
+        cuda = model.device.type == "cuda"
+        self._of: dict[str, str | int] = {
+            "model": model.spec.name,
+            "weights": sum(parameter.numel() for parameter in model.unet.parameters()),
+            "dtype": str(model.dtype),
+            "device": torch.cuda.get_device_name(model.device) if cuda else f"{model.device.type} {platform.machine()}",
+            "memory": torch.cuda.mem_get_info(model.device)[1] if cuda else 0,
+            "threads": 0 if cuda else torch.get_num_threads(),
+            "torch": str(torch.__version__),
+        }
+        digest = hashlib.sha256(json.dumps(self._of).encode()).hexdigest()[:12]
+        self._path = folder / f"row-caps-{digest}.json"
+
+    def read(self) -> dict[BatchKey, _Limits]:
+        try:
+            written = json.loads(self._path.read_text("utf-8"))
+            if written["of"] != self._of:
+                raise ValueError("it is of another model or device")
+            return dict(_limits_of(entry) for entry in written["limits"])
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            log.warning("%s is not used, and measured again: %s", self._path, repr(error))
+            return {}
+
+    def write(self, limits: Mapping[BatchKey, _Limits]) -> None:
+        entries = [{"latents": key[0], "tokens": key[1], **asdict(known)} for key, known in limits.items()]
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part = self._path.with_suffix(f".{os.getpid()}.part")
+            part.write_text(json.dumps({"of": self._of, "limits": entries}, indent=2) + "\n", "utf-8")
+            part.replace(self._path)
+        except OSError as error:
+            log.warning("%s cannot be written, so the next start measures again: %s", self._path, error)
+
+
+def _limits_of(entry: dict[str, Any]) -> tuple[BatchKey, _Limits]:
+    channels, height, width = map(int, entry["latents"])
+    knee, fits = entry["knee"], entry["fits"]
+    if not all(rows is None or (isinstance(rows, int) and rows >= 1) for rows in (knee, fits)):
+        raise ValueError("a number of rows that is none")
+    return ((channels, height, width), int(entry["tokens"])), _Limits(knee=knee, fits=fits)
