@@ -24,6 +24,10 @@ def test_every_gpu_part_runs_at_toy_size(
     assert "reached" in capsys.readouterr().out
 
 
+def test_a_cold_start_makes_its_graphs_and_draws() -> None:
+    assert time_start("compiled", smoke=True) > 0
+
+
 def test_padding_stays_below_its_bar() -> None:
     """C7; the row counts that go unpadded are what keeps it there."""
     figure = measure_padding()
@@ -47,10 +51,6 @@ def test_some_figures_can_be_renewed(tmp_path: Path) -> None:
     assert {name: entry["value"] for name, entry in written.items()} == {"C1": 1.0, "C2": 3.0}
     keep([figure("C3", 1.0)], tmp_path / "cpu.json")
     assert list(json.loads((tmp_path / "cpu.json").read_text())) == ["C3"]
-
-
-def test_a_cold_start_makes_its_graphs_and_draws() -> None:
-    assert time_start("compiled", smoke=True) > 0
 
 
 def test_figures_are_kept_as_plain_numbers(tmp_path: Path) -> None:
