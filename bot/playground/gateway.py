@@ -223,8 +223,10 @@ class Gateway:
         for session in self._sessions.values():
             session.gateway.feed(event, payload)
 
-    def drop_connections(self) -> None:
-        """Cut all connections without a word, as a network does."""
+    def drop_connections(self, *, forget: bool = False) -> None:
+        """Cut all connections without a word, as a network does; `forget` the sessions too, and no RESUME succeeds."""
+        if forget:
+            self._sessions.clear()
         for socket in tuple(self._connections.values()):
             transport = socket._req.transport if socket._req is not None else None
             if transport is not None:

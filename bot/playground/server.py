@@ -100,8 +100,8 @@ class PlaygroundServer:
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[self._only_from_here])
-        api = RestApi(self.world, self.gateway_url, self.interceptors)
-        app.router.add_route("*", rest.PREFIX + "/{path:.*}", api.answer)
+        self.api = RestApi(self.world, self.gateway_url, self.interceptors)
+        app.router.add_route("*", rest.PREFIX + "/{path:.*}", self.api.answer)
         app.router.add_get("/gw", self.gateway.answer)
         app.router.add_get("/attachments/{path:.*}", self.world.attachments.answer)
         ControlApi(self._members, self.state).add_routes(app.router)
@@ -231,6 +231,6 @@ class PlaygroundServer:
     async def send(self, member: str, content: str, *, where: str = "pictures") -> Post:
         return await self._members.send(member, content, where)
 
-    def drop_connections(self) -> None:
-        """Cut the bot's gateway connection without a word; it may come back with RESUME."""
-        self.gateway.drop_connections()
+    def drop_connections(self, *, forget: bool = False) -> None:
+        """Cut the bot's gateway connection without a word. It may come back with RESUME, unless that is to `forget`."""
+        self.gateway.drop_connections(forget=forget)

@@ -150,6 +150,8 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
     async def _quarantined(self, interaction: Interaction["ImageBot"], typed: str) -> list[app_commands.Choice[str]]:
         try:
             jobs = await self._admin.quarantined(member_of(interaction))
+        except Refusal:  # no admin: there is nothing for them to see
+            return []
         except Exception:
             log.exception("no suggestions for /admin quarantine")
             return []

@@ -1,0 +1,116 @@
+"""`python -m tests.e2e.launcher`: the bot as `python -m bot run`, with what a test plays in its process.
+
+The environment variable PLAY says what, as JSON; see `Play`. Nothing of the bot knows that this exists.
+"""
+
+import asyncio
+import functools
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from generation.dispatcher import Dispatcher
+from generation.job import Job
+from generation.workers.fake import FakeWorker
+from generation.workers.local import LocalWorker
+from generation.workers.stream import EventStream
+
+VARIABLE = "PLAY"
+WAS_KILLED = "was-killed"  #: a file in the data folder: once is enough
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Play:
+    """What is played. As it stands: nothing, the bot with its engine."""
+
+    seconds: float | None = None  #: a worker without a device takes so long for a step; None: the engine draws
+    room: int = 8  #: images that worker has room for
+    capacity: int | None = None  #: jobs the queue holds
+    #: Where the process is killed, once: "bot.storage.journal:StoredJournal.started" and "before" or "after" it.
+    killed_at: str | None = None
+    killed: str = "before"
+
+    def environment(self) -> dict[str, str]:
+        """The same for a process."""
+        return {VARIABLE: json.dumps(asdict(self))}
+
+    def begin(self, data: Path) -> None:
+        """Put everything in its place. `data` remembers that the process was killed already."""
+        if self.seconds is not None:
+            worker = functools.partial(TimedWorker, self.seconds, self.room)
+            LocalWorker.for_models = lambda *_, **__: worker()  # type: ignore[assignment, method-assign]
+        if self.capacity is not None:
+            Dispatcher.__init__ = functools.partialmethod(  # type: ignore[assignment, method-assign]
+                Dispatcher.__init__, capacity=self.capacity
+            )
+        if self.killed_at is not None:
+            _kill_once(self.killed_at, self.killed, data / WAS_KILLED)
+
+
+class TimedWorker(FakeWorker):
+    """A FakeWorker that takes some time for a step, and says so."""
+
+    def __init__(self, seconds: float, room: int) -> None:
+        super().__init__(room, hold=True, device_seconds_per_image=seconds)
+        self._takes = seconds
+
+    def draw(self, job: Job) -> EventStream:
+        stream = super().draw(job)
+        self._next(job, 1)
+        return stream
+
+    def _next(self, job: Job, step: int) -> None:
+        asyncio.get_running_loop().call_later(self._takes, self._step_on, job, step)
+
+    def _step_on(self, job: Job, step: int) -> None:
+        if job.id not in self._live:  # cancelled, or put back
+            return
+        if step < job.request.steps:
+            self.steps(job.id, step)
+            self._next(job, step + 1)
+        else:
+            self.release(job.id)
+
+
+def _kill_once(place: str, when: str, marker: Path) -> None:
+    module, _, path = place.partition(":")
+    owner_path, _, name = path.rpartition(".")
+    owner: Any = importlib.import_module(module)
+    for part in owner_path.split(".") if owner_path else ():
+        owner = getattr(owner, part)
+    original: Callable[..., Any] = getattr(owner, name)
+
+    @functools.wraps(original)
+    async def fatal(*args: Any, **kwargs: Any) -> Any:
+        if when == "before":
+            _die(marker)
+        done = await original(*args, **kwargs)
+        _die(marker)
+        return done
+
+    if not marker.exists():
+        setattr(owner, name, fatal)
+
+
+def _die(marker: Path) -> None:
+    marker.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> int:
+    """Play, then be the bot."""
+    from bot.__main__ import main as run_bot
+
+    Play(**json.loads(os.environ[VARIABLE])).begin(Path(os.environ["DATA_DIR"]))
+    sys.argv = ["bot", "run"]
+    return run_bot()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
