@@ -131,7 +131,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
     )
     parts.push_async_callback(images.close)
     restart = Restart(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
-    await restart.learn_costs()
+    await patiently(restart.learn_costs, doing="learning what jobs cost")
     recovery = await patiently(restart.recover, doing="looking for unfinished jobs")
     retention = Retention(
         database=database,

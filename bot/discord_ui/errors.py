@@ -23,6 +23,17 @@ UNKNOWN_MESSAGE = 10008
 THREAD_ARCHIVED = 50083
 
 
+class TooBusy(Refusal):
+    """The answer would have come too late for Discord; nothing stays started."""
+
+    code = "too_busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "I am very busy right now and could not take this in time. Nothing was started; please try again."
+        )
+
+
 class StaleButton(Refusal):
     """A button that this version does not know, or that somebody made up."""
 

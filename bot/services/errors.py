@@ -10,7 +10,6 @@ KnownError
 │   ├── AlreadyOver             too late to cancel
 │   ├── NoResult                no job of theirs has pictures
 │   ├── PictureGone             the file was removed to make room
-│   ├── TooBusy                 the answer would have come too late for Discord
 │   └── NothingToCancel         no job of theirs waits or runs
 ├── JobStopped
 │   └── Quarantined             the process died twice while it was drawn
@@ -34,7 +33,6 @@ __all__ = [
     "PictureGone",
     "Quarantined",
     "StorageFault",
-    "TooBusy",
     "UnknownJob",
 ]
 
@@ -126,15 +124,4 @@ class Quarantined(JobStopped):
         super().__init__(
             "I crashed twice while drawing this, so I have set it aside. It was not counted. "
             "An admin of the server can let it try once more."
-        )
-
-
-class TooBusy(Refusal):
-    """The answer would have come too late for Discord; nothing stays started."""
-
-    code = "too_busy"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "I am very busy right now and could not take this in time. Nothing was started; please try again."
         )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from bot.services.answers import Picture, QueuedJob, QueueView, Recovery, Resumed, Usage, picture_filename
-from bot.services.errors import AlreadyOver, NotAllowed, PictureGone, StorageFault, TooBusy, UnknownJob
+from bot.services.errors import AlreadyOver, NotAllowed, PictureGone, StorageFault, UnknownJob
 from bot.services.limits import Limits, next_day
 from bot.services.members import Member, Whereabouts
 from bot.services.reservations import Reservations
@@ -38,7 +38,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 1.0  #: seconds to wait for the database, of the 3 that Discord gives for an answer
 STOPS_WITHIN = 10.0  #: seconds a worker may take to notice that a job was cancelled
 
 
@@ -76,22 +75,13 @@ class ImageService:
     ) -> JobTicket:
         """Reserve and put in line. Raises Refusal; may be called under a deadline, which leaves nothing behind."""
         self._dispatcher.check_room()
-        # Refused before it costs anything: those who could not be answered in time anyway would only slow the others.
-        if self._database.seconds_in_line > LONGEST_LINE:
-            raise TooBusy
         job = Job(id=uuid4(), request=request, requester=member.id)
         # A task of its own: a deadline frees the caller at once, however long the database still takes.
-        begun = asyncio.Event()
-        reservation = self._write(
-            self._reservations.take(job, member, at, parent, begun=begun.set), name=f"reserve {job.id}"
-        )
+        reservation = self._write(self._reservations.take(job, member, at, parent), name=f"reserve {job.id}")
         try:
             await asyncio.shield(reservation)
         except asyncio.CancelledError:
-            if begun.is_set():
-                self._write(self._withdraw_after(reservation, job.id), name=f"withdraw {job.id}")
-            else:  # still in line: nothing was written
-                reservation.cancel()
+            self._write(self._withdraw_after(reservation, job.id), name=f"withdraw {job.id}")
             raise
         try:
             return self._dispatcher.submit(job)

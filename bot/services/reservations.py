@@ -1,7 +1,5 @@
 """Taking a share of what a member may have, so that no two commands can take the same one."""
 
-from collections.abc import Callable
-
 from bot.services.errors import Blocked
 from bot.services.limits import EffectiveLimits, Limits, day_start
 from bot.services.members import Member, Whereabouts
@@ -19,11 +17,9 @@ class Reservations:
         self._limits = limits
         self._clock = clock
 
-    async def take(
-        self, job: Job, member: Member, at: Whereabouts, parent: JobId | None, *, begun: Callable[[], None]
-    ) -> None:
-        """Write the job down as accepted. Raises Blocked or LimitReached; calls `begun` when it is its turn."""
-        async with self._database.writing(begun=begun) as transaction:
+    async def take(self, job: Job, member: Member, at: Whereabouts, parent: JobId | None) -> None:
+        """Write the job down as accepted. Raises Blocked or LimitReached."""
+        async with self._database.writing() as transaction:
             if member.server is not None:
                 block = await servers.block_of(transaction, member.server, member.id)
                 if block is not None:

@@ -1,8 +1,7 @@
 """The way to the rows: one connection pool, one writer at a time, readers never blocked."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
@@ -16,8 +15,6 @@ from bot.storage.errors import StorageFault
 Transaction: TypeAlias = AsyncSession
 
 BUSY_TIMEOUT = 5.0  #: seconds to wait for another process that writes
-_FIRST_GUESS = 0.01  #: seconds that a writer's turn takes, before any was measured
-_NEWEST = 0.2  #: the share of the newest turn in the running mean of all
 _WRITER_LOCK = 0x1_D2A3  #: any number, the same for all of us; names PostgreSQL's advisory lock
 
 
@@ -35,8 +32,6 @@ class Database:
         self._write = async_sessionmaker(self._engine.execution_options(writing=True))
         # In our own process writers wait in line here, in order and without polling the file.
         self._turn = asyncio.Lock()
-        self._waiting = 0  #: writers in that line, the one whose turn it is included
-        self._turn_takes = _FIRST_GUESS  #: seconds, the latest counting most
 
     async def open(self) -> None:
         """Bring the tables up to date. Raises StorageFault."""
@@ -53,30 +48,12 @@ class Database:
         """Close all connections. May be called twice."""
         await self._engine.dispose()
 
-    @property
-    def seconds_in_line(self) -> float:
-        """How long a new writer would wait for its turn, judged by how long the last ones took."""
-        return self._waiting * self._turn_takes
-
     @asynccontextmanager
-    async def writing(self, *, begun: Callable[[], None] = lambda: None) -> AsyncIterator[Transaction]:
-        """A transaction that may write: committed at the end, rolled back on any error. Raises StorageFault.
-
-        `begun` is called when its turn has come: who is cancelled before that has touched nothing.
-        """
-        self._waiting += 1
-        try:
-            with _faults():
-                async with self._turn:
-                    begun()
-                    started = time.perf_counter()
-                    try:
-                        async with self._write.begin() as transaction:
-                            yield transaction
-                    finally:
-                        self._turn_takes += _NEWEST * (time.perf_counter() - started - self._turn_takes)
-        finally:
-            self._waiting -= 1
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """A transaction that may write: committed at the end, rolled back on any error. Raises StorageFault."""
+        with _faults():
+            async with self._turn, self._write.begin() as transaction:
+                yield transaction
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
