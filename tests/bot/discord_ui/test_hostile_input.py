@@ -184,6 +184,7 @@ async def test_buttons(crowd: Crowd) -> None:
         answer = await hostile.send(
             actor, channel, hostile.Call(path=("imagine",), options=[{"name": "prompt", "type": 3, "value": "a cat"}])
         )
+        await crowd.check(answer, f"{actor!r} asks in {channel!r}")
         if not answer.ephemeral and answer.response is not None:
             messages.append((channel, answer.response.id))
     assert len(messages) >= 5
