@@ -24,7 +24,7 @@ from bot.storage.backup import backup
 from bot.storage.database import Database
 from bot.storage.errors import StorageFault
 from bot.storage.image_files import ImageFiles
-from bot.storage.inspection import inspect, repair
+from bot.storage.inspection import inspect, remove_leftovers, repair
 from bot.storage.journal import StoredJournal
 from bot.storage.patience import Pause, patiently
 from generation.catalog import ModelCatalog
@@ -114,6 +114,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
     database = Database(settings.database)
     parts.push_async_callback(database.close)
     await patiently(database.open, doing="opening the database")
+    await patiently(lambda: tidy(database, data / IMAGES), doing="removing what a crash left")
     files = ImageFiles(data / IMAGES)
 
     worker = LocalWorker.for_models(
@@ -129,7 +130,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
     )
     parts.push_async_callback(images.close)
     restart = Restart(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
-    await restart.learn_costs()
+    await patiently(restart.learn_costs, doing="learning what jobs cost")
     recovery = await patiently(restart.recover, doing="looking for unfinished jobs")
     retention = Retention(
         database=database,
@@ -165,6 +166,12 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
     )
     log.info("stopping")
     return 0
+
+
+async def tidy(database: Database, folder: Path) -> None:
+    """Remove what a crash left between a picture's file and its row. The folder's lock says that nobody draws now."""
+    if leftovers := await remove_leftovers(database, folder):
+        log.info("%d files that a crash had left were removed", leftovers)
 
 
 async def drained(dispatcher: Dispatcher, stop: StopSignals, grace: float) -> None:

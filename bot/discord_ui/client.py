@@ -1,5 +1,6 @@
 """ImageBot: the connection to Discord, with everything that listens on it."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,10 @@ from bot.storage.records import Clock
 from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
+
+ANSWERED_WITHIN = 3.0  #: seconds; Discord waits no longer for a first answer
+#: What discord.py calls the tasks that answer commands, buttons and forms.
+_ANSWERS = ("CommandTree-invoker", "discord-ui-view-dispatch", "discord-ui-dynamic-item", "discord-ui-modal-dispatch")
 
 
 class ImageBot(commands.Bot):
@@ -83,6 +88,12 @@ class ImageBot(commands.Bot):
             log.warning("the slash commands could not be sent to Discord: %r", error)
         if self._recovery is not None:
             await self.deliveries.recover(self._recovery)
+
+    async def close(self) -> None:
+        """Let whoever is being answered have their answer, then disconnect. May be called twice."""
+        if answering := [task for task in asyncio.all_tasks() if task.get_name().startswith(_ANSWERS)]:
+            await asyncio.wait(answering, timeout=ANSWERED_WITHIN)
+        await super().close()
 
     async def on_ready(self) -> None:
         """Connected; may happen again after a lost connection."""

@@ -22,7 +22,7 @@ from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
 
-ANSWER_DEADLINE = 2.0  #: seconds a service may take; Discord gives up after 3
+ANSWER_DEADLINE = 1.5  #: seconds a service may take; Discord gives up after 3
 RESULTS_AT_ONCE = 20  #: a thousand last words at once would only be told to wait
 CLOSE_DEADLINE = 10.0  #: seconds for the last words when the process stops
 TRIED_AGAIN_AFTER = timedelta(minutes=2)  #: longer than the first delivery of anything can take

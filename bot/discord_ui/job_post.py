@@ -152,13 +152,13 @@ class JobPost:
     async def _posted(self, job: JobRecord) -> None:
         """The pictures are there: the row first, so that whoever waited long is called once at most."""
         message = str(self._place.message_id) if self._place.message_id is not None else None
-        await written_down(
+        known = await written_down(
             lambda: self._images.posted(job.id, message, channel=str(self._place.channel_id)),
             doing=f"the post of job {job.id}",
         )
         if self._place.is_private:
             return
-        if self._ping_after is not None and self._clock() - job.accepted_at > self._ping_after:
+        if known and self._ping_after is not None and self._clock() - job.accepted_at > self._ping_after:
             try:
                 words = "your picture is ready." if job.request.count == 1 else "your pictures are ready."
                 await self._place.ping(job.id, int(job.requester), words)

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from bot.storage.errors import StorageFault
 
+HALF_WRITTEN = ".partial"  #: how the name of a file ends until it is complete
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredFile:
@@ -42,7 +44,7 @@ class ImageFiles:
         stem = uuid4().hex
         name = f"{stem[:2]}/{stem}.png"  # 256 folders: file browsers choke on one with a million entries
         path = self._folder / name
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(HALF_WRITTEN)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:

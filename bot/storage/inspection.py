@@ -8,11 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot.storage import jobs
 from bot.storage.database import Database
+from bot.storage.errors import StorageFault
+from bot.storage.image_files import HALF_WRITTEN
 from bot.storage.tables import ImageRow, JobRow
+from generation.job import JobStatus
+
+_ON_DISK = JobRow.deleted_at.is_(None) & ImageRow.removed_at.is_(None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +38,7 @@ class Findings:
 async def inspect(database: Database, folder: Path) -> Findings:
     """Read every picture once. A running bot's newest file may look like an orphan: its row comes a moment later."""
     async with database.reading() as transaction:
-        kept = JobRow.deleted_at.is_(None) & ImageRow.removed_at.is_(None)
-        shown = select(ImageRow.job_id, ImageRow.file, ImageRow.sha256).join(JobRow).where(kept)
+        shown = select(ImageRow.job_id, ImageRow.file, ImageRow.sha256).join(JobRow).where(_ON_DISK)
         rows = {file: (job_id, sha256) for job_id, file, sha256 in await transaction.execute(shown)}
     return await asyncio.to_thread(_compare, rows, folder)
 
@@ -48,10 +52,40 @@ async def repair(database: Database, folder: Path, findings: Findings, clock: Ca
         await asyncio.to_thread((folder / name).unlink, missing_ok=True)
 
 
+async def remove_leftovers(database: Database, folder: Path) -> int:
+    """Remove what a crash left: half-written files, and pictures whose row was never written; says how many.
+
+    Only at a start, before jobs go on. No picture is read, so it is quick. Where more files have no row than the jobs
+    that ran can have left, somebody has changed the database or the folder: then they stay. Raises StorageFault.
+    """
+    async with database.reading() as transaction:
+        known = set(await transaction.scalars(select(ImageRow.file).join(JobRow).where(_ON_DISK)))
+        ran = select(func.coalesce(func.sum(JobRow.count), 0)).where(JobRow.status == JobStatus.STARTED)
+        at_most = int(await transaction.scalar(ran) or 0)
+    try:
+        return await asyncio.to_thread(_remove_leftovers, known, folder, at_most)
+    except OSError as error:
+        raise StorageFault(detail=str(error)) from error
+
+
+def _remove_leftovers(known: set[str], folder: Path, at_most: int) -> int:
+    orphans = _files(folder) - known
+    leftovers = {name for name in orphans if name.endswith(HALF_WRITTEN)}
+    if len(orphans - leftovers) <= at_most:
+        leftovers = orphans
+    for name in leftovers:
+        (folder / name).unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def _files(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        return set()
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
 def _compare(rows: dict[str, tuple[UUID, str]], folder: Path) -> Findings:
-    files = (
-        {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} if folder.is_dir() else set()
-    )
+    files = _files(folder)
     missing = tuple((job_id, file) for file, (job_id, _) in rows.items() if file not in files)
     damaged = tuple(
         (job_id, file)

@@ -1,9 +1,13 @@
 """/queue, /cancel, /usage and /models."""
 
+import asyncio
 from typing import Any
 
+import discord
 import pytest
 
+from bot.services.images import Usage
+from bot.services.members import Member
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, words
 
@@ -120,3 +124,36 @@ async def test_suggestions_that_fail_are_none(world: World, monkeypatch: pytest.
 
     monkeypatch.setattr(world.parts.images, "live_jobs", broken)
     assert await world.alice.autocomplete(world.channel, "cancel", "job", "") == []
+
+
+async def test_a_command_in_flight_is_answered_before_the_bot_disconnects(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, usage = asyncio.Event(), asyncio.Event(), world.parts.images.usage
+
+    async def slow(member: Member) -> Usage:
+        begun.set()
+        await world.env.external_wait(go_on.wait(), reason="a slow database")
+        return await usage(member)
+
+    monkeypatch.setattr(world.parts.images, "usage", slow)
+    answer = await world.alice.slash(world.channel, "usage")
+    assert begun.is_set()
+    with world.env.time_context():
+        closing = asyncio.ensure_future(world.parts.bot.close())
+    await asyncio.sleep(0)
+    assert not world.parts.bot.is_closed()
+    go_on.set()
+    await closing
+    assert world.parts.bot.is_closed()
+    assert "Your use today" in words(answer.response)
+
+
+async def test_options_of_another_type_come_from_an_older_definition(world: World) -> None:
+    world.expects_errors = True  # discord.py's own, and answered
+    command = next(one for one in world.env.backend.commands[None].values() if one["name"] == "cancel")
+    command["options"][0]["type"] = discord.AppCommandOptionType.integer.value  # as somebody's Discord remembers it
+    command["options"][0].pop("autocomplete", None)
+    answer = await world.alice.slash(world.channel, "cancel", job=7)
+    assert answer.ephemeral
+    assert "has just changed" in answer.response.content

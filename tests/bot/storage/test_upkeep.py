@@ -10,9 +10,9 @@ import pytest
 from bot.storage import jobs
 from bot.storage.backup import backup
 from bot.storage.errors import StorageFault
-from bot.storage.inspection import inspect, repair
+from bot.storage.inspection import inspect, remove_leftovers, repair
 from bot.storage.journal import StoredJournal
-from generation.job import Job
+from generation.job import Job, JobStatus
 from generation.result import GeneratedImage, GenerationResult
 
 
@@ -65,6 +65,30 @@ async def test_what_does_not_agree_is_named(database, folder, drawn):
     assert findings.missing == ((drawn, gone),)
     assert findings.damaged == ((drawn, changed),)
     assert findings.orphans == ("00/left.partial",)
+
+
+async def test_what_a_crash_left_is_removed_at_the_start_and_nothing_else(database, folder, drawn, new_record):
+    running = new_record(status=JobStatus.STARTED)  # two pictures, neither of them in a row
+    async with database.writing() as transaction:
+        await jobs.insert(transaction, running)
+    assert await remove_leftovers(database, folder) == 0
+    for left in ("first.png", "second.png", "third.partial"):
+        (folder / "00").mkdir(exist_ok=True)
+        (folder / "00" / left).write_bytes(b"of a crash")
+    assert await remove_leftovers(database, folder) == 3
+    assert (await inspect(database, folder)).agree
+
+
+async def test_pictures_of_another_database_are_left_alone(database, folder):
+    (folder / "00").mkdir(parents=True)
+    for left in ("somebodys.png", "half.partial"):
+        (folder / "00" / left).write_bytes(b"who knows whose")
+    assert await remove_leftovers(database, folder) == 1
+    assert (await inspect(database, folder)).orphans == ("00/somebodys.png",)
+
+
+async def test_a_start_without_a_picture_has_nothing_to_remove(database, folder):
+    assert await remove_leftovers(database, folder) == 0
 
 
 async def test_mending_makes_them_agree_and_loses_nothing_else(database, folder, files, now, new_record, drawn):
