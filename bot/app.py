@@ -124,6 +124,8 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
         reproducible=settings.reproducible,
         cache=data / "cache",
         memory=None if settings.model_memory is None else int(settings.model_memory * 2**30),
+        graphs=settings.graphs,
+        rest_after=60 * settings.rest_after_minutes if settings.rest_after_minutes else None,
     )
     dispatcher = Dispatcher([worker], StoredJournal(database=database, files=files, clock=utc_now))
     images = ImageService(

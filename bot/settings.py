@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     reproducible: bool = Field(
         False, description="1: a picture is bit-equal alone and in a crowd; slower when few are drawn."
     )
+    graphs: Literal["auto", "on", "off"] = Field(
+        "auto", description="Compiled graphs for sizes that are drawn often: auto (on CUDA), on or off."
+    )
+    rest_after_minutes: float = Field(
+        0, ge=0, description="A model idle for so long leaves the GPU until it is asked for again; 0: never."
+    )
     drain_seconds: float = Field(30, ge=0, le=3600, description="When told to stop: seconds for what is being drawn.")
     ping_after_seconds: float = Field(
         120, ge=0, description="Ping whoever waited longer than this for a picture; 0: never."
@@ -65,7 +71,7 @@ class Settings(BaseSettings):
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )
 
-    @field_validator("log_level", "dtype", mode="before")
+    @field_validator("log_level", "dtype", "graphs", mode="before")
     @classmethod
     def _any_case(cls, value: object, info: object) -> object:
         if not isinstance(value, str):

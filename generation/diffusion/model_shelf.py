@@ -33,18 +33,26 @@ def open_shelf(
     reproducible: bool = False,
     memory: int | None = None,
     cache: Path | None = None,
+    graphs: str = "auto",
+    rest_after: float | None = None,
     loaded: set[str] | None = None,
 ) -> "ModelShelf":
     """A shelf with these models, the first one loaded. Raises ModelUnavailable.
 
     `memory`: bytes that weights may take, by default a share of what is free. `cache`: a folder for what is worth
-    keeping for the next run, compiled graphs and measured caps. `reproducible` as DiffusionEngine says, `loaded` as
-    ModelShelf says.
+    keeping for the next run, compiled graphs and measured caps. `reproducible` as DiffusionEngine says and, as a graph's
+    last bits differ, without graphs; `graphs` and `rest_after` as `load_model` says, `loaded` as ModelShelf says.
     """
 
     def build(spec: ModelSpec) -> DiffusionEngine:
-        graphs = "off" if reproducible else "auto"
-        model = load_model(spec, device=device, dtype=dtype, cache=cache, graphs=graphs)
+        model = load_model(
+            spec,
+            device=device,
+            dtype=dtype,
+            cache=cache,
+            graphs="off" if reproducible else graphs,
+            rest_after=rest_after,
+        )
         return DiffusionEngine(model, reproducible=reproducible, cache=cache)
 
     if memory is None:

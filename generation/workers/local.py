@@ -82,6 +82,8 @@ class LocalWorker:
         reproducible: bool = False,
         memory: int | None = None,
         cache: Path | None = None,
+        graphs: str = "auto",
+        rest_after: float | None = None,
     ) -> "LocalWorker":
         """A worker that draws with these models; the first is loaded at start. The rest as `open_shelf` says."""
         loaded: set[str] = set()
@@ -97,6 +99,8 @@ class LocalWorker:
                 reproducible=reproducible,
                 memory=memory,
                 cache=cache,
+                graphs=graphs,
+                rest_after=rest_after,
                 loaded=loaded,
             )
 
