@@ -40,8 +40,8 @@ def open_shelf(
     """A shelf with these models, the first one loaded. Raises ModelUnavailable.
 
     `memory`: bytes that weights may take, by default a share of what is free. `cache`: a folder for what is worth
-    keeping for the next run, compiled graphs and measured caps. `reproducible` as DiffusionEngine says and, as a graph's
-    last bits differ, without graphs; `graphs` and `rest_after` as `load_model` says, `loaded` as ModelShelf says.
+    keeping for the next run, compiled graphs and measured caps. `reproducible` as DiffusionEngine says, and without
+    graphs, whose last bits differ; `graphs` and `rest_after` as `load_model` says, `loaded` as ModelShelf says.
     """
 
     def build(spec: ModelSpec) -> DiffusionEngine:
