@@ -74,7 +74,7 @@ class Scene:
         return posts
 
     async def agrees(self) -> bool:
-        """Whether `python -m bot check` has nothing to say."""
+        """What `python -m bot check` says, and as many pictures as there are posts."""
         settings = read_settings(_env_file=None, data_dir=self.data)
         database = Database(settings.database)
         findings = await inspect(database, self.data / IMAGES)
