@@ -3,6 +3,7 @@
 import asyncio
 import io
 import re
+import shutil
 import signal
 import sqlite3
 import sys
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bot.playground import Answer, BotProcess, PlaygroundServer, Post
+from generation.diffusion.sources import BUILTIN_FOLDER
 from generation.metadata import parse_parameters
 
 pytestmark = pytest.mark.timeout(150)
@@ -86,6 +88,18 @@ async def test_a_picture_from_asking_to_the_record(server: PlaygroundServer, dat
     log = (data.parent / "bot.log").read_text()
     assert "Traceback" not in log
     assert server.environment()["DISCORD_TOKEN"] not in log
+
+
+async def test_a_member_chooses_another_model(server: PlaygroundServer, data: Path) -> None:
+    mine = shutil.copytree(BUILTIN_FOLDER, data.parent / "mine")
+    async with new_bot(server, data, MODELS=str(mine)) as bot:
+        await server.until_ready("imagine")
+        await server.slash("Ben", "imagine", prompt="a red heart", model="mine")
+        await server.slash("Cleo", "imagine", prompt="a red heart")
+        await result(server, 2)
+        assert await bot.stop(within=20) == 0
+    assert rows(data, "SELECT model, status FROM jobs ORDER BY model") == [("builtin", "posted"), ("mine", "posted")]
+    assert "loaded mine on" in (data.parent / "bot.log").read_text()
 
 
 async def test_old_buttons_and_reactions_work_after_a_restart(server: PlaygroundServer, data: Path) -> None:
