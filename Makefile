@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run playground test bench lint
+.PHONY: help setup run playground test bench load lint
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ test: setup ## run the tests
 
 bench: setup ## run the CPU benchmarks
 	$(BIN)/python -m tests.benchmarks
+
+load: setup ## put the bot under load: 200 commands a second, then 1,000 at once
+	$(BIN)/python -m tests.load
 
 lint: setup ## ruff, pyright, import-linter
 	$(BIN)/ruff check .

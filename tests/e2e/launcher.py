@@ -22,7 +22,7 @@ from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
 
 VARIABLE = "PLAY"
-WAS_KILLED = "was-killed"  #: a file in the data folder: once is enough
+_WAS_KILLED = "was-killed"  #: a file in the data folder: once is enough
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class Play:
                 Dispatcher.__init__, capacity=self.capacity
             )
         if self.killed_at is not None:
-            _kill_once(self.killed_at, self.killed, data / WAS_KILLED)
+            _kill_once(self.killed_at, self.killed, data / _WAS_KILLED)
 
 
 class TimedWorker(FakeWorker):
