@@ -1,11 +1,15 @@
 """What a stop, a crash and a start mean for those who wait, and for messages from before."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
+import discord
 import pytest
+from sqlalchemy import update
 
 from bot.services.errors import StorageFault
+from bot.storage.tables import JobRow
 from generation.errors import DrawingFailed
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, labels, words
@@ -158,6 +162,40 @@ async def test_a_job_that_was_never_answered_is_drawn_and_delivered_all_the_same
     assert not message.mentions
     world.parts.worker.release()
     await world.until(lambda: len(world.channel.history()[0].attachments) == 1)
+
+
+@HELD
+async def test_what_the_bot_sent_by_itself_goes_on_after_one_more_restart(world: World) -> None:
+    """The row still has a token, which reaches the command's own answer and no other message."""
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    world.env.backend.delete_message(world.channel.id, answer.response.id)
+    await world.forget_message()
+    await world.restart(crash=True)
+    (message,) = world.channel.history()
+    await world.restart()
+    await world.env.advance_time(2.5)
+    assert "Starting to draw" in world.channel.history()[0].content
+    world.parts.worker.release()
+    await world.until(lambda: len(world.channel.history()[0].attachments) == 1)
+    assert [shown.id for shown in world.channel.history()] == [message.id]
+
+
+@HELD
+async def test_what_a_start_sent_late_is_found_by_the_next_one(world: World) -> None:
+    """Killed between that message and its row, when much had been said in the channel since the command."""
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    world.env.backend.delete_message(world.channel.id, answer.response.id)
+    await world.forget_message()
+    await world.env.advance_time(16 * 60)
+    await world.restart()
+    (message,) = world.channel.history()
+    await world.forget_message()
+    # SimCord gives the newest messages since a moment, Discord the first ones: this moment is past reach for both.
+    later = discord.utils.utcnow() + timedelta(days=36500)
+    async with world.database.writing() as transaction:
+        await transaction.execute(update(JobRow).values(accepted_at=later))
+    await world.restart()
+    assert [shown.id for shown in world.channel.history()] == [message.id]
 
 
 async def test_a_picture_that_was_sent_anew_is_not_sent_a_second_time(world: World, monkeypatch: Any) -> None:

@@ -223,11 +223,11 @@ class World:
         denied = discord.PermissionOverwrite(**{flag: False})
         return self.guild.create_text_channel("narrow", overwrites={self.guild.me: denied})
 
-    async def thread(self) -> ChannelHandle:
+    async def thread(self, kind: discord.ChannelType = discord.ChannelType.public_thread) -> ChannelHandle:
         """A thread of the channel."""
         channel = self.parts.bot.get_channel(self.channel.id)
         assert isinstance(channel, discord.TextChannel)
-        await channel.create_thread(name="a thread", type=discord.ChannelType.public_thread)
+        await channel.create_thread(name="a thread", type=kind)  # pyright: ignore[reportArgumentType, reportCallIssue]
         await self.env.settle()
         return self.channel.threads[0]
 
