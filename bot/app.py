@@ -150,7 +150,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
     bot = ImageBot(
         images=images,
         results=Results(database=database, clock=utc_now),
-        admin=AdminService(database=database, dispatcher=dispatcher, clock=utc_now),
+        admin=AdminService(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now),
         clock=utc_now,
         command_hash_file=data / "commands.hash",
         recovery=recovery,

@@ -94,8 +94,9 @@ async def test_each_can_be_undone_alone(engine):
 async def test_bad_ends_from_before_count_as_told(engine):
     row = (
         "INSERT INTO jobs (id, requester, requester_name, channel, prompt, negative_prompt, model, width, height,"
-        " steps, guidance_scale, scheduler, seed, count, status, accepted_at, ended_at, starts, cost, device_seconds) VALUES"
-        " (:id, '1', 'ann', '2', 'a cat', '', 'builtin', 64, 64, 5, 1, 'ddim', 1, 1, :status, :then, :then, 1, 1, 1)"
+        " steps, guidance_scale, scheduler, seed, count, status, accepted_at, ended_at, starts, cost, device_seconds) "
+        "VALUES (:id, '1', 'ann', '2', 'a cat', '', 'builtin', 64, 64, 5, 1, 'ddim', 1, 1, :status, "
+        ":then, :then, 1, 1, 1)"
     )
     then = "2026-01-01 00:00:00.000000"
     ends = ["posted", "failed", "cancelled", "interrupted"]

@@ -1,6 +1,7 @@
 """What a stop, a crash and a start mean for those who wait, and for messages from before."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,10 @@ import discord
 import pytest
 from sqlalchemy import update
 
+from bot.discord_ui.job_post import JobPost
+from bot.services.answers import Recovery
 from bot.services.errors import StorageFault
+from bot.storage.records import JobRecord
 from bot.storage.tables import JobRow
 from generation.errors import DrawingFailed
 from generation.job import JobStatus
@@ -133,6 +137,45 @@ async def test_a_job_that_ran_in_two_crashes_is_set_aside_until_an_admin_lets_it
     assert "Nothing is set aside" in words((await world.admin.slash(world.channel, "admin quarantine")).response)
     again = await world.admin.slash(world.channel, "admin quarantine", release=offered["value"])
     assert "do not know" in (again.followups or [again.response])[0].content
+
+
+@HELD
+async def test_a_bad_end_that_is_told_late_does_not_wipe_the_pictures_of_a_released_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell_end, turn = JobPost.tell_end, asyncio.Event()
+
+    async def late(post: JobPost, job: JobRecord) -> None:
+        await world.env.external_wait(turn.wait(), reason="many others are told first")
+        await tell_end(post, job)
+        told.set()
+
+    answer = await world.alice.slash(world.channel, "imagine", prompt="the culprit")
+    await world.restart(crash=True)
+    told = asyncio.Event()
+    monkeypatch.setattr(JobPost, "tell_end", late)
+    await world.restart(crash=True)
+    (job,) = await world.jobs()
+    await world.admin.slash(world.channel, "admin quarantine", release=str(job.id))
+    world.parts.worker.release()
+    await world.until(lambda: len(answer.response.attachments) == 1)
+    turn.set()
+    await world.until(told.is_set)
+    assert len(answer.response.attachments) == 1
+    assert "crashed" not in answer.response.content
+
+
+@HELD
+async def test_in_a_direct_message_whoever_asked_may_try_the_culprit_again(world: World) -> None:
+    answer = await world.alice.user.slash("imagine", prompt="the culprit")
+    await world.restart(crash=True)
+    await world.restart(crash=True)
+    assert "crashed twice" in answer.response.content
+    assert "admin" not in answer.response.content, "there is none"
+    assert labels(answer.response) == ["Rerun", "Info", "Delete"]
+    again = await world.alice.user.click(answer.response, label="Rerun")
+    world.parts.worker.release()
+    await world.until(lambda: len(again.response.attachments) == 1)
 
 
 @HELD
@@ -283,6 +326,37 @@ async def test_what_discord_did_not_take_for_a_while_is_posted_without_a_restart
         assert len(answer.response.attachments) == 1
     assert (await world.jobs())[0].status is JobStatus.POSTED
     assert sum(bool(message.attachments) for message in world.channel.history()) == 1
+
+
+async def test_what_was_posted_while_a_list_of_the_unposted_was_read_is_not_posted_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    (posted,) = await world.jobs()
+
+    async def stale() -> tuple[JobRecord, ...]:
+        return (replace(posted, status=JobStatus.RENDERED),)
+
+    monkeypatch.setattr(world.parts.images, "unposted", stale)
+    await world.env.advance_time(180)
+    edits = len(world.edits())
+    await world.try_again()
+    assert len(world.edits()) == edits
+    assert [message.id for message in world.channel.history()] == [answer.response.id], "and nobody is called"
+
+
+async def test_nothing_is_tried_again_before_the_first_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.parts.bot.deliveries, "_recovered", False)
+    world.env.inject_error("PATCH", "*", status=503, times=7)
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.env.advance_time(180)
+    edits = len(world.edits())
+    await world.try_again()
+    assert len(world.edits()) == edits
+    with world.env.time_context():
+        await world.parts.bot.deliveries.recover(Recovery())
+    await world.try_again()
+    assert (await world.jobs())[0].status is JobStatus.POSTED
 
 
 @pytest.mark.parametrize(("code", "said"), [("storage", "cannot reach my records"), ("failed", "went wrong")])

@@ -23,6 +23,7 @@ from sqlalchemy import select, text, update
 
 from bot.discord_ui.client import ImageBot
 from bot.services.admin import AdminService
+from bot.services.answers import Recovery
 from bot.services.images import ImageService
 from bot.services.limits import Limits
 from bot.services.restart import Restart
@@ -116,12 +117,14 @@ class World:
             limits=Limits(),
             clock=discord.utils.utcnow,
         )
-        admin = AdminService(database=self.database, dispatcher=dispatcher, clock=discord.utils.utcnow)
+        admin = AdminService(
+            database=self.database, dispatcher=dispatcher, catalog=self.catalog, clock=discord.utils.utcnow
+        )
         results = Results(database=self.database, clock=discord.utils.utcnow)
         restart = Restart(
             database=self.database, dispatcher=dispatcher, catalog=self.catalog, clock=discord.utils.utcnow
         )
-        recovery = await restart.recover() if recover else None
+        recovery = await restart.recover() if recover else Recovery()
         await dispatcher.start()
         await dispatcher.ready()
         bot = ImageBot(
