@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from bot.log_lines import log_to
 from bot.settings import BadSettings, Settings, read_settings
 
 
@@ -17,12 +18,7 @@ def main() -> int:
     except BadSettings as error:
         print(error, file=sys.stderr)
         return 1
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
-    )
-    # Libraries that tell each request; theirs only when something is wrong.
-    for name in ("discord", "httpx", "alembic", "aiosqlite", "filelock", "urllib3"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    log_to(logging.StreamHandler(sys.stderr), settings.log_level)
     if options.command == "run" or (options.command is None and settings.discord_token is not None):
         from bot.app import run
 

@@ -39,7 +39,7 @@ IMAGES = "images"  #: the pictures' folder under DATA_DIR
 
 #: Exit codes, beside 0 for a clean stop.
 EXIT_CANNOT_RUN = 1  #: a mistake that a restart will not mend: settings, token, model, a second bot on the same data
-EXIT_UNEXPECTED = 70  #: a fault of ours; the log has the trace, a restart may help
+EXIT_UNEXPECTED = 70  #: a fault of ours, or the database is in trouble; the log says more, a restart may help
 EXIT_WORKER_LOST = 75  #: the device hangs or is gone; start the process again, and every job goes on
 
 RETENTION_INTERVAL = 3600.0  #: seconds
@@ -56,6 +56,9 @@ async def run(settings: Settings) -> int:
     except WorkerLost as error:
         log.error("%s Start me again: all jobs go on. %s", error.user_text, error.detail)
         return EXIT_WORKER_LOST
+    except StorageFault as error:  # somebody else may have locked it, or filled the disk: that passes
+        log.error("The database or the disk does not answer as it should. %s", error.detail)
+        return EXIT_UNEXPECTED
     except KnownError as error:
         log.error("%s %s", error.user_text, error.detail)
         return EXIT_CANNOT_RUN
@@ -147,7 +150,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
     bot = ImageBot(
         images=images,
         results=Results(database=database, clock=utc_now),
-        admin=AdminService(database=database, dispatcher=dispatcher, clock=utc_now),
+        admin=AdminService(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now),
         clock=utc_now,
         command_hash_file=data / "commands.hash",
         recovery=recovery,
@@ -185,12 +188,14 @@ async def drained(dispatcher: Dispatcher, stop: StopSignals, grace: float) -> No
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]], *, wait: Pause = asyncio.sleep) -> NoReturn:
-    """Do this now and again and again. A disk or database in trouble is no reason to stop: next time it may be well."""
+    """Do this now and again and again. Upkeep that goes wrong is no reason to stop: next time it may go well."""
     while True:
         try:
             await work()
         except StorageFault as error:
             log.warning("%s", error)
+        except Exception:
+            log.exception("upkeep went wrong")
         await wait(seconds)
 
 

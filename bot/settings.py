@@ -1,5 +1,6 @@
 """Settings: read once from the environment and `.env`, all mistakes reported together."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,12 @@ class Settings(BaseSettings):
     """What an operator can choose. Each field is the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
     )
 
     discord_token: SecretStr | None = Field(None, description="The bot's token. Without it the playground starts.")
@@ -44,6 +50,7 @@ class Settings(BaseSettings):
     model_memory: float | None = Field(
         None,
         gt=0,
+        le=1e6,
         description="GiB for the weights of all loaded models together; by default 60 % of what is free.",
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
@@ -61,11 +68,16 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(30, ge=0, le=3600, description="When told to stop: seconds for what is being drawn.")
     ping_after_seconds: float = Field(
-        120, ge=0, description="Ping whoever waited longer than this for a picture; 0: never."
+        120, ge=0, le=366 * 86400, description="Ping whoever waited longer than this for a picture; 0: never."
     )
-    retention_days: float | None = Field(None, gt=0, description="Remove pictures older than this; default: never.")
+    retention_days: float | None = Field(
+        None, gt=0, le=36500, description="Remove pictures older than this; default: never."
+    )
     retention_gb: float | None = Field(
-        None, gt=0, description="Remove the oldest pictures when all of them take more than this; default: never."
+        None,
+        gt=0,
+        le=1e9,
+        description="Remove the oldest pictures when all of them take more than this; default: never.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
@@ -123,6 +135,11 @@ def read_settings(**overrides: object) -> Settings:
         for mistake in error.errors():
             name = str(mistake["loc"][0]) if mistake["loc"] else "?"
             variable = name if name.isupper() else name.upper()
-            given = "" if variable == "DISCORD_TOKEN" else f" (given: {mistake['input']!r})"
+            given = "" if variable == "DISCORD_TOKEN" else f" (given: {_without_password(mistake['input'])!r})"
             lines.append(f"  {variable}: {mistake['msg'].removeprefix('Value error, ')}{given}")
         raise BadSettings("\n".join(lines)) from None
+
+
+def _without_password(given: object) -> object:
+    """A URL without the part that names a user and their password."""
+    return re.sub(r"^([\w+.-]+:/*)?.*@", r"\1***@", given) if isinstance(given, str) else given

@@ -77,12 +77,16 @@ class Dispatcher:
             raise RuntimeError("start() comes first")
         await asyncio.shield(self._first_ready)
 
-    def check_room(self) -> None:
-        """Whether a job could be submitted now. Raises QueueFull, ShuttingDown, or why no worker could start."""
+    def check_open(self) -> None:
+        """Whether a job could be restored now. Raises ShuttingDown, or why no worker could start."""
         if self._closing:
             raise ShuttingDown()
         if self._dead is not None:
             raise self._dead
+
+    def check_room(self) -> None:
+        """Whether a job could be submitted now. Raises QueueFull, and what `check_open` raises."""
+        self.check_open()
         if len(self._queue) >= self._queue.capacity:
             raise QueueFull(self._queue.capacity)
 
@@ -96,12 +100,9 @@ class Dispatcher:
         """Put a job of an earlier run in line again, however long the line is; called in the order of their arrival.
 
         With `alone` it keeps its place and nothing else is drawn beside it: if it brings the process down once more, it
-        is known as the culprit. Raises ShuttingDown, or why no worker could start.
+        is known as the culprit. Raises what `check_open` raises.
         """
-        if self._closing:
-            raise ShuttingDown()
-        if self._dead is not None:
-            raise self._dead
+        self.check_open()
         self._queue.push(job, beyond_capacity=True)
         if alone:
             self._alone.add(job.id)

@@ -45,7 +45,7 @@ class ImageBot(commands.Bot):
         admin: AdminService,
         clock: Clock,
         command_hash_file: Path,
-        recovery: Recovery | None = None,
+        recovery: Recovery,
         pacer: EditPacer | None = None,
         wait: Wait = JobTicket.wait,
         ping_after: timedelta | None = None,
@@ -86,8 +86,7 @@ class ImageBot(commands.Bot):
                 raise
             # Those who wait for pictures should not wait for new commands too; the next start tries again.
             log.warning("the slash commands could not be sent to Discord: %r", error)
-        if self._recovery is not None:
-            await self.deliveries.recover(self._recovery)
+        await self.deliveries.recover(self._recovery)
 
     async def close(self) -> None:
         """Let whoever is being answered have their answer, then disconnect. May be called twice."""

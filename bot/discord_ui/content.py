@@ -110,7 +110,7 @@ class Content:
         """The same with smaller files, and a word about it. Slow: not for the event loop."""
         return replace(
             self,
-            text=f"{self.text} ({form.words}: the originals are too large for this server)",
+            text=f"{self.text} ({form.words}: the originals are too large here)",
             attachments=tuple(attachment.lighter(form) for attachment in self.attachments),
         )
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 ANSWER_DEADLINE = 1.5  #: seconds a service may take; Discord gives up after 3
 RESULTS_AT_ONCE = 20  #: a thousand last words at once would only be told to wait
 CLOSE_DEADLINE = 10.0  #: seconds for the last words when the process stops
-TRIED_AGAIN_AFTER = timedelta(minutes=2)  #: longer than the first delivery of anything can take
+TRIED_AGAIN_AFTER = timedelta(minutes=2)  #: most first deliveries are over by then; what is not is in `_owed`
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Deliveries:
         self._ping_after = ping_after
         self._owed: dict[JobId, _Owed] = {}
         self._errands: set[asyncio.Task[Any]] = set()
+        self._recovered = False
         self._closing = False
 
     def answer_to(self, interaction: discord.Interaction[Any]) -> Place:
@@ -114,16 +115,19 @@ class Deliveries:
             self._deliver(job)
         if recovery.ended:
             self.errand(self._tell_ended(recovery.ended), name="tell the ended")
+        self._recovered = True
 
     def resume(self, resumed: Resumed) -> None:
-        """Follow a job that is back in line, in the message it had."""
+        """Follow a job that is back in line, in the message it had, unless somebody does already."""
+        if resumed.job.id in self._owed:
+            return
         post = self._post_of(resumed.job)
         self._owe(resumed.job.id, post, post.resume(resumed.ticket), resumed.ticket)
 
     async def try_again(self) -> None:
         """Deliver what was drawn a while ago and could not be posted then: Discord or the disk was out of order."""
-        if self._closing or self._client.user is None:
-            return  # not logged in yet: what a restart found is still to be delivered for the first time
+        if self._closing or not self._recovered:
+            return  # what a restart found is still to be delivered for the first time
         long_ago = self._clock() - TRIED_AGAIN_AFTER
         for job in await self._images.unposted():
             if (job.rendered_at or job.accepted_at) < long_ago:

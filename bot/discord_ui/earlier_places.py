@@ -8,13 +8,13 @@ import discord
 from discord.http import Route
 
 from bot.discord_ui.content import Content
-from bot.discord_ui.errors import is_passing
+from bot.discord_ui.errors import UNKNOWN_MESSAGE, is_passing
 from bot.discord_ui.places import Channel, Place
 from bot.storage.records import Clock, JobRecord
 
 log = logging.getLogger(__name__)
 
-LOOKED_AT = 100  #: messages of a channel, from the moment when ours would have been sent
+LOOKED_AT = 100  #: messages of a channel, the newest and those from the moment when ours would have been sent
 _EPHEMERAL = discord.MessageFlags(ephemeral=True).value
 _CLOCKS_DIFFER = timedelta(seconds=30)  #: at most, Discord's and ours
 
@@ -39,6 +39,7 @@ class EarlierPlace(Place):
     async def _open(self, content: Content) -> int:
         answer = await self._answer() if self._has_token else None
         if answer is None:
+            self._token_expires = None  # the token reaches its own answer only, not what is sent now
             return await self._send(content)
         await self._edit(content, answer)
         return answer
@@ -59,12 +60,18 @@ class EarlierPlace(Place):
             if is_passing(error):
                 raise
             log.info("the command has no answer yet: %s", error)
-            self._token_expires = None  # and it can be given none any more
-            return None
+            return None  # and it can be given none any more
 
     async def _edit_by_token(self, content: Content, message: int) -> None:
         webhook = discord.Webhook.partial(self._client.application_id or 0, self._token, client=self._client)
-        await webhook.edit_message(message, **content.to_edit())
+        try:
+            await webhook.edit_message(message, **content.to_edit())
+        except discord.NotFound as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+            # Either it is deleted, or the bot sent it by itself and the token does not reach it: the channel knows.
+            self._token_expires = None
+            await self._channel.get_partial_message(message).edit(**content.to_edit())
 
     async def _send(self, content: Content, *, nonce_of: UUID | None = None, elsewhere: Channel | None = None) -> int:
         channel = elsewhere or self._channel
@@ -77,9 +84,15 @@ class EarlierPlace(Place):
     async def _sent(self, channel: Channel, job_id: UUID) -> int | None:
         """Our own message about the job, if one is there already: nobody gets the same picture twice."""
         myself = self._client.user.id if self._client.user else None
+        # The newest too: what an earlier start sent may have come long after those moments.
+        histories = [channel.history(limit=LOOKED_AT)]
+        histories += [
+            channel.history(limit=LOOKED_AT, after=moment - _CLOCKS_DIFFER, oldest_first=True)
+            for moment in self._moments
+        ]
         try:
-            for moment in self._moments:
-                async for message in channel.history(limit=LOOKED_AT, after=moment - _CLOCKS_DIFFER, oldest_first=True):
+            for history in histories:
+                async for message in history:
                     if message.author.id == myself and _is_about(message, job_id):
                         return message.id
         except discord.HTTPException as error:

@@ -20,7 +20,7 @@ from bot.services.images import ImageService, JobRecord
 from bot.storage.patience import patiently
 from bot.storage.records import Clock
 from generation.errors import Cancelled, Interrupted, KnownError, Postponed
-from generation.job import Job
+from generation.job import Job, JobStatus
 from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ RERUN_EMOJI = "🔁"
 _ESTIMATE_TOLERANCE = 5.0  #: seconds
 _SOMETHING_WENT_WRONG = "Something went wrong while drawing. It was not counted."
 _CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
-_ENDS = {kind.code: kind for kind in (Cancelled, Interrupted, Quarantined, StorageFault)}  #: by the row's error code
+_ENDS = {kind.code: kind for kind in (Cancelled, Interrupted, StorageFault)}  #: by the row's error code
+_BAD_ENDS = frozenset({JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.INTERRUPTED})
 _WORTH_SAYING = 3.0  #: seconds; sooner than that the picture itself is the news
 
 
@@ -102,6 +103,8 @@ class JobPost:
         """
         try:
             record = await self._images.job(job.id)
+            if record.status is not JobStatus.RENDERED:
+                return  # posted meanwhile: whoever asked for this knew the job from before
             pictures = await patiently(lambda: self._images.pictures(job.id), doing=f"the pictures of job {job.id}")
             content = await asyncio.to_thread(
                 Content.result, record, self._place.requester, pictures, self._images.hint_for(record.request)
@@ -129,7 +132,7 @@ class JobPost:
         code = f"discord_{error.code or error.status}"
         await written_down(lambda: self._images.keep(job.id, code), doing=f"what is kept of job {job.id}")
         if is_too_large(error):
-            words = "The pictures are too large for this server. `/result` shows them to you elsewhere."
+            words = "The pictures are too large to be posted here. `/result` shows them to you elsewhere."
             await self._end(Content.ended(job.id, job.request, self._place.requester, words))
 
     async def _note_message(self, job: Job) -> None:
@@ -144,21 +147,33 @@ class JobPost:
         await self._end(Content.postponed(job.id, job.request, self._place.requester))
 
     async def tell_end(self, job: JobRecord) -> None:
-        """Say what became of a job of an earlier run, as far as its row knows."""
+        """Say what became of a job of an earlier run, as far as its row knows, and while that is still so."""
+        try:
+            job = await self._images.job(job.id)
+        except UnknownJob:
+            return  # deleted meanwhile
+        except StorageFault as error:
+            log.warning("the end of job %s is told after the next start: %s", job.id, error)
+            return
+        if job.status not in _BAD_ENDS:
+            return  # an admin let it try again
+        if job.error_code == Quarantined.code:
+            in_server = job.server is not None
+            await self._tell(job, Quarantined(in_server=in_server).user_text, again=not in_server)
+            return
         kind = _ENDS.get(job.error_code or "")
-        words = kind().user_text if kind is not None else _SOMETHING_WENT_WRONG
-        await self._tell(job, words, again=job.error_code != Quarantined.code)
+        await self._tell(job, kind().user_text if kind is not None else _SOMETHING_WENT_WRONG)
 
     async def _posted(self, job: JobRecord) -> None:
         """The pictures are there: the row first, so that whoever waited long is called once at most."""
         message = str(self._place.message_id) if self._place.message_id is not None else None
-        known = await written_down(
+        first = await written_down(
             lambda: self._images.posted(job.id, message, channel=str(self._place.channel_id)),
             doing=f"the post of job {job.id}",
         )
         if self._place.is_private:
             return
-        if known and self._ping_after is not None and self._clock() - job.accepted_at > self._ping_after:
+        if first and self._ping_after is not None and self._clock() - job.accepted_at > self._ping_after:
             try:
                 words = "your picture is ready." if job.request.count == 1 else "your pictures are ready."
                 await self._place.ping(job.id, int(job.requester), words)

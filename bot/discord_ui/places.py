@@ -80,13 +80,18 @@ class Place(ABC):
         self.message_id = await self._send(content, nonce_of=uuid5(content.job_id, "anew"))
 
     async def say_in_closed_thread(self, content: Content) -> None:
-        """Wake the archived thread and show this there; where that is not allowed, in the channel above it."""
+        """Wake the archived thread and show this there; where that is not allowed, in the channel above it.
+
+        Not what was asked for in a private thread: the channel above has other readers. Raises Forbidden then.
+        """
         thread = await self._client.fetch_channel(self.channel_id)
         if isinstance(thread, discord.Thread):
             try:
                 await thread.edit(archived=False)
             except discord.Forbidden as error:
                 log.info("thread %s cannot be opened again: %s", thread.id, error)
+                if thread.is_private():
+                    raise
                 await self._say_above(thread, content)
                 return
         await self.say(content)

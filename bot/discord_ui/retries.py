@@ -40,11 +40,10 @@ async def through_dropped_connections(
     raise AssertionError("tenacity raises when attempts run out")
 
 
-async def written_down(write: Callable[[], Awaitable[None]], *, doing: str) -> bool:
-    """Whether it could be written down in the end. What people see already is not taken back because it was not."""
+async def written_down(write: Callable[[], Awaitable[T]], *, doing: str) -> T | None:
+    """What `write` returns; None when it could not be written down: what people see already is not taken back."""
     try:
-        await patiently(write, doing=doing)
+        return await patiently(write, doing=doing)
     except StorageFault:
         log.exception("%s could not be written down", doing)
-        return False
-    return True
+        return None

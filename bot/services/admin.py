@@ -13,6 +13,7 @@ from bot.services.restart import resume
 from bot.storage import jobs, servers, unfinished, usage
 from bot.storage.database import Database, Transaction
 from bot.storage.records import AuditRecord, BlockRecord, Change, Clock, DayStats, JobRecord, MemberStats
+from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
 from generation.errors import InvalidRequest
 from generation.job import JobId
@@ -39,9 +40,10 @@ _Values: TypeAlias = dict[str, Any]
 class AdminService:
     """A server's settings, in the hands of those who may manage it. Every method raises NotAllowed for anybody else."""
 
-    def __init__(self, *, database: Database, dispatcher: Dispatcher, clock: Clock) -> None:
+    def __init__(self, *, database: Database, dispatcher: Dispatcher, catalog: ModelCatalog, clock: Clock) -> None:
         self._database = database
         self._dispatcher = dispatcher
+        self._catalog = catalog
         self._clock = clock
 
     async def limits(self, admin: Member) -> tuple[LimitRow, ...]:
@@ -132,13 +134,18 @@ class AdminService:
             return await unfinished.quarantined(transaction, server)
 
     async def release(self, admin: Member, job_id: JobId) -> Resumed:
-        """Let a job that was set aside try again, alone. Raises UnknownJob, and what the dispatcher refuses with."""
+        """Let a job that was set aside try again, alone, however long the line is.
+
+        Raises UnknownJob, InvalidRequest when its model is no longer on offer, and what the dispatcher's
+        `check_open` raises.
+        """
         server = _server_of(admin)
-        self._dispatcher.check_room()
+        self._dispatcher.check_open()
         async with self._database.writing() as transaction:
             record = await jobs.get(transaction, job_id)
             if record is None or record.server != server or not await unfinished.release(transaction, job_id):
                 raise UnknownJob
+            self._catalog.get(record.request.model)  # what it raises leaves the job where it was
             record = await jobs.get(transaction, job_id) or record
             await servers.ensure(transaction, server, self._clock())
             await self._note(

@@ -120,8 +120,7 @@ class Quarantined(JobStopped):
 
     code = QUARANTINED
 
-    def __init__(self) -> None:
-        super().__init__(
-            "I crashed twice while drawing this, so I have set it aside. It was not counted. "
-            "An admin of the server can let it try once more."
-        )
+    def __init__(self, *, in_server: bool = True) -> None:
+        # In direct messages there is no admin; whoever asked may try it once more by themselves.
+        further = " An admin of the server can let it try once more." if in_server else ""
+        super().__init__(f"I crashed twice while drawing this, so I have set it aside. It was not counted.{further}")

@@ -183,9 +183,12 @@ class ImageService:
         async with self._database.writing() as transaction:
             await jobs.show_as(transaction, job_id, message, channel)
 
-    async def posted(self, job_id: JobId, message: str | None, *, channel: str | None = None) -> None:
-        """The pictures are where they belong: the job's good end. No message: they went another way."""
-        await asyncio.shield(self._write(self._posted(job_id, message, channel), name=f"posted {job_id}"))
+    async def posted(self, job_id: JobId, message: str | None, *, channel: str | None = None) -> bool:
+        """The pictures are where they belong: the job's good end. No message: they went another way.
+
+        False when that was known already, or the job has another end.
+        """
+        return await asyncio.shield(self._write(self._posted(job_id, message, channel), name=f"posted {job_id}"))
 
     async def keep(self, job_id: JobId, code: str) -> None:
         """The pictures are there and nobody could be given them: they are kept until their requester asks for them."""
@@ -291,9 +294,9 @@ class ImageService:
                 log.exception("file %s of the deleted job %s is still there", image.file, job_id)
         return record
 
-    async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> None:
+    async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> bool:
         async with self._database.writing() as transaction:
-            await jobs.post(transaction, job_id, self._clock(), message, channel)
+            return await jobs.post(transaction, job_id, self._clock(), message, channel)
 
     async def _finish(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
         await asyncio.shield(self._write(self._finished(job_id, status, error_code), name=f"{status} {job_id}"))

@@ -12,6 +12,8 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("crashes", sa.Integer(), server_default="0", nullable=False))
     op.add_column("images", sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True))
+    # Until now nobody wrote down that a bad end was told, and it was: nobody should hear of last week's again.
+    op.execute("UPDATE jobs SET told_at = ended_at WHERE told_at IS NULL AND status IN ('failed', 'cancelled')")
 
 
 def downgrade() -> None:

@@ -70,14 +70,16 @@ async def test_a_drain_takes_nothing_new_and_a_second_signal_ends_it(signals, di
         await draining
 
 
-async def test_what_is_done_again_and_again_outlives_a_full_disk():
+async def test_what_is_done_again_and_again_outlives_a_full_disk_and_mistakes_of_ours():
     waits, runs = [], []
 
     async def work():
         runs.append(len(runs))
         if len(runs) == 1:
             raise StorageFault(detail="disk full")
-        if len(runs) == 3:
+        if len(runs) == 2:
+            raise OverflowError("date value out of range")
+        if len(runs) == 4:
             raise asyncio.CancelledError
 
     async def wait(seconds):
@@ -85,7 +87,7 @@ async def test_what_is_done_again_and_again_outlives_a_full_disk():
 
     with pytest.raises(asyncio.CancelledError):
         await every(60, work, wait=wait)
-    assert (runs, waits) == ([0, 1, 2], [60, 60])
+    assert (runs, waits) == ([0, 1, 2, 3], [60, 60, 60])
 
 
 async def test_a_lost_worker_has_an_exit_code_of_its_own(tmp_path, monkeypatch):
@@ -95,6 +97,15 @@ async def test_a_lost_worker_has_an_exit_code_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(app, "_run", lost)
     settings = read_settings(data_dir=tmp_path, _env_file=None)
     assert await app.run(settings) == app.EXIT_WORKER_LOST == 75
+
+
+async def test_a_database_that_is_locked_at_the_start_is_worth_another_start(tmp_path, monkeypatch):
+    async def locked(*_):
+        raise StorageFault(detail="database is locked")
+
+    monkeypatch.setattr(app, "_run", locked)
+    settings = read_settings(data_dir=tmp_path, _env_file=None)
+    assert await app.run(settings) == app.EXIT_UNEXPECTED == 70
 
 
 def test_every_test_that_the_readme_names_is_there():

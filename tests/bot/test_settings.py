@@ -1,6 +1,7 @@
 """Settings: from the environment and `.env`, mistakes all at once and in words, secrets never."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,31 @@ def test_memory_for_models_is_some(monkeypatch: pytest.MonkeyPatch, memory: str)
     monkeypatch.setenv("MODEL_MEMORY", memory)
     with pytest.raises(BadSettings, match="MODEL_MEMORY"):
         read_settings()
+
+
+@pytest.mark.parametrize("name", ["RETENTION_DAYS", "RETENTION_GB", "PING_AFTER_SECONDS", "MODEL_MEMORY"])
+@pytest.mark.parametrize("value", ["inf", "nan", "1e15"])
+def test_a_bound_that_no_clock_and_no_disk_knows_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettings, match=name):
+        read_settings()
+
+
+def test_the_longest_bounds_can_be_counted_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", "36500")
+    days = read_settings().retention_days
+    assert days is not None
+    assert datetime.now(UTC) - timedelta(days=days) < datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://bot:pass/w@rd@db/x", "postgres:bot:pass/w@rd@db/x", "mysql+aiomysql://bot:pass/w@rd@db/x"]
+)
+def test_a_mistyped_database_url_keeps_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(BadSettings) as error:
+        read_settings()
+    assert "***@db/x" in str(error.value)
+    assert "pass/w" not in str(error.value)

@@ -91,6 +91,24 @@ async def test_each_can_be_undone_alone(engine):
             assert await connection.run_sync(constraints) == before
 
 
+async def test_bad_ends_from_before_count_as_told(engine):
+    row = (
+        "INSERT INTO jobs (id, requester, requester_name, channel, prompt, negative_prompt, model, width, height,"
+        " steps, guidance_scale, scheduler, seed, count, status, accepted_at, ended_at, starts, cost, device_seconds) "
+        "VALUES (:id, '1', 'ann', '2', 'a cat', '', 'builtin', 64, 64, 5, 1, 'ddim', 1, 1, :status, "
+        ":then, :then, 1, 1, 1)"
+    )
+    then = "2026-01-01 00:00:00.000000"
+    ends = ["posted", "failed", "cancelled", "interrupted"]
+    async with engine.begin() as connection:
+        await connection.run_sync(schema.upgrade, "0001")
+        for number, status in enumerate(ends):
+            await connection.execute(text(row), {"id": f"{number:032x}", "status": status, "then": then})
+        await connection.run_sync(schema.upgrade)
+        told = (await connection.execute(text("SELECT status, told_at FROM jobs"))).all()
+    assert dict(map(tuple, told)) == {"posted": None, "failed": then, "cancelled": then, "interrupted": None}
+
+
 async def test_they_are_one_line_without_branches():
     assert len(ScriptDirectory.from_config(schema.config()).get_heads()) == 1
 

@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import discord
 import pytest
 from PIL import Image
 
@@ -163,6 +164,20 @@ async def test_a_thread_that_is_locked_sends_its_pictures_to_the_channel_above(w
     assert (job.status, job.channel, job.message) == (JobStatus.POSTED, str(world.channel.id), str(post.id))
     await world.bob.react(post, "🔁")
     assert world.channel.last_message.reference.message_id == post.id
+
+
+async def test_a_private_thread_tells_nothing_to_the_channel_above(world: World) -> None:
+    thread = await world.thread(discord.ChannelType.private_thread)
+    seen = await world.parts.bot.fetch_channel(thread.id)
+    assert isinstance(seen, discord.Thread)
+    await seen.add_user(discord.Object(world.alice.id))
+    world.env.inject_error("PATCH", "/webhooks/*", status=400, code=50083, times=1)
+    world.env.inject_error("PATCH", f"/channels/{thread.id}", status=403, code=50013, times=1)
+    await world.alice.slash(thread, "imagine", prompt="a secret")
+    assert not [message for message in world.channel.history() if message.embeds]
+    (post,) = world.alice.user.dm_channel.history()
+    assert len(post.attachments) == 1
+    assert (await world.jobs())[0].status is JobStatus.POSTED
 
 
 def sent(world: World) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from sqlalchemy import select, text, update
 
 from bot.discord_ui.client import ImageBot
 from bot.services.admin import AdminService
+from bot.services.answers import Recovery
 from bot.services.images import ImageService
 from bot.services.limits import Limits
 from bot.services.restart import Restart
@@ -116,12 +117,14 @@ class World:
             limits=Limits(),
             clock=discord.utils.utcnow,
         )
-        admin = AdminService(database=self.database, dispatcher=dispatcher, clock=discord.utils.utcnow)
+        admin = AdminService(
+            database=self.database, dispatcher=dispatcher, catalog=self.catalog, clock=discord.utils.utcnow
+        )
         results = Results(database=self.database, clock=discord.utils.utcnow)
         restart = Restart(
             database=self.database, dispatcher=dispatcher, catalog=self.catalog, clock=discord.utils.utcnow
         )
-        recovery = await restart.recover() if recover else None
+        recovery = await restart.recover() if recover else Recovery()
         await dispatcher.start()
         await dispatcher.ready()
         bot = ImageBot(
@@ -223,11 +226,11 @@ class World:
         denied = discord.PermissionOverwrite(**{flag: False})
         return self.guild.create_text_channel("narrow", overwrites={self.guild.me: denied})
 
-    async def thread(self) -> ChannelHandle:
+    async def thread(self, kind: discord.ChannelType = discord.ChannelType.public_thread) -> ChannelHandle:
         """A thread of the channel."""
         channel = self.parts.bot.get_channel(self.channel.id)
         assert isinstance(channel, discord.TextChannel)
-        await channel.create_thread(name="a thread", type=discord.ChannelType.public_thread)
+        await channel.create_thread(name="a thread", type=kind)  # pyright: ignore[reportArgumentType, reportCallIssue]
         await self.env.settle()
         return self.channel.threads[0]
 

@@ -67,7 +67,9 @@ class House:
             database=self.database, dispatcher=self.dispatcher, catalog=self.catalog, clock=self.clock
         )
         self.results = Results(database=self.database, clock=self.clock)
-        self.admin = AdminService(database=self.database, dispatcher=self.dispatcher, clock=self.clock)
+        self.admin = AdminService(
+            database=self.database, dispatcher=self.dispatcher, catalog=self.catalog, clock=self.clock
+        )
 
     async def open(self) -> None:
         await self.database.open()

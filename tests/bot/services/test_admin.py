@@ -12,7 +12,7 @@ from bot.services.limits import LimitRow, LimitScope, LimitValues
 from bot.storage import jobs, servers
 from bot.storage.records import Change
 from bot.storage.tables import JobRow
-from generation.errors import BrokenImage, InvalidRequest
+from generation.errors import BrokenImage, InvalidRequest, QueueFull
 from generation.job import JobStatus
 
 
@@ -188,6 +188,27 @@ async def test_a_job_in_quarantine_is_seen_and_released_by_its_own_server_only(h
     )  # fmt: skip
     house.worker.release()
     assert len((await resumed.ticket.result()).image_ids) == 1
+
+
+async def test_a_full_queue_keeps_nobody_in_quarantine(house, quarantined, admin, monkeypatch):
+    monkeypatch.setattr(house.dispatcher._queue, "capacity", 0)
+    with pytest.raises(QueueFull):
+        house.dispatcher.check_room()
+
+    resumed = await house.admin.release(admin, quarantined)
+
+    house.worker.release()
+    assert len((await resumed.ticket.result()).image_ids) == 1
+
+
+async def test_a_job_whose_model_is_gone_stays_in_quarantine(open_house, house, quarantined, admin):
+    later = await open_house(model="another")
+
+    with pytest.raises(InvalidRequest, match="model"):
+        await later.admin.release(admin, quarantined)
+
+    assert [job.id for job in await later.admin.quarantined(admin)] == [quarantined]
+    assert await later.admin.audit(admin) == ()
 
 
 async def test_a_released_job_that_crashes_the_bot_again_is_set_aside_again(open_house, house, quarantined, admin):

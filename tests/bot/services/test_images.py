@@ -41,7 +41,8 @@ async def test_a_job_goes_all_the_way(house, ann, here, clock):
     assert record.starts == 1
     assert record.device_seconds == 1.0
 
-    await house.images.posted(ticket.job.id, "6001", channel="5001")
+    assert await house.images.posted(ticket.job.id, "6001", channel="5001")
+    assert not await house.images.posted(ticket.job.id, "6001", channel="5001"), "known already"
     record = await house.images.job(ticket.job.id)
     assert record.status is JobStatus.POSTED
     assert (record.channel, record.message) == ("5001", "6001")
