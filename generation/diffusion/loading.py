@@ -36,7 +36,7 @@ from generation.diffusion.memory import (
     sizes_of,
 )
 from generation.diffusion.model import LoadedModel, LoadedModelXL
-from generation.diffusion.recording import cuda_recordings
+from generation.diffusion.recording import CudaRecordings
 from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import ModelUnavailable
 
@@ -124,7 +124,7 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
             cache,
             device=device,
             maker=MakerProcess if can_compile else None,
-            recording=cuda_recordings(device) if on_cuda else None,
+            recordings=CudaRecordings(device) if on_cuda else None,
             room=lambda: room_to_compile(pipeline.unet, device),
         )
     except OSError as error:

@@ -239,7 +239,9 @@ class LoadedModel:
         return True
 
     def release_memory(self) -> None:
-        """Give cached blocks back to the device."""
+        """After memory ran out: give back what is only kept to be faster."""
+        if self.graphs is not None:
+            self.graphs.drop_recordings()
         self._residence.release()
 
     def synchronize(self) -> None:

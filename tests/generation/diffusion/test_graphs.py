@@ -62,7 +62,7 @@ class Bench:
         self.graph_calls: list[int] = []
         self.fault: Exception | None = None
         self.graphs = Graphs(
-            {"unet": self.part}, folder, device=CPU, maker=self._hire, **{"load": self._load, **settings}
+            {"unet": self.part}, folder, device=CPU, **{"maker": self._hire, "load": self._load, **settings}
         )
 
     def _hire(self, folder: Path) -> FakeMaker:
@@ -213,6 +213,30 @@ class TestTakingUp:
         assert not bench.graph_calls
         assert bench.graphs.ordered == 1
 
+    def test_a_graph_without_memory_for_a_call_is_used_again(self, bench: Bench) -> None:
+        expected = bench.draw(2, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.fault = torch.OutOfMemoryError("CUDA out of memory")
+        assert torch.equal(bench.draw(2), expected)
+        bench.fault = None
+        bench.graph_calls.clear()
+        bench.draw(2)
+        assert bench.graph_calls == [2]
+
+    def test_one_that_cannot_even_be_tried_is_given_up(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        bench.draw(2, times=20), bench.draw(4, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.maker.finish()
+
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(Path, "touch", full)
+        assert not bench.idle()
+        assert bench.graphs.waiting == 0
+
     def test_a_file_that_brought_the_process_down_is_left_alone(self, bench: Bench, tmp_path: Path) -> None:
         bench.draw(2, times=20)
         bench.maker.finish()
@@ -271,6 +295,22 @@ class FakeRecording:
         self._answer.copy_(self._work())
 
 
+class FakeRecordings:
+    """Makes them, and counts."""
+
+    def __init__(self, new: Callable[[], FakeRecording] = FakeRecording) -> None:
+        self.made: list[FakeRecording] = []
+        self.forgotten = 0
+        self._new = new
+
+    def new(self) -> FakeRecording:
+        self.made.append(self._new())
+        return self.made[-1]
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
 class TestRecording:
     @torch.inference_mode()
     def test_arguments_are_copied_in_and_answers_out(self) -> None:
@@ -281,23 +321,18 @@ class TestRecording:
         assert second.tolist() == [11, 13]
 
     def test_graphs_of_few_rows_are_recorded(self, tmp_path: Path) -> None:
-        made: list[FakeRecording] = []
-
-        def new() -> FakeRecording:
-            made.append(FakeRecording())
-            return made[-1]
-
-        bench = Bench(tmp_path, recording=new)
+        recordings = FakeRecordings()
+        bench = Bench(tmp_path, recordings=recordings)
         expected = bench.draw(2, times=20), bench.draw(12, times=20)
         for _ in range(2):
             bench.maker.finish()
             bench.idle()
-        assert len(made) == 1
+        assert len(recordings.made) == 1
         assert all(torch.equal(bench.draw(rows), answer) for rows, answer in zip((2, 12), expected, strict=True))
         assert bench.graphs.called == 2
 
     def test_the_eager_call_is_recorded_until_its_graph_is_made(self, tmp_path: Path) -> None:
-        bench = Bench(tmp_path, recording=FakeRecording)
+        bench = Bench(tmp_path, recordings=FakeRecordings())
         expected = bench.draw(2, times=20)
         assert bench.idle()
         assert bench.graphs.rows((4, 16, 16), 77) == (2,)
@@ -310,7 +345,7 @@ class TestRecording:
         assert bench.graph_calls == [2]
 
     def test_it_stays_where_no_graph_comes(self, tmp_path: Path) -> None:
-        bench = Bench(tmp_path, recording=FakeRecording)
+        bench = Bench(tmp_path, recordings=FakeRecordings())
         bench.draw(2, times=20)
         bench.idle()
         for _ in range(3):
@@ -325,14 +360,62 @@ class TestRecording:
             def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
                 raise RuntimeError("operation not permitted when stream is capturing")
 
-        bench = Bench(tmp_path, recording=Broken)
+        bench = Bench(tmp_path, recordings=FakeRecordings(Broken))
         bench.draw(2, times=20)
         bench.idle()
         assert bench.graphs.rows((4, 16, 16), 77) == ()
         bench.maker.finish()
-        for life in (bench, Bench(tmp_path, recording=Broken)):
+        for life in (bench, Bench(tmp_path, recordings=FakeRecordings(Broken))):
             life.idle()
             assert life.graphs.rows((4, 16, 16), 77) == (2,), "the graph itself needs no recording"
+
+
+    def test_without_memory_for_one_the_others_are_recorded(self, tmp_path: Path) -> None:
+        class Large(FakeRecording):
+            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+                if len(answer := super().record(work)) > 2:
+                    raise torch.OutOfMemoryError("CUDA out of memory")
+                return answer
+
+        bench = Bench(tmp_path, maker=None, recordings=FakeRecordings(Large))
+        for rows in (4, 2):
+            bench.draw(rows, times=20)
+        while bench.idle():
+            pass
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+
+    def test_what_they_hold_is_given_back_when_memory_runs_out(self, tmp_path: Path) -> None:
+        recordings = FakeRecordings()
+        bench = Bench(tmp_path, recordings=recordings)
+        bench.draw(4, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.draw(2, times=20)
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (2, 4)
+        bench.graphs.drop_recordings()
+        assert recordings.forgotten == 1
+        assert bench.graphs.rows((4, 16, 16), 77) == (4,), "the compiled one is called without its recording"
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (2, 4)
+
+    def test_they_go_together(self, tmp_path: Path) -> None:
+        recordings = FakeRecordings()
+        bench = Bench(tmp_path, recordings=recordings)
+        bench.draw(2, times=20)
+        bench.idle()
+        bench.graphs.forget()
+        assert recordings.forgotten == 1
+        bench.idle()
+        assert len(recordings.made) == 2
+
+    def test_decoders_are_not_recorded(self, tmp_path: Path) -> None:
+        part = part_of("vae", make_pipeline("epsilon").vae)
+        recordings = FakeRecordings()
+        graphs = Graphs({"vae": part}, tmp_path, device=CPU, maker=None, recordings=recordings)
+        graphs.want("vae", [(1, 4, 8, 8)])
+        graphs.idle()
+        assert recordings.made == []
 
 
 def unet_of(kind: str) -> Any:
