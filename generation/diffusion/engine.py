@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from generation.diffusion.failures import is_out_of_memory, told
+from generation.diffusion.failures import is_device_lost, is_out_of_memory, told
 from generation.diffusion.finishing import Finishing
 from generation.diffusion.image_run import BatchKey, ImageRun, JobRun, advance, stepping_together
 from generation.diffusion.model import LoadedModel
@@ -21,7 +21,7 @@ from generation.diffusion.previews import Previews
 from generation.diffusion.row_caps import UNMEASURED, RowCaps
 from generation.diffusion.schedules import Schedules
 from generation.diffusion.shared_call import SharedCall
-from generation.errors import KnownError
+from generation.errors import KnownError, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
 
@@ -81,10 +81,6 @@ class DiffusionEngine:
         """Rows of these calls that were nobody's."""
         return self._calls.padded_rows
 
-    def images_at_once(self, width: int, height: int) -> int:
-        """How many guided images of this size share a U-Net call. May be asked from any thread."""
-        return self._caps.images_at_once(self.model.latent_shape(width, height))
-
     def admit(self, job: Job, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Take a job in; `cancelled` is asked before and after encoding, at each step and before decoding."""
         self._jobs.append(JobRun(job, cancelled=cancelled))
@@ -106,6 +102,8 @@ class DiffusionEngine:
 
     def abort(self, error: KnownError) -> list[WorkerEvent]:
         """Give everything up, after a fault of the engine itself."""
+        if isinstance(error, WorkerLost):  # noted although there may be no run to fail
+            self.model.distrust()
         for run in tuple(self._jobs):
             self._fail(run, error)
         events, self._events = self._events, []
@@ -114,7 +112,13 @@ class DiffusionEngine:
     @torch.inference_mode()
     def idle(self) -> bool:
         """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
-        return self.model.idle() or self._caps.measure()
+        try:
+            # Measured first: that is soon done, and compiling goes on for minutes.
+            return self._caps.measure() or self.model.idle()
+        except Exception as error:
+            if is_device_lost(error):
+                self.model.distrust()
+            raise
 
     # leaving
 
@@ -125,6 +129,8 @@ class DiffusionEngine:
                 self._say(JobCancelled(job_id=run.job.id, device_seconds=run.device_seconds))
 
     def _fail(self, run: JobRun, error: KnownError) -> None:
+        if isinstance(error, WorkerLost):
+            self.model.distrust()
         if run in self._jobs:
             self._remove(run)
             self._say(JobFailed(job_id=run.job.id, error=error, device_seconds=run.device_seconds))
@@ -213,7 +219,7 @@ class DiffusionEngine:
         """
         jobs = {id(image.run): image.run for image in images}
         try:
-            return dict(zip(map(id, images), self._call(key, images), strict=True)), []
+            return dict(zip(map(id, images), self._calls.predict(key, images), strict=True)), []
         except Exception as error:
             failure = told(error, images[0].run.job) if len(jobs) == 1 else None
             if failure is None:
@@ -229,9 +235,6 @@ class DiffusionEngine:
             predictions |= found
             failures += failed
         return predictions, failures
-
-    def _call(self, key: BatchKey, images: list[ImageRun]) -> list[Tensor]:
-        return self._calls.predict(key, images)
 
     def _advance_all(self, images: list[ImageRun], predictions: dict[int, Tensor]) -> list[tuple[JobRun, KnownError]]:
         """One step of each image, those that can together; who could not, and why."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from generation.diffusion.calls import Part, Shape, example_inputs
+from generation.diffusion.distrust import distrust_file, write_distrust
 from generation.diffusion.failures import is_device_lost, is_out_of_memory
 from generation.diffusion.graph_file import Call, compare, load_graph
 from generation.diffusion.graph_key import GraphKey, environment_of
@@ -67,6 +68,8 @@ class Graphs:
         self._load = load
         self._recordings = recordings
         self._can_record = recordings is not None
+        self._distrust = distrust_file(folder, device)
+        self._tried = False  #: whether any graph was loaded or recorded
         self._unrecorded: set[GraphKey] = set()  #: what there was no memory to record
         self._room = room
         self._asked: Counter[GraphKey] = Counter()
@@ -147,6 +150,7 @@ class Graphs:
         made = [key for key in self._wanted if self._path(key).exists()]
         eager = [key for key in self._wanted if key not in self._ready and key not in made and self._may_record(key)]
         for key in [*made, *eager][:1]:
+            self._tried = True
             try:
                 (self._take_up if made else self._record)(key)
             except Exception as error:
@@ -188,6 +192,14 @@ class Graphs:
             self._maker.close()
         self.forget()
         self._wanted.clear()
+
+    def distrust(self) -> None:
+        """The device is lost: if a graph was in use it may be the cause, and the next run goes without."""
+        if not self._tried:
+            return
+        log.error("the device was lost with graphs in use; from now on there are none, see %s", self._distrust)
+        with suppress(OSError):
+            write_distrust(self._distrust)
 
     # wanting and making
 

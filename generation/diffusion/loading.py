@@ -25,6 +25,7 @@ from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusio
 
 from generation.catalog import ModelFamily, ModelSpec
 from generation.diffusion.calls import lay_out, part_of
+from generation.diffusion.distrust import distrust_file
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import MakerProcess
 from generation.diffusion.memory import (
@@ -112,6 +113,9 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
         return None
     if device.type not in ("cuda", "cpu"):
         log.info("no compiled graphs on %s", device)
+        return None
+    if (file := distrust_file(cache, device)).exists():
+        log.warning("no graphs: the device was once lost while they were in use; to try them again, delete %s", file)
         return None
     can_compile = any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
     if not can_compile:

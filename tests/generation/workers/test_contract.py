@@ -80,20 +80,24 @@ class LocalBench:
         bench = self
 
         class Engine(DiffusionEngine):
-            def _call(self, key: Any, images: Any) -> Any:
-                bench._gate.wait(30)
-                if bench._dead_device:
-                    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-                if bench._bad_call and any(image.seed == 13 for image in images):
-                    raise RuntimeError("boom")
-                return super()._call(key, images)
-
             def _advance(self, images: Any, predictions: Any) -> None:
                 if bench._bad_step and any(image.seed == 13 for image in images):
                     raise RuntimeError("boom")
                 super()._advance(images, predictions)
 
-        return Engine(model)
+        engine = Engine(model)
+        predict = engine._calls.predict
+
+        def gated(key: Any, images: Any) -> Any:
+            bench._gate.wait(30)
+            if bench._dead_device:
+                raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+            if bench._bad_call and any(image.seed == 13 for image in images):
+                raise RuntimeError("boom")
+            return predict(key, images)
+
+        engine._calls.predict = gated
+        return engine
 
 
 Bench = FakeBench | LocalBench
