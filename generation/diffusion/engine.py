@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from generation.diffusion.failures import is_device_lost, is_out_of_memory, told
+from generation.diffusion.failures import is_out_of_memory, told
 from generation.diffusion.finishing import Finishing
 from generation.diffusion.image_run import BatchKey, ImageRun, JobRun, advance, stepping_together
 from generation.diffusion.model import LoadedModel
@@ -101,8 +101,8 @@ class DiffusionEngine:
         return events
 
     def abort(self, error: KnownError) -> list[WorkerEvent]:
-        """Give everything up, after a fault of the engine itself."""
-        if isinstance(error, WorkerLost):  # noted although there may be no run to fail
+        """Give everything up, after a fault of the engine itself, or when the device is lost."""
+        if isinstance(error, WorkerLost):
             self.model.distrust()
         for run in tuple(self._jobs):
             self._fail(run, error)
@@ -112,13 +112,8 @@ class DiffusionEngine:
     @torch.inference_mode()
     def idle(self) -> bool:
         """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
-        try:
-            # Measured first: that is soon done, and compiling goes on for minutes.
-            return self._caps.measure() or self.model.idle()
-        except Exception as error:
-            if is_device_lost(error):
-                self.model.distrust()
-            raise
+        # Measured first: that is soon done, and compiling goes on for minutes.
+        return self._caps.measure() or self.model.idle()
 
     # leaving
 
@@ -129,8 +124,6 @@ class DiffusionEngine:
                 self._say(JobCancelled(job_id=run.job.id, device_seconds=run.device_seconds))
 
     def _fail(self, run: JobRun, error: KnownError) -> None:
-        if isinstance(error, WorkerLost):
-            self.model.distrust()
         if run in self._jobs:
             self._remove(run)
             self._say(JobFailed(job_id=run.job.id, error=error, device_seconds=run.device_seconds))
