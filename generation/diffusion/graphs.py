@@ -8,6 +8,7 @@ rows is, until there is its compiled graph or where there will be none.
 """
 
 import logging
+import os
 import shutil
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ OFTEN = {"unet": 20, "vae": 2}  #: calls of a shape that make it worth a graph: 
 MOST = 32  #: graphs of a model
 AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
 UNUSED_DAYS = 90
+_NOTE_EVERY = 1000  #: calls of a graph: its use is written down
 
 
 class Graphs:
@@ -72,7 +74,8 @@ class Graphs:
         self._tried = False  #: whether any graph was loaded or recorded
         self._unrecorded: set[GraphKey] = set()  #: what there was no memory to record
         self._room = room
-        self._asked: Counter[GraphKey] = Counter()
+        self._calls: Counter[GraphKey] = Counter()  #: in this life, those that a graph answered and others
+        self._noted: set[GraphKey] = set()  #: whose use is written down
         self._ready: dict[GraphKey, Call] = {}
         self._wanted: list[GraphKey] = []  #: not taken up yet: being made, still to be made, or made
         self._tries: Counter[GraphKey] = Counter()  #: orders that a shape was part of
@@ -105,8 +108,17 @@ class Graphs:
             # Outside the except block: the error holds on to the memory that its frames had.
             del graph
             return self._parts[part].call(*inputs)
+        self._calls[key] += 1
+        if key not in self._noted or self._calls[key] % _NOTE_EVERY == 0:
+            self._note_use(key)
         self.called += 1
         return answer
+
+    def _note_use(self, key: GraphKey) -> None:
+        """What is used does not expire; what is only taken up at every start does."""
+        self._noted.add(key)
+        with suppress(OSError):
+            os.utime(self._path(key))
 
     def _fit(self, part: str, tensor: Tensor | None) -> Tensor | None:
         """As the graph was made for: it does not look at number formats and strides itself."""
@@ -197,6 +209,7 @@ class Graphs:
         """The device is lost: if a graph was in use it may be the cause, and the next run goes without."""
         if not self._tried:
             return
+        self._tried = False  # once is enough
         log.error("the device was lost with graphs in use; from now on there are none, see %s", self._distrust)
         with suppress(OSError):
             write_distrust(self._distrust)
@@ -207,17 +220,27 @@ class Graphs:
         bucket = key.padded()
         if bucket is None or bucket in self._ready or (key.part == "vae" and key.rows > 1):
             return
-        self._asked[bucket] += 1
-        if self._asked[bucket] == OFTEN[key.part]:
+        self._calls[bucket] += 1
+        if self._calls[bucket] % OFTEN[key.part] == 0:
             self._want(bucket)
 
     def _want(self, key: GraphKey) -> None:
         if key in self._ready or key in self._wanted or key in self._hopeless:
             return
-        if len(self._ready) + len(self._wanted) >= MOST:
-            return
+        known = dict.fromkeys([*self._ready, *self._wanted])
+        if len(known) >= MOST:
+            least = min(known, key=self._calls.__getitem__)
+            if self._calls[least] >= self._calls[key]:
+                return
+            self._let_go(least)
         self._wanted.append(key)
         self._order()
+
+    def _let_go(self, key: GraphKey) -> None:
+        """Others are drawn more often. Its file stays for a while."""
+        self._ready.pop(key, None)
+        if key in self._wanted:
+            self._wanted.remove(key)
 
     def _order(self) -> None:
         """Give what is wanted and not made to the maker, unless it is busy."""
@@ -275,7 +298,6 @@ class Graphs:
             return
         finally:
             marker.unlink(missing_ok=True)
-        path.touch()
         self._wanted.remove(key)
         self._ready[key] = call
         log.info("graph %s is in use (taken up in %.1f s)", key.name, time.perf_counter() - started)

@@ -1,7 +1,9 @@
 """Compiled graphs: made beside the bot, taken up while it is idle, and saying what the eager call says."""
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,11 +12,16 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from generation.diffusion.calls import Part, UnetCall, build_part, example_inputs, part_of
+from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.graph_key import BUCKETS, GraphKey, environment_of
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.loading import graphs_for
 from generation.diffusion.recording import Recorded
 from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.errors import WorkerLost
+from generation.events import JobFailed
+from generation.workers.local import LocalWorker
+from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import make_pipeline
 
 CPU = torch.device("cpu")
@@ -262,6 +269,29 @@ class TestTakingUp:
         Bench(tmp_path)
         assert not old.exists()
 
+    def test_what_is_only_taken_up_at_each_start_expires(self, bench: Bench, tmp_path: Path) -> None:
+        bench.draw(2, times=20)
+        bench.maker.finish()
+        (file,) = bench.maker.folder.glob("*.pt2")
+        os.utime(file, (10, 10))
+        bench.idle()
+        assert file.stat().st_mtime == 10
+        bench.draw(2)
+        assert file.stat().st_mtime > 10
+
+    def test_when_there_are_too_many_the_least_used_goes(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("generation.diffusion.graphs.MOST", 2)
+        for rows, times in ((2, 30), (4, 21), (6, 20)):
+            bench.draw(rows, times=times)
+        assert {key.rows for key in bench.graphs._wanted} == {2, 4}
+        bench.draw(6, times=20)
+        assert {key.rows for key in bench.graphs._wanted} == {2, 6}
+        while bench.maker.busy:
+            bench.maker.finish()
+            while bench.idle() and not bench.maker.busy:
+                pass
+        assert bench.graphs.rows((4, 16, 16), 77) == (2, 6)
+
     def test_without_memory_to_spare_it_waits(self, tmp_path: Path) -> None:
         room = [False]
         bench = Bench(tmp_path, room=lambda: room[0])
@@ -369,7 +399,6 @@ class TestRecording:
             life.idle()
             assert life.graphs.rows((4, 16, 16), 77) == (2,), "the graph itself needs no recording"
 
-
     def test_without_memory_for_one_the_others_are_recorded(self, tmp_path: Path) -> None:
         class Large(FakeRecording):
             def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
@@ -450,6 +479,65 @@ def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None
         assert torch.allclose(program.module()(*inputs), UnetCall(network)(*inputs), atol=1e-5)
         assert set(program.state_dict) == set(part_of("unet", network).weights)
         assert not program.constants
+
+
+class TestDistrust:
+    """After a device was lost with graphs in use the next run goes without: round in circles else."""
+
+    def test_after_a_device_was_lost_over_them_there_are_none(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        pipeline = make_pipeline("epsilon")
+        bench = Bench(tmp_path, recordings=FakeRecordings())
+        bench.draw(2, times=20)
+        bench.idle()
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is not None
+        bench.graphs.distrust()
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is None
+        (file,) = (tmp_path / "graphs").glob("*.txt")
+        assert torch.__version__ in file.name, "another torch has another file"
+        assert f"delete {file}" in caplog.text
+        file.unlink()
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is not None
+
+    def test_graphs_that_were_not_in_use_are_not_blamed(self, bench: Bench, tmp_path: Path) -> None:
+        bench.draw(2, times=20)
+        bench.graphs.distrust()
+        assert not list(tmp_path.rglob("*.txt"))
+
+    @pytest.mark.parametrize("when", ["drawing", "idle"])
+    async def test_a_worker_that_is_lost_distrusts_them(
+        self, tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_device() -> torch.Tensor:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+        class Deadly(FakeRecording):
+            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+                return no_device() if when == "idle" else super().record(work)
+
+        def build() -> DiffusionEngine:
+            model = load_tiny("epsilon")
+            parts = {"unet": part_of("unet", model.unet)}
+            model.graphs = Graphs(parts, tmp_path, device=CPU, maker=None, recordings=FakeRecordings(Deadly))
+            model.graphs.want("unet", TWO_ROWS.shapes)
+            engine = DiffusionEngine(model, max_rows=2)
+            if when == "drawing":
+                engine.idle()
+                engine._calls.predict = lambda *_: no_device()  # pyright: ignore[reportAttributeAccessIssue]
+            return engine
+
+        monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
+        worker = LocalWorker(build)
+        await worker.start()
+        if when == "idle":
+            await asyncio.to_thread(worker._thread.join)
+        async with aclosing(worker.draw(make_job())) as stream:
+            (failed,) = [event async for event in stream]
+        assert isinstance(failed, JobFailed)
+        assert isinstance(failed.error, WorkerLost)
+        assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
+        await worker.close()
 
 
 class TestChoosing:
