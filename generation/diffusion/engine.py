@@ -21,7 +21,7 @@ from generation.diffusion.previews import Previews
 from generation.diffusion.row_caps import UNMEASURED, RowCaps
 from generation.diffusion.schedules import Schedules
 from generation.diffusion.shared_call import SharedCall
-from generation.errors import KnownError
+from generation.errors import KnownError, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
 
@@ -81,10 +81,6 @@ class DiffusionEngine:
         """Rows of these calls that were nobody's."""
         return self._calls.padded_rows
 
-    def images_at_once(self, width: int, height: int) -> int:
-        """How many guided images of this size share a U-Net call. May be asked from any thread."""
-        return self._caps.images_at_once(self.model.latent_shape(width, height))
-
     def admit(self, job: Job, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Take a job in; `cancelled` is asked before and after encoding, at each step and before decoding."""
         self._jobs.append(JobRun(job, cancelled=cancelled))
@@ -105,7 +101,9 @@ class DiffusionEngine:
         return events
 
     def abort(self, error: KnownError) -> list[WorkerEvent]:
-        """Give everything up, after a fault of the engine itself."""
+        """Give everything up, after a fault of the engine itself, or when the device is lost."""
+        if isinstance(error, WorkerLost):
+            self.model.distrust()
         for run in tuple(self._jobs):
             self._fail(run, error)
         events, self._events = self._events, []
@@ -114,7 +112,8 @@ class DiffusionEngine:
     @torch.inference_mode()
     def idle(self) -> bool:
         """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
-        return self.model.idle() or self._caps.measure()
+        # Measured first: that is soon done, and compiling goes on for minutes.
+        return self._caps.measure() or self.model.idle()
 
     # leaving
 
@@ -213,7 +212,7 @@ class DiffusionEngine:
         """
         jobs = {id(image.run): image.run for image in images}
         try:
-            return dict(zip(map(id, images), self._call(key, images), strict=True)), []
+            return dict(zip(map(id, images), self._calls.predict(key, images), strict=True)), []
         except Exception as error:
             failure = told(error, images[0].run.job) if len(jobs) == 1 else None
             if failure is None:
@@ -229,9 +228,6 @@ class DiffusionEngine:
             predictions |= found
             failures += failed
         return predictions, failures
-
-    def _call(self, key: BatchKey, images: list[ImageRun]) -> list[Tensor]:
-        return self._calls.predict(key, images)
 
     def _advance_all(self, images: list[ImageRun], predictions: dict[int, Tensor]) -> list[tuple[JobRun, KnownError]]:
         """One step of each image, those that can together; who could not, and why."""

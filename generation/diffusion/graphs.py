@@ -8,6 +8,7 @@ rows is, until there is its compiled graph or where there will be none.
 """
 
 import logging
+import os
 import shutil
 import time
 from collections import Counter
@@ -20,11 +21,12 @@ import torch
 from torch import Tensor
 
 from generation.diffusion.calls import Part, Shape, example_inputs
-from generation.diffusion.failures import is_out_of_memory
+from generation.diffusion.distrust import distrust_file, write_distrust
+from generation.diffusion.failures import is_device_lost, is_out_of_memory
 from generation.diffusion.graph_file import Call, compare, load_graph
 from generation.diffusion.graph_key import GraphKey, environment_of
 from generation.diffusion.maker_process import Maker
-from generation.diffusion.recording import Recorded, Recording
+from generation.diffusion.recording import Recorded, Recordings
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ OFTEN = {"unet": 20, "vae": 2}  #: calls of a shape that make it worth a graph: 
 MOST = 32  #: graphs of a model
 AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
 UNUSED_DAYS = 90
+_NOTE_EVERY = 1000  #: calls of a graph: its use is written down
 
 
 class Graphs:
@@ -47,12 +50,12 @@ class Graphs:
         device: torch.device,
         maker: Callable[[Path], Maker] | None,
         load: Loader = load_graph,
-        recording: Callable[[], Recording] | None = None,
+        recordings: Recordings | None = None,
         room: Callable[[], bool] = lambda: True,
     ) -> None:
         """Graphs are kept below `folder`. `room` says whether the device has memory for compiling just now.
 
-        Without `maker` none are compiled. With `recording` small calls are recorded and replayed, see `Recorded`.
+        Without `maker` none are compiled. With `recordings` small U-Net calls are recorded and replayed, see `Recorded`.
         """
         self._parts = dict(parts)
         self._device = device
@@ -65,9 +68,14 @@ class Graphs:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._maker = None if maker is None else maker(self.folder)
         self._load = load
-        self._recording = recording
+        self._recordings = recordings
+        self._can_record = recordings is not None
+        self._distrust = distrust_file(folder, device)
+        self._tried = False  #: whether any graph was loaded or recorded
+        self._unrecorded: set[GraphKey] = set()  #: what there was no memory to record
         self._room = room
-        self._asked: Counter[GraphKey] = Counter()
+        self._calls: Counter[GraphKey] = Counter()  #: in this life, those that a graph answered and others
+        self._noted: set[GraphKey] = set()  #: whose use is written down
         self._ready: dict[GraphKey, Call] = {}
         self._wanted: list[GraphKey] = []  #: not taken up yet: being made, still to be made, or made
         self._tries: Counter[GraphKey] = Counter()  #: orders that a shape was part of
@@ -85,16 +93,32 @@ class Graphs:
         if graph is None:
             self._ask(key)
             return self._parts[part].call(*inputs)
+        answer = None
         try:
             answer = graph(*(self._fit(part, tensor) for tensor in inputs))
         except Exception as error:
-            # The eager call tells a fault of the graph from one of the device, such as memory that ran out.
-            log.warning("graph %s failed and is not used again: %s", key.name, repr(error))
-            del self._ready[key]
-            self._give_up(key)
+            # The eager call tells a fault of the graph from one of the device.
+            if is_out_of_memory(error):
+                log.info("no memory for a call of graph %s", key.name)
+            else:
+                log.warning("graph %s failed and is not used again: %s", key.name, repr(error))
+                self._ready.pop(key)
+                self._give_up(key)
+        if answer is None:
+            # Outside the except block: the error holds on to the memory that its frames had.
+            del graph
             return self._parts[part].call(*inputs)
+        self._calls[key] += 1
+        if key not in self._noted or self._calls[key] % _NOTE_EVERY == 0:
+            self._note_use(key)
         self.called += 1
         return answer
+
+    def _note_use(self, key: GraphKey) -> None:
+        """What is used does not expire; what is only taken up at every start does."""
+        self._noted.add(key)
+        with suppress(OSError):
+            os.utime(self._path(key))
 
     def _fit(self, part: str, tensor: Tensor | None) -> Tensor | None:
         """As the graph was made for: it does not look at number formats and strides itself."""
@@ -136,11 +160,16 @@ class Graphs:
     def idle(self) -> bool:
         """Take up one graph that has been made, or have more made; whether there is more to come."""
         made = [key for key in self._wanted if self._path(key).exists()]
-        eager = [key for key in self._wanted if key not in self._ready and key not in made and self._can_record(key)]
-        if made:
-            self._take_up(made[0])
-        elif eager:
-            self._record(eager[0])
+        eager = [key for key in self._wanted if key not in self._ready and key not in made and self._may_record(key)]
+        for key in [*made, *eager][:1]:
+            self._tried = True
+            try:
+                (self._take_up if made else self._record)(key)
+            except Exception as error:
+                if is_device_lost(error):
+                    raise
+                log.warning("there will be no graph %s: %s", key.name, repr(error))
+                self._give_up(key)
         self._order()
         return len(made) + len(eager) > 1 or self._compiling
 
@@ -152,13 +181,38 @@ class Graphs:
         """Let go of all graphs, before the weights they share go elsewhere; `idle` takes them up again."""
         self._wanted = list(dict.fromkeys([*self._ready, *self._wanted]))
         self._ready.clear()
+        self._forget_recordings()
+
+    def drop_recordings(self) -> None:
+        """Give back the memory that recordings hold; what was recorded is called as it is, until `idle` finds time."""
+        for key, recorded in [(key, call) for key, call in self._ready.items() if isinstance(call, Recorded)]:
+            if recorded.call is not self._parts[key.part].call:
+                self._ready[key] = recorded.call
+                continue
+            del self._ready[key]
+            if key not in self._wanted:
+                self._wanted.append(key)
+        self._forget_recordings()
+
+    def _forget_recordings(self) -> None:
+        if self._recordings is not None:
+            self._recordings.forget()
 
     def close(self) -> None:
         """End the compiling, if any. May be called twice."""
         if self._maker is not None:
             self._maker.close()
-        self._ready.clear()
+        self.forget()
         self._wanted.clear()
+
+    def distrust(self) -> None:
+        """The device is lost: if a graph was in use it may be the cause, and the next run goes without."""
+        if not self._tried:
+            return
+        self._tried = False  # once is enough
+        log.error("the device was lost with graphs in use; from now on there are none, see %s", self._distrust)
+        with suppress(OSError):
+            write_distrust(self._distrust)
 
     # wanting and making
 
@@ -166,17 +220,27 @@ class Graphs:
         bucket = key.padded()
         if bucket is None or bucket in self._ready or (key.part == "vae" and key.rows > 1):
             return
-        self._asked[bucket] += 1
-        if self._asked[bucket] == OFTEN[key.part]:
+        self._calls[bucket] += 1
+        if self._calls[bucket] % OFTEN[key.part] == 0:
             self._want(bucket)
 
     def _want(self, key: GraphKey) -> None:
         if key in self._ready or key in self._wanted or key in self._hopeless:
             return
-        if len(self._ready) + len(self._wanted) >= MOST:
-            return
+        known = dict.fromkeys([*self._ready, *self._wanted])
+        if len(known) >= MOST:
+            least = min(known, key=self._calls.__getitem__)
+            if self._calls[least] >= self._calls[key]:
+                return
+            self._let_go(least)
         self._wanted.append(key)
         self._order()
+
+    def _let_go(self, key: GraphKey) -> None:
+        """Others are drawn more often. Its file stays for a while."""
+        self._ready.pop(key, None)
+        if key in self._wanted:
+            self._wanted.remove(key)
 
     def _order(self) -> None:
         """Give what is wanted and not made to the maker, unless it is busy."""
@@ -223,6 +287,8 @@ class Graphs:
             compare(call, part, inputs)
             call = self._recorded(key, call, inputs)
         except Exception as error:
+            if is_device_lost(error):
+                raise
             if is_out_of_memory(error):
                 log.info("no memory for graph %s", key.name)
                 self._give_up(key)
@@ -232,13 +298,13 @@ class Graphs:
             return
         finally:
             marker.unlink(missing_ok=True)
-        path.touch()
         self._wanted.remove(key)
         self._ready[key] = call
         log.info("graph %s is in use (taken up in %.1f s)", key.name, time.perf_counter() - started)
 
-    def _can_record(self, key: GraphKey) -> bool:
-        return self._recording is not None and Recorded.pays(key.rows)
+    def _may_record(self, key: GraphKey) -> bool:
+        """Only the U-Net: a decoder is called once a picture, and would hold the most memory."""
+        return self._can_record and key.part == "unet" and Recorded.pays(key.rows) and key not in self._unrecorded
 
     def _record(self, key: GraphKey) -> None:
         """The eager call for the time being."""
@@ -250,12 +316,18 @@ class Graphs:
 
     def _recorded(self, key: GraphKey, call: Call, inputs: Sequence[Tensor | None]) -> Call:
         """The call as a recording, where that pays and works."""
-        if self._recording is not None and Recorded.pays(key.rows):
+        if self._recordings is not None and self._may_record(key):
             try:
-                return Recorded(call, inputs, self._recording())
+                return Recorded(call, inputs, self._recordings.new())
             except Exception as error:
-                log.warning("calls cannot be recorded: %s", repr(error))
-                self._recording = None
+                if is_device_lost(error):
+                    raise
+                if is_out_of_memory(error):
+                    log.info("no memory to record %s", key.name)
+                    self._unrecorded.add(key)
+                else:
+                    log.warning("calls cannot be recorded: %s", repr(error))
+                    self._can_record = False
         return call
 
     # the folder

@@ -25,6 +25,7 @@ from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusio
 
 from generation.catalog import ModelFamily, ModelSpec
 from generation.diffusion.calls import lay_out, part_of
+from generation.diffusion.distrust import distrust_file
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import MakerProcess
 from generation.diffusion.memory import (
@@ -36,7 +37,7 @@ from generation.diffusion.memory import (
     sizes_of,
 )
 from generation.diffusion.model import LoadedModel, LoadedModelXL
-from generation.diffusion.recording import cuda_recordings
+from generation.diffusion.recording import CudaRecordings
 from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import ModelUnavailable
 
@@ -113,6 +114,9 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
     if device.type not in ("cuda", "cpu"):
         log.info("no compiled graphs on %s", device)
         return None
+    if (file := distrust_file(cache, device)).exists():
+        log.warning("no graphs: the device was once lost while they were in use; to try them again, delete %s", file)
+        return None
     can_compile = any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
     if not can_compile:
         log.warning("no graphs are compiled: there is no C++ compiler here")
@@ -124,7 +128,7 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
             cache,
             device=device,
             maker=MakerProcess if can_compile else None,
-            recording=cuda_recordings(device) if on_cuda else None,
+            recordings=CudaRecordings(device) if on_cuda else None,
             room=lambda: room_to_compile(pipeline.unet, device),
         )
     except OSError as error:

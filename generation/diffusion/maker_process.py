@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,13 @@ log = logging.getLogger(__name__)
 
 _MOST_WORKERS = 4  #: processes that it may compile kernels with; each takes a few hundred MB
 _LAST_WORDS = 2000  #: characters of its output that the log gets when it fails
+
+#: Of the environment, what interpreters and compilers look at.
+_NEEDED = re.compile(
+    "PATH|HOME|USER|LOGNAME|LANG|TMPDIR|TEMP|TMP|SYSTEMROOT|USERPROFILE|APPDATA|LOCALAPPDATA|VIRTUAL_ENV"
+    "|LD_LIBRARY_PATH|LIBRARY_PATH|CPATH|CC|CXX|INCLUDE|LIB"
+    "|(LC_|PYTHON|CUDA|NVIDIA_|TORCH|PYTORCH_|TRITON_|AOT_INDUCTOR_|OMP_|MKL_).*"
+)
 
 
 class Maker(Protocol):
@@ -74,7 +82,7 @@ class MakerProcess:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **settings},
+                env={**_inherited(), **settings},
                 start_new_session=True,
             )
         self._net = weakref.finalize(self, _end, process, work)
@@ -89,6 +97,11 @@ class MakerProcess:
         if self._work is None:
             return ""
         return (self._work / "output").read_text("utf-8", errors="replace")[-_LAST_WORDS:]
+
+
+def _inherited() -> dict[str, str]:
+    """What a compiler needs to know. The rest is none of its business: the bot's token is there."""
+    return {name: value for name, value in os.environ.items() if _NEEDED.fullmatch(name)}
 
 
 def _end(process: subprocess.Popen[bytes], work: Path) -> None:

@@ -182,15 +182,17 @@ class LoadedModel:
         )
 
     @torch.inference_mode()
-    def predict_noise(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+    def predict_noise(
+        self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, *, eager: bool = False
+    ) -> Tensor:
         """One U-Net call: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w].
 
-        By a compiled graph where one is ready for this number of rows, see `row_buckets`.
+        By a graph where one is ready for this number of rows, see `row_buckets`, unless it has to be `eager`.
         """
         self._residence.use()
         c = conditioning
         inputs = (latents, timesteps, c.text, c.pooled, c.time_ids, c.guidance)
-        return self.graphs.call("unet", inputs) if self.graphs is not None else self._unet_call(*inputs)
+        return self._unet_call(*inputs) if eager or self.graphs is None else self.graphs.call("unet", inputs)
 
     def row_buckets(self, shape: tuple[tuple[int, int, int], int]) -> tuple[int, ...]:
         """The row counts that a compiled graph is ready for, at this latent shape and text length; often none."""
@@ -239,7 +241,9 @@ class LoadedModel:
         return True
 
     def release_memory(self) -> None:
-        """Give cached blocks back to the device."""
+        """After memory ran out: give back what is only kept to be faster."""
+        if self.graphs is not None:
+            self.graphs.drop_recordings()
         self._residence.release()
 
     def synchronize(self) -> None:
@@ -253,10 +257,14 @@ class LoadedModel:
 
         Takes up one compiled graph; later gives spare memory back, and last, where that is wanted, its place.
         """
-        if self.graphs is not None and not self._residence.away and self.graphs.idle():
-            return True
+        more = self.graphs is not None and not self._residence.away and self.graphs.idle()
         self._residence.idle()
-        return False
+        return more
+
+    def distrust(self) -> None:
+        """The device is lost: what may have been the cause is not used again after the restart."""
+        if self.graphs is not None:
+            self.graphs.distrust()
 
     def close(self) -> None:
         """End what runs beside it. May be called twice."""

@@ -14,6 +14,7 @@ from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.failures import is_device_lost, is_out_of_memory
 from generation.diffusion.loading import choose_device, load_model
+from generation.diffusion.memory import Placement
 from generation.diffusion.model import LoadedModel
 from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import KnownError, ModelUnavailable, WorkerLost
@@ -97,8 +98,10 @@ class ModelShelf:
         self._clock = clock
         self._engines: dict[str, DiffusionEngine] = {}  #: the least recently used first
         self._bytes: dict[str, int] = {}  #: what the weights of each model took, of those away too
+        self._tight: set[str] = set()  #: models that are not whole on the device even alone
         self._waiting: list[_Waiting] = []
         self._used: dict[str, float] = {}  #: seconds, of the engines that have work
+        self._events: list[WorkerEvent] = []
         self._load(specs[0].name)
 
     @property
@@ -115,31 +118,34 @@ class ModelShelf:
 
     def step(self) -> list[WorkerEvent]:
         """One tick of one engine; with nothing to draw, say who waits for a model, and then load it."""
-        events = self._drop_cancelled()
+        self._drop_cancelled()
         working = [name for name, engine in self._engines.items() if engine.busy]
         if working:
-            return events + self._step_one(working)
-        if self._waiting:
-            events += self._fetch(self._waiting[0].job.request.model)
+            self._events += self._step_one(working)
+        elif self._waiting:
+            self._events += self._fetch(self._waiting[0].job.request.model)
+        events, self._events = self._events, []
         return events
 
     def abort(self, error: KnownError) -> list[WorkerEvent]:
         """Give everything up, after a fault of the engines themselves."""
         waiting, self._waiting = self._waiting, []
-        events: list[WorkerEvent] = [_failed(entry.job.id, error) for entry in waiting]
+        # What the tick that failed had to say is said now.
+        events, self._events = self._events, []
+        events += [_failed(entry.job.id, error) for entry in waiting]
         for engine in self._engines.values():
             events += engine.abort(error)
         return events
 
     def idle(self) -> bool:
         """One small piece of upkeep for each model; whether there may be more soon."""
-        more = [engine.idle() for engine in self._engines.values()]
+        more = [_keep_up(name, engine) for name, engine in self._engines.items()]
         return any(more)
 
-    def _drop_cancelled(self) -> list[WorkerEvent]:
+    def _drop_cancelled(self) -> None:
         gone = [entry for entry in self._waiting if entry.cancelled()]
         self._waiting = [entry for entry in self._waiting if entry not in gone]
-        return [JobCancelled(job_id=entry.job.id, device_seconds=0.0) for entry in gone]
+        self._events += [JobCancelled(job_id=entry.job.id, device_seconds=0.0) for entry in gone]
 
     def _step_one(self, working: list[str]) -> list[WorkerEvent]:
         newest = min((self._used[name] for name in working if name in self._used), default=0.0)
@@ -180,18 +186,25 @@ class ModelShelf:
             raise ModelUnavailable(name, detail="it is not among the models on offer")
         # What was never loaded is judged by its files, and without any taken to be as large as the largest known.
         on_disk = file_bytes(self._specs[name]) or max(self._bytes.values(), default=0)
-        self._make_room(self._bytes.get(name, on_disk))
+        self._make_room(self._memory if name in self._tight else self._bytes.get(name, on_disk))
+        _return_memory()
         engine = None
         try:
             engine = self._build(self._specs[name])
         except ModelUnavailable as error:
             if not (_is_caused_by(error, is_out_of_memory) and self._idle_models()):
                 raise
-            log.warning("no memory for %s beside the others", name)
+        if engine is not None and engine.model.placement != Placement() and self._idle_models():
+            engine.model.close()
+            engine = None
         if engine is None:
+            log.info("%s does not fit well beside the others; they make room", name)
             # Outside the except block: the error holds on to what was loaded so far.
             self._make_room(self._memory)
+            _return_memory()
             engine = self._build(self._specs[name])
+        if engine.model.placement != Placement():
+            self._tight.add(name)
         self._engines[name] = engine
         self._bytes[name] = weight_bytes(engine.model)
         self.loaded.add(name)
@@ -208,12 +221,22 @@ class ModelShelf:
                 self._engines.pop(name).model.close()
                 put_away.append(name)
         if put_away:
-            gc.collect()
             _return_memory()
             log.info("put away %s", ", ".join(put_away))
 
     def _idle_models(self) -> list[str]:
         return [name for name, engine in self._engines.items() if not engine.busy]
+
+
+def _keep_up(name: str, engine: DiffusionEngine) -> bool:
+    """What fails with one model is no reason to neglect the others."""
+    try:
+        return engine.idle()
+    except Exception as error:
+        if is_device_lost(error):
+            raise
+        log.exception("upkeep of %s failed", name)
+        return False
 
 
 def weight_bytes(model: LoadedModel) -> int:
@@ -244,7 +267,8 @@ def _is_caused_by(error: ModelUnavailable, kind: Callable[[Exception], bool]) ->
 
 
 def _return_memory() -> None:
-    """Give cached blocks back to whichever device there is."""
+    """Give what nothing uses any more back to whichever device there is, cached blocks too."""
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():

@@ -1,7 +1,8 @@
 """Recorded: a call of many small kernels, recorded once and replayed by a single launch (CUDA graphs)."""
 
+import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,10 +21,21 @@ class Recording(Protocol):
     def replay(self) -> None: ...
 
 
+class Recordings(Protocol):
+    """The recordings of one model."""
+
+    def new(self) -> Recording: ...
+
+    def forget(self) -> None:
+        """Let go of all memory that they hold; none of them is replayed again."""
+        ...
+
+
 class Recorded:
     """A call on fixed memory: arguments are copied in, the answer is copied out."""
 
     def __init__(self, call: Callable[..., Tensor], inputs: Sequence[Tensor | None], recording: Recording) -> None:
+        self.call = call  #: what was recorded
         self._inputs = [None if tensor is None else tensor.clone() for tensor in inputs]
         self._recording = recording
         self._answer = recording.record(lambda: call(*self._inputs))
@@ -41,39 +53,69 @@ class Recorded:
         return rows <= _MOST_ROWS
 
 
-class CudaRecording:
-    """A CUDA graph. All of a model share a pool of memory: they never run at once, and answers are copied out."""
+class CudaRecordings:
+    """CUDA graphs that share a pool of memory and streams: they never run at once, and answers are copied out.
 
-    def __init__(self, device: torch.device, pool: Any) -> None:
+    When one is destroyed, torch clears the working memory that cuBLAS has for the stream it was recorded on, and what
+    else was recorded there would still write to it. So each model has streams of its own, and what is not replayed any
+    more is kept all the same, until all are dropped together.
+    """
+
+    def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._streams: _Streams | None = None
+        self._pool: Any = None
+        self._graphs: list[Any] = []
+
+    def new(self) -> Recording:
+        """One more, in the same pool."""
+        with torch.cuda.device(self._device):
+            if self._streams is None:
+                spare = _SPARE.setdefault(self._device, [])
+                self._streams = spare.pop() if spare else (torch.cuda.Stream(), torch.cuda.Stream())
+                weakref.finalize(self, spare.append, self._streams).atexit = False
+            if self._pool is None:
+                self._pool = torch.cuda.graph_pool_handle()
+            graph = torch.cuda.CUDAGraph()
+        self._graphs.append(graph)
+        return _CudaRecording(self._device, graph, self._pool, self._streams)
+
+    def forget(self) -> None:
+        """Drop all of them, and the pool, whose handle is worth nothing without them."""
+        if self._graphs:
+            torch.cuda.synchronize(self._device)
+            self._graphs.clear()
+            self._pool = None
+
+
+_Streams: TypeAlias = tuple[Any, Any]  #: to warm up on, and to record on
+
+#: Streams whose model is gone. torch has 32 to give and then begins again: new ones would be some other model's.
+_SPARE: dict[torch.device, list[_Streams]] = {}
+
+
+class _CudaRecording:
+    def __init__(self, device: torch.device, graph: Any, pool: Any, streams: _Streams) -> None:
+        self._device = device
+        self._graph = graph
         self._pool = pool
-        self._graph = torch.cuda.CUDAGraph()
+        self._warm_up, self._capture = streams
 
     def record(self, work: Callable[[], Tensor]) -> Tensor:
         """Warm up apart from the other work, as libraries set themselves up at the first calls, then record."""
-        with torch.cuda.device(self._device):
-            stream: Any = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
+        # The outermost stream is the one that is there already: a recording that fails may leave its own behind.
+        with torch.cuda.device(self._device), torch.cuda.stream(torch.cuda.current_stream()):
+            self._warm_up.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._warm_up):
                 for _ in range(_WARM_UPS):
                     work()
-            torch.cuda.current_stream().wait_stream(stream)
+            torch.cuda.current_stream().wait_stream(self._warm_up)
             # Other threads may use the device meanwhile, such as one that copies a picture.
-            with torch.cuda.graph(self._graph, pool=self._pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(
+                self._graph, pool=self._pool, stream=self._capture, capture_error_mode="thread_local"
+            ):
                 return work()
 
     def replay(self) -> None:
         """Do it again, on what the inputs hold now."""
         self._graph.replay()
-
-
-def cuda_recordings(device: torch.device) -> Callable[[], Recording]:
-    """Makes recordings that share their memory."""
-    pool: list[Any] = []
-
-    def new() -> Recording:
-        if not pool:
-            pool.append(torch.cuda.graph_pool_handle())
-        return CudaRecording(device, pool[0])
-
-    return new

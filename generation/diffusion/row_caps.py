@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from generation.diffusion.failures import is_out_of_memory
+from generation.diffusion.failures import is_device_lost, is_out_of_memory
 from generation.diffusion.image_run import BatchKey
 from generation.diffusion.model import Conditioning, LoadedModel
 
@@ -29,6 +29,7 @@ FEWEST = 2  #: what one guided image needs
 MOST = {"cuda": 32}  #: rows that are tried, by device
 MOST_ELSEWHERE = 8
 RISE = 1.1  #: of images a second, for which rows are doubled
+SHORTAGE = 7 * 86400.0  #: seconds for which memory that ran out is held against a kind: others may have used it
 _OVER = object()
 _CALLS = 3  #: of each of two row counts, in turn, the fastest counting
 
@@ -39,10 +40,11 @@ class _Limits:
 
     knee: int | None = None
     fits: int | None = None  #: after memory ran out
+    until: float | None = None  #: seconds since 1970; memory that ran out may be back then, and all is tried again
 
 
 class RowCaps:
-    """Called by the thread that owns the device, but for `images_at_once`."""
+    """Called by the thread that owns the device."""
 
     def __init__(
         self,
@@ -51,35 +53,37 @@ class RowCaps:
         fixed: int | None = None,
         cache: Path | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """`fixed` is the cap instead of a measured one. `cache` is a folder for what is to be known after a restart."""
         self._model = model
         self._fixed = fixed
         self._clock = clock
+        self._now = now
         self._file = None if cache is None else _LimitsFile(cache, model)
         self._limits: dict[BatchKey, _Limits] = {} if self._file is None else self._file.read()
         self._unmeasured: dict[BatchKey, Conditioning] = {}
+        self._stumbled: set[BatchKey] = set()  #: could not be measured, and are not tried again in this run
         self._measuring: Iterator[None] | None = None
         self._asked_for_native = False
 
     def cap(self, key: BatchKey) -> int:
         """Most rows of a call of this kind."""
-        limits = self._limits.get(key, _Limits())
+        limits = self._known(key)
         wanted = self._fixed or limits.knee or UNMEASURED
         return wanted if limits.fits is None else min(wanted, limits.fits)
 
-    def images_at_once(self, latent_shape: tuple[int, int, int]) -> int:
-        """How many guided images of this shape share a call. May be asked from any thread."""
-        caps = [self.cap(key) for key in tuple(self._limits) if key[0] == latent_shape]
-        return max(1, min(caps, default=self._fixed or UNMEASURED) // 2)
-
     def lower(self, key: BatchKey, rows: int) -> None:
-        """Memory ran out: at most so many from now on, and after a restart too."""
-        self._set(key, replace(self._limits.get(key, _Limits()), fits=rows))
+        """Memory ran out: at most so many for some days, after a restart too."""
+        self._set(key, replace(self._known(key), fits=rows, until=self._now() + SHORTAGE))
+
+    def _known(self, key: BatchKey) -> _Limits:
+        limits = self._limits.get(key, _Limits())
+        return _Limits() if limits.until is not None and limits.until <= self._now() else limits
 
     def expect(self, key: BatchKey, row: Conditioning) -> None:
         """Images of this kind are drawn: its knee is worth knowing. `row` is one to measure with."""
-        if self._fixed is None and self._limits.get(key, _Limits()).knee is None:
+        if self._fixed is None and key not in self._stumbled and self._known(key).knee is None:
             self._unmeasured.setdefault(key, row)
 
     def measure(self) -> bool:
@@ -109,28 +113,39 @@ class RowCaps:
                     fastest[count] = min(fastest[count], self._seconds(key, row, count))
                     yield
             except Exception as error:
+                if is_device_lost(error):
+                    raise
                 # Nobody waits for this who could be told, and "no more than these" is an answer too.
                 failure = "memory" if is_out_of_memory(error) else repr(error)
             if failure is not None or 2 * fastest[rows] < RISE * fastest[2 * rows]:
                 break
             rows *= 2
-        self._model.release_memory()
+        if failure not in (None, "memory"):
+            log.warning("the knee of %s could not be measured: %s", key, failure)
+            self._stumbled.add(key)
+            return
+        known = replace(self._known(key), knee=rows)
+        if failure is not None:
+            self._model.release_memory()
+            known = replace(known, until=self._now() + SHORTAGE)
         log.info("the knee of %s is at %d rows%s", key, rows, f", the end of {failure}" if failure else "")
-        self._set(key, replace(self._limits.get(key, _Limits()), knee=rows), keep=failure in (None, "memory"))
+        self._set(key, known)
 
     def _seconds(self, key: BatchKey, row: Conditioning, rows: int) -> float:
-        latents = torch.randn(rows, *key[0], device=self._model.device, dtype=self._model.dtype)
-        timesteps = torch.full((rows,), 500.0).to(self._model.device)
+        """Of the eager call: a few rows have a graph, and compared with that no further row would seem to pay."""
+        # Drawn on the CPU: the device's own generator is of no use after a recording that failed.
+        latents = self._model.to_device(torch.randn(rows, *key[0], dtype=self._model.dtype))
+        timesteps = self._model.to_device(torch.full((rows,), 500.0))
         conditioning = Conditioning.stack([row] * rows)
         self._model.synchronize()
         started = self._clock()
-        self._model.predict_noise(latents, timesteps, conditioning)
+        self._model.predict_noise(latents, timesteps, conditioning, eager=True)
         self._model.synchronize()
         return self._clock() - started
 
-    def _set(self, key: BatchKey, limits: _Limits, *, keep: bool = True) -> None:
+    def _set(self, key: BatchKey, limits: _Limits) -> None:
         self._limits[key] = limits
-        if keep and self._file is not None:
+        if self._file is not None:
             self._file.write(self._limits)
 
 
@@ -176,7 +191,9 @@ class _LimitsFile:
 
 def _limits_of(entry: dict[str, Any]) -> tuple[BatchKey, _Limits]:
     channels, height, width = map(int, entry["latents"])
-    knee, fits = entry["knee"], entry["fits"]
+    knee, fits, until = entry["knee"], entry["fits"], entry["until"]
     if not all(rows is None or (isinstance(rows, int) and rows >= 1) for rows in (knee, fits)):
         raise ValueError("a number of rows that is none")
-    return ((channels, height, width), int(entry["tokens"])), _Limits(knee=knee, fits=fits)
+    if not (until is None or isinstance(until, float)):
+        raise ValueError("a time that is none")
+    return ((channels, height, width), int(entry["tokens"])), _Limits(knee=knee, fits=fits, until=until)

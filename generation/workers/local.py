@@ -14,7 +14,7 @@ from generation.errors import KnownError, ModelUnavailable, ShuttingDown, Worker
 from generation.events import ImageReady, JobCancelled, JobFailed, StepDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
-from generation.workers.stream import EventStream
+from generation.workers.stream import LAST, EventStream
 from generation.workers.watchdog import Watchdog
 from generation.workers.workload import IMAGES_AT_ONCE, PATIENCE, LiveJob, Workload
 
@@ -128,6 +128,9 @@ class LocalWorker:
     async def cancel(self, job_id: JobId) -> None:
         if (live := self._work.jobs.get(job_id)) is not None:
             live.cancelled.set()
+            if self._work.waits_for_its_model(live):
+                # The thread will not look before the model is loaded, and nobody need wait for that.
+                live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
 
     async def close(self) -> None:
         self._open, self._closing = False, True
@@ -138,24 +141,26 @@ class LocalWorker:
             # A thread that loads or hangs cannot be told to stop; it is a daemon and ends with the process.
             loading = self._work.loading or (self._started is not None and not self._started.done())
             await asyncio.to_thread(self._thread.join, LOADING_GRACE if loading else CLOSING_GRACE)
-            self._not_started(ShuttingDown())
             # What the thread said last is still on its way through the loop.
             await asyncio.sleep(0)
+        self._not_started(ShuttingDown())
         self._watchdog.rest()
         for job_id, live in self._work.jobs.items():
             live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
 
     def _forget(self, job_id: JobId) -> None:
-        live = self._work.jobs.pop(job_id, None)
-        if live is not None:
+        """Nobody follows the job any more. While its model is loaded it still is what the thread is busy with."""
+        if (live := self._work.jobs.get(job_id)) is not None:
             live.cancelled.set()
+            if not self._work.waits_for_its_model(live):
+                del self._work.jobs[job_id]
 
     # in the thread
 
     def _run(self) -> None:
         try:
             engine = self._build()
-        except Exception as error:
+        except BaseException as error:  # a panic in a library's Rust is no Exception
             known = error if isinstance(error, KnownError) else ModelUnavailable("?", detail=repr(error))
             if known is not error:
                 log.exception("the engine could not be built")
@@ -205,7 +210,8 @@ class LocalWorker:
         try:
             return engine.idle()
         except Exception as error:
-            if isinstance(_fault(error), WorkerLost):
+            if isinstance(fault := _fault(error), WorkerLost):
+                engine.abort(fault)
                 raise
             return False
 
@@ -213,6 +219,9 @@ class LocalWorker:
         started = self._clock()
         try:
             events = engine.step()
+            for event in tuple(events):
+                if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
+                    events += engine.abort(event.error)
         except Exception as error:
             # A fault of the engine itself: nobody waits for ever, and the thread lives on if the device does.
             events = engine.abort(_fault(error))
@@ -253,6 +262,10 @@ class LocalWorker:
             if isinstance(event, ImageReady):
                 live.images_owed -= 1
             live.stream.put(event)
+            if isinstance(event, LAST):
+                live.over = True
+                if live.stream.closed:
+                    del self._work.jobs[event.job_id]
         for event in events:
             if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
                 self._lose(event.error)

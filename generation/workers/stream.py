@@ -8,7 +8,7 @@ from typing import Self
 
 from generation.events import JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 
-_LAST = (JobDone, JobFailed, JobCancelled)
+LAST = (JobDone, JobFailed, JobCancelled)  #: what ends a job
 
 
 class EventStream(AsyncIterator[WorkerEvent]):
@@ -25,6 +25,11 @@ class EventStream(AsyncIterator[WorkerEvent]):
         self._ended = False  #: the last event was put
         self._over = False  #: the last event was read
 
+    @property
+    def closed(self) -> bool:
+        """Whether the follower is done."""
+        return self._on_close is None
+
     def put(self, event: WorkerEvent) -> None:
         """Say something; ignored after the last event and after closing."""
         if self._ended or self._on_close is None:
@@ -33,7 +38,7 @@ class EventStream(AsyncIterator[WorkerEvent]):
             event = replace(event, preview=event.preview or self._events[-1].preview)
             self._events.pop()
         self._events.append(event)
-        self._ended = isinstance(event, _LAST)
+        self._ended = isinstance(event, LAST)
         self._wake()
 
     def __aiter__(self) -> Self:
@@ -48,7 +53,7 @@ class EventStream(AsyncIterator[WorkerEvent]):
             if self._on_close is None:
                 raise StopAsyncIteration
         event = self._events.popleft()
-        self._over = isinstance(event, _LAST)
+        self._over = isinstance(event, LAST)
         return event
 
     async def aclose(self) -> None:

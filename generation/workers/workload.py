@@ -26,12 +26,13 @@ LOADING_PATIENCE = 3600.0  #: seconds; a model may have to be fetched first
 
 @dataclass(slots=True)
 class LiveJob:
-    """A job between `draw` and the end of its stream."""
+    """A job between `draw` and the end of its stream, or of what the thread does for it, whichever is later."""
 
     job: Job
     stream: EventStream
     images_owed: int
     begun: bool = False  #: a step of it was made
+    over: bool = False  #: the thread has said its last of it
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -55,10 +56,14 @@ class Workload:
         self._is_loaded = is_loaded
         self._slowest: dict[Kind, float] = {}  #: seconds of a tick for each image in it
 
+    def waits_for_its_model(self, live: LiveJob) -> bool:
+        """Whether the thread is busy loading for it, or will be, and cannot be told anything meanwhile."""
+        return not live.over and not self._is_loaded(live.job.request.model)
+
     @property
     def loading(self) -> bool:
         """Whether a model has to be loaded for what is here."""
-        return any(not self._is_loaded(live.job.request.model) for live in self.jobs.values())
+        return any(not self._is_loaded(live.job.request.model) for live in self._with_the_thread())
 
     def room(self, request: GenerationRequest) -> int:
         """How many images of this kind to take on now.
@@ -89,13 +94,18 @@ class Workload:
 
     def budget(self) -> float | None:
         """Seconds without a sign of life that what is here may take; None when nothing is."""
-        if not self.jobs:
+        jobs = self._with_the_thread()
+        if not jobs:
             return None
         if self.loading:
             return LOADING_PATIENCE
-        known = sum(live.images_owed * self._slowest.get(live.kind, 0.0) for live in self.jobs.values())
-        measured = all(live.kind in self._slowest for live in self.jobs.values())
+        known = sum(live.images_owed * self._slowest.get(live.kind, 0.0) for live in jobs)
+        measured = all(live.kind in self._slowest for live in jobs)
         return max(MARGIN * known, self._patience if measured else UNMEASURED * self._patience)
+
+    def _with_the_thread(self) -> list[LiveJob]:
+        """Those it is not done with; who follows the others may take their time to let go."""
+        return [live for live in self.jobs.values() if not live.over]
 
 
 def _kind(request: GenerationRequest) -> Kind:

@@ -125,6 +125,24 @@ class TestRealProcess:
         assert not list(tmp_path.iterdir())
 
 
+def test_the_compiler_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, str]] = []
+
+    def refuse(*_: object, env: dict[str, str], **__: object) -> None:
+        given.append(env)
+        raise OSError("not today")
+
+    monkeypatch.setenv("DISCORD_TOKEN", "secret")
+    monkeypatch.setenv("CUDA_HOME", "/opt/cuda")
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    with pytest.raises(OSError, match="not today"):
+        MakerProcess(tmp_path).make({})
+    (env,) = given
+    assert "secret" not in env.values()
+    assert env["CUDA_HOME"] == "/opt/cuda"
+    assert "PATH" in env
+
+
 def with_graphs(cache: Path) -> LoadedModel:
     model = load_tiny("epsilon")
     model.graphs = graphs_for(model.pipeline, CPU, cache=cache, wish="on")

@@ -1,7 +1,9 @@
 """Compiled graphs: made beside the bot, taken up while it is idle, and saying what the eager call says."""
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,11 +12,16 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from generation.diffusion.calls import Part, UnetCall, build_part, example_inputs, part_of
+from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.graph_key import BUCKETS, GraphKey, environment_of
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.loading import graphs_for
 from generation.diffusion.recording import Recorded
 from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.errors import WorkerLost
+from generation.events import JobFailed
+from generation.workers.local import LocalWorker
+from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import make_pipeline
 
 CPU = torch.device("cpu")
@@ -62,7 +69,7 @@ class Bench:
         self.graph_calls: list[int] = []
         self.fault: Exception | None = None
         self.graphs = Graphs(
-            {"unet": self.part}, folder, device=CPU, maker=self._hire, **{"load": self._load, **settings}
+            {"unet": self.part}, folder, device=CPU, **{"maker": self._hire, "load": self._load, **settings}
         )
 
     def _hire(self, folder: Path) -> FakeMaker:
@@ -213,6 +220,30 @@ class TestTakingUp:
         assert not bench.graph_calls
         assert bench.graphs.ordered == 1
 
+    def test_a_graph_without_memory_for_a_call_is_used_again(self, bench: Bench) -> None:
+        expected = bench.draw(2, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.fault = torch.OutOfMemoryError("CUDA out of memory")
+        assert torch.equal(bench.draw(2), expected)
+        bench.fault = None
+        bench.graph_calls.clear()
+        bench.draw(2)
+        assert bench.graph_calls == [2]
+
+    def test_one_that_cannot_even_be_tried_is_given_up(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        bench.draw(2, times=20), bench.draw(4, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.maker.finish()
+
+        def full(*_: Any, **__: Any) -> None:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(Path, "touch", full)
+        assert not bench.idle()
+        assert bench.graphs.waiting == 0
+
     def test_a_file_that_brought_the_process_down_is_left_alone(self, bench: Bench, tmp_path: Path) -> None:
         bench.draw(2, times=20)
         bench.maker.finish()
@@ -237,6 +268,29 @@ class TestTakingUp:
         os.utime(old, (0, 0))
         Bench(tmp_path)
         assert not old.exists()
+
+    def test_what_is_only_taken_up_at_each_start_expires(self, bench: Bench, tmp_path: Path) -> None:
+        bench.draw(2, times=20)
+        bench.maker.finish()
+        (file,) = bench.maker.folder.glob("*.pt2")
+        os.utime(file, (10, 10))
+        bench.idle()
+        assert file.stat().st_mtime == 10
+        bench.draw(2)
+        assert file.stat().st_mtime > 10
+
+    def test_when_there_are_too_many_the_least_used_goes(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("generation.diffusion.graphs.MOST", 2)
+        for rows, times in ((2, 30), (4, 21), (6, 20)):
+            bench.draw(rows, times=times)
+        assert {key.rows for key in bench.graphs._wanted} == {2, 4}
+        bench.draw(6, times=20)
+        assert {key.rows for key in bench.graphs._wanted} == {2, 6}
+        while bench.maker.busy:
+            bench.maker.finish()
+            while bench.idle() and not bench.maker.busy:
+                pass
+        assert bench.graphs.rows((4, 16, 16), 77) == (2, 6)
 
     def test_without_memory_to_spare_it_waits(self, tmp_path: Path) -> None:
         room = [False]
@@ -271,6 +325,22 @@ class FakeRecording:
         self._answer.copy_(self._work())
 
 
+class FakeRecordings:
+    """Makes them, and counts."""
+
+    def __init__(self, new: Callable[[], FakeRecording] = FakeRecording) -> None:
+        self.made: list[FakeRecording] = []
+        self.forgotten = 0
+        self._new = new
+
+    def new(self) -> FakeRecording:
+        self.made.append(self._new())
+        return self.made[-1]
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
 class TestRecording:
     @torch.inference_mode()
     def test_arguments_are_copied_in_and_answers_out(self) -> None:
@@ -281,23 +351,18 @@ class TestRecording:
         assert second.tolist() == [11, 13]
 
     def test_graphs_of_few_rows_are_recorded(self, tmp_path: Path) -> None:
-        made: list[FakeRecording] = []
-
-        def new() -> FakeRecording:
-            made.append(FakeRecording())
-            return made[-1]
-
-        bench = Bench(tmp_path, recording=new)
+        recordings = FakeRecordings()
+        bench = Bench(tmp_path, recordings=recordings)
         expected = bench.draw(2, times=20), bench.draw(12, times=20)
         for _ in range(2):
             bench.maker.finish()
             bench.idle()
-        assert len(made) == 1
+        assert len(recordings.made) == 1
         assert all(torch.equal(bench.draw(rows), answer) for rows, answer in zip((2, 12), expected, strict=True))
         assert bench.graphs.called == 2
 
     def test_the_eager_call_is_recorded_until_its_graph_is_made(self, tmp_path: Path) -> None:
-        bench = Bench(tmp_path, recording=FakeRecording)
+        bench = Bench(tmp_path, recordings=FakeRecordings())
         expected = bench.draw(2, times=20)
         assert bench.idle()
         assert bench.graphs.rows((4, 16, 16), 77) == (2,)
@@ -310,7 +375,7 @@ class TestRecording:
         assert bench.graph_calls == [2]
 
     def test_it_stays_where_no_graph_comes(self, tmp_path: Path) -> None:
-        bench = Bench(tmp_path, recording=FakeRecording)
+        bench = Bench(tmp_path, recordings=FakeRecordings())
         bench.draw(2, times=20)
         bench.idle()
         for _ in range(3):
@@ -325,14 +390,61 @@ class TestRecording:
             def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
                 raise RuntimeError("operation not permitted when stream is capturing")
 
-        bench = Bench(tmp_path, recording=Broken)
+        bench = Bench(tmp_path, recordings=FakeRecordings(Broken))
         bench.draw(2, times=20)
         bench.idle()
         assert bench.graphs.rows((4, 16, 16), 77) == ()
         bench.maker.finish()
-        for life in (bench, Bench(tmp_path, recording=Broken)):
+        for life in (bench, Bench(tmp_path, recordings=FakeRecordings(Broken))):
             life.idle()
             assert life.graphs.rows((4, 16, 16), 77) == (2,), "the graph itself needs no recording"
+
+    def test_without_memory_for_one_the_others_are_recorded(self, tmp_path: Path) -> None:
+        class Large(FakeRecording):
+            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+                if len(answer := super().record(work)) > 2:
+                    raise torch.OutOfMemoryError("CUDA out of memory")
+                return answer
+
+        bench = Bench(tmp_path, maker=None, recordings=FakeRecordings(Large))
+        for rows in (4, 2):
+            bench.draw(rows, times=20)
+        while bench.idle():
+            pass
+        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
+
+    def test_what_they_hold_is_given_back_when_memory_runs_out(self, tmp_path: Path) -> None:
+        recordings = FakeRecordings()
+        bench = Bench(tmp_path, recordings=recordings)
+        bench.draw(4, times=20)
+        bench.maker.finish()
+        bench.idle()
+        bench.draw(2, times=20)
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (2, 4)
+        bench.graphs.drop_recordings()
+        assert recordings.forgotten == 1
+        assert bench.graphs.rows((4, 16, 16), 77) == (4,), "the compiled one is called without its recording"
+        bench.idle()
+        assert bench.graphs.rows((4, 16, 16), 77) == (2, 4)
+
+    def test_they_go_together(self, tmp_path: Path) -> None:
+        recordings = FakeRecordings()
+        bench = Bench(tmp_path, recordings=recordings)
+        bench.draw(2, times=20)
+        bench.idle()
+        bench.graphs.forget()
+        assert recordings.forgotten == 1
+        bench.idle()
+        assert len(recordings.made) == 2
+
+    def test_decoders_are_not_recorded(self, tmp_path: Path) -> None:
+        part = part_of("vae", make_pipeline("epsilon").vae)
+        recordings = FakeRecordings()
+        graphs = Graphs({"vae": part}, tmp_path, device=CPU, maker=None, recordings=recordings)
+        graphs.want("vae", [(1, 4, 8, 8)])
+        graphs.idle()
+        assert recordings.made == []
 
 
 def unet_of(kind: str) -> Any:
@@ -367,6 +479,65 @@ def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None
         assert torch.allclose(program.module()(*inputs), UnetCall(network)(*inputs), atol=1e-5)
         assert set(program.state_dict) == set(part_of("unet", network).weights)
         assert not program.constants
+
+
+class TestDistrust:
+    """After a device was lost with graphs in use the next run goes without: round in circles else."""
+
+    def test_after_a_device_was_lost_over_them_there_are_none(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        pipeline = make_pipeline("epsilon")
+        bench = Bench(tmp_path, recordings=FakeRecordings())
+        bench.draw(2, times=20)
+        bench.idle()
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is not None
+        bench.graphs.distrust()
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is None
+        (file,) = (tmp_path / "graphs").glob("*.txt")
+        assert torch.__version__ in file.name, "another torch has another file"
+        assert f"delete {file}" in caplog.text
+        file.unlink()
+        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is not None
+
+    def test_graphs_that_were_not_in_use_are_not_blamed(self, bench: Bench, tmp_path: Path) -> None:
+        bench.draw(2, times=20)
+        bench.graphs.distrust()
+        assert not list(tmp_path.rglob("*.txt"))
+
+    @pytest.mark.parametrize("when", ["drawing", "idle"])
+    async def test_a_worker_that_is_lost_distrusts_them(
+        self, tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_device() -> torch.Tensor:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+        class Deadly(FakeRecording):
+            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+                return no_device() if when == "idle" else super().record(work)
+
+        def build() -> DiffusionEngine:
+            model = load_tiny("epsilon")
+            parts = {"unet": part_of("unet", model.unet)}
+            model.graphs = Graphs(parts, tmp_path, device=CPU, maker=None, recordings=FakeRecordings(Deadly))
+            model.graphs.want("unet", TWO_ROWS.shapes)
+            engine = DiffusionEngine(model, max_rows=2)
+            if when == "drawing":
+                engine.idle()
+                engine._calls.predict = lambda *_: no_device()  # pyright: ignore[reportAttributeAccessIssue]
+            return engine
+
+        monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
+        worker = LocalWorker(build)
+        await worker.start()
+        if when == "idle":
+            await asyncio.to_thread(worker._thread.join)
+        async with aclosing(worker.draw(make_job())) as stream:
+            (failed,) = [event async for event in stream]
+        assert isinstance(failed, JobFailed)
+        assert isinstance(failed.error, WorkerLost)
+        assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
+        await worker.close()
 
 
 class TestChoosing:

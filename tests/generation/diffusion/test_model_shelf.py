@@ -10,6 +10,7 @@ import torch
 
 from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.memory import Placement
 from generation.diffusion.model_shelf import ModelShelf, file_bytes, free_memory, open_shelf, weight_bytes
 from generation.diffusion.sources import inspect_model
 from generation.errors import ModelUnavailable, WorkerFault, WorkerLost
@@ -29,6 +30,7 @@ class Bench:
         self.built: list[str] = []
         self.errors: dict[str, list[Exception]] = {}
         self.before_step: dict[str, Callable[[], None]] = {}
+        self.placement: Callable[[str], Placement] = lambda name: Placement()
         specs = [ModelSpec(name=name, source=name) for name in NAMES]
         one = weight_bytes(load_tiny("epsilon"))
         self.shelf = ModelShelf(specs, self._build, memory=int(places * one), clock=lambda: self.now)
@@ -46,7 +48,9 @@ class Bench:
                 bench.before_step.get(spec.name, lambda: None)()
                 return super().step()
 
-        return Engine(load_tiny("epsilon"), clock=lambda: self.now)
+        model = load_tiny("epsilon")
+        model.placement = self.placement(spec.name)
+        return Engine(model, clock=lambda: self.now)
 
     def admit(self, model: str, **wishes: Any) -> JobId:
         job = make_job(model=model, **wishes)
@@ -209,6 +213,41 @@ def test_all_is_given_up_together() -> None:
     assert not bench.shelf.busy
 
 
+def test_a_fault_of_one_model_keeps_no_end_from_anybody() -> None:
+    bench = Bench()
+    bench.admit("a")
+    gone = make_job(model="b")
+    bench.shelf.admit(gone, cancelled=lambda: True)
+
+    def fail() -> None:
+        raise RuntimeError("boom")
+
+    bench.before_step["a"] = fail
+    with pytest.raises(RuntimeError):
+        bench.shelf.step()
+    assert isinstance(ends(bench.shelf.abort(WorkerFault("ref")))[gone.id], JobCancelled)
+
+
+def test_a_model_that_would_be_slow_beside_others_is_loaded_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    returned: list[set[str]] = []
+    monkeypatch.setattr(
+        "generation.diffusion.model_shelf._return_memory", lambda: returned.append(set(bench.shelf.loaded))
+    )
+    crowded = Placement(decode_in_tiles=True)
+    bench.placement = lambda name: crowded if len(bench.shelf._engines) > 0 else Placement()
+    job = bench.admit("b")
+    assert isinstance(ends(bench.drain())[job], JobDone)
+    assert bench.built == ["a", "b", "b"]
+    assert bench.shelf.loaded == {"b"}
+    assert returned[0] == {"a"}, "spare memory is given back first"
+    bench.placement = lambda name: crowded  # one that is larger than the device
+    for name in ("c", "a", "c"):
+        bench.admit(name)
+        bench.drain()
+    assert bench.built == ["a", "b", "b", "c", "c", "a", "a", "c"], "the third time it is known"
+
+
 def test_whether_it_fits_is_judged_by_its_files_before_it_was_ever_loaded(tmp_path: Path) -> None:
     """What cannot be beside the first model is not even tried beside it."""
     folder = save_folder("epsilon", tmp_path / "b")
@@ -241,6 +280,19 @@ def test_upkeep_is_done_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(DiffusionEngine, "idle", idle)
     assert bench.shelf.idle()
     assert kept == list(bench.shelf._engines.values())
+
+
+def test_upkeep_that_fails_is_no_reason_to_neglect_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.shelf._load("b")
+
+    def idle(engine: DiffusionEngine) -> bool:
+        if engine is bench.shelf._engines["a"]:
+            raise OSError("No space left on device")
+        return True
+
+    monkeypatch.setattr(DiffusionEngine, "idle", idle)
+    assert bench.shelf.idle()
 
 
 def test_the_model_that_ships_on_a_shelf() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model import LoadedModel
-from generation.diffusion.row_caps import FEWEST, UNMEASURED, RowCaps
+from generation.diffusion.row_caps import SHORTAGE, UNMEASURED, RowCaps
 from generation.events import JobDone
 from tests.generation.diffusion.conftest import load_tiny, make_job
 
@@ -23,14 +23,17 @@ class Device:
     def __init__(self, model: LoadedModel, seconds: Callable[[int], float], *, most: int = 1000) -> None:
         self.now = 0.0
         self.calls: list[int] = []
+        self.eager: list[bool] = []
+        self.today = 0.0
         self.model: Any = model
         self._seconds = seconds
         self._most = most
         self._predict = model.predict_noise
         self.model.predict_noise = self.predict
 
-    def predict(self, latents: Any, timesteps: Any, conditioning: Any) -> Any:
+    def predict(self, latents: Any, timesteps: Any, conditioning: Any, *, eager: bool = False) -> Any:
         rows = len(latents)
+        self.eager.append(eager)
         self.calls.append(rows)
         if rows > self._most:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -38,7 +41,7 @@ class Device:
         return self._predict(latents, timesteps, conditioning)
 
     def caps(self, cache: Path | None = None) -> RowCaps:
-        return RowCaps(self.model, cache=cache, clock=lambda: self.now)
+        return RowCaps(self.model, cache=cache, clock=lambda: self.now, now=lambda: self.today)
 
 
 def measured(caps: RowCaps) -> RowCaps:
@@ -64,8 +67,8 @@ def test_the_knee_is_where_images_a_second_stop_rising(
     caps = device.caps()
     assert caps.cap(NATIVE) == UNMEASURED
     assert measured(caps).cap(NATIVE) == knee
-    assert caps.images_at_once(NATIVE[0]) == knee // 2
     assert max(device.calls) <= 8, "a CPU is not asked for more"
+    assert all(device.eager), "graphs, which some row counts have and others have not, are left out"
 
 
 def test_on_a_gpu_more_rows_are_tried(tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +100,6 @@ def test_it_is_measured_once_in_all_starts(tmp_path: Path) -> None:
     second = Device(load_tiny("epsilon"), lambda rows: 1.0)
     caps = second.caps(tmp_path / "cache")
     assert caps.cap(NATIVE) == 4
-    assert caps.images_at_once(NATIVE[0]) == 2
     assert not measured(caps).measure()
     assert second.calls == []
 
@@ -143,6 +145,29 @@ def test_memory_that_runs_out_ends_the_measuring(tiny_model: LoadedModel, tmp_pa
     assert measured(device.caps(tmp_path)).cap(NATIVE) == 4
     assert device.calls.count(8) == 1
     assert device.caps(tmp_path).cap(NATIVE) == 4
+    device.today += SHORTAGE
+    again = device.caps(tmp_path)
+    assert again.cap(NATIVE) == UNMEASURED
+    device._most = 1000
+    assert measured(again).cap(NATIVE) == 8, "somebody else had the memory"
+
+
+def test_a_passing_shortage_is_forgotten_after_some_days(tiny_model: LoadedModel, tmp_path: Path) -> None:
+    device = Device(tiny_model, lambda rows: 1.0)
+    caps = device.caps(tmp_path)
+    caps.lower(NATIVE, 2)
+    device.today += SHORTAGE - 1
+    assert caps.cap(NATIVE) == device.caps(tmp_path).cap(NATIVE) == 2
+    device.today += 1
+    assert caps.cap(NATIVE) == device.caps(tmp_path).cap(NATIVE) == UNMEASURED
+
+
+def test_a_device_that_is_lost_is_no_matter_of_measuring(tiny_model: LoadedModel) -> None:
+    def die(rows: int) -> float:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(torch.AcceleratorError):
+        Device(tiny_model, die).caps().measure()
 
 
 def test_another_error_ends_it_for_this_run_only(tiny_model: LoadedModel, tmp_path: Path) -> None:
@@ -150,7 +175,7 @@ def test_another_error_ends_it_for_this_run_only(tiny_model: LoadedModel, tmp_pa
         raise RuntimeError("a kernel tripped")
 
     caps = measured(Device(tiny_model, stumble).caps(tmp_path))
-    assert caps.cap(NATIVE) == FEWEST
+    assert caps.cap(NATIVE) == UNMEASURED
     assert list(tmp_path.iterdir()) == []
 
 
@@ -161,14 +186,14 @@ def test_rows_that_ran_out_of_memory_are_not_tried_after_a_restart(tmp_path: Pat
     assert device.calls[:3] == [8, 4, 4]
     after = Device(load_tiny("epsilon"), lambda rows: 1.0, most=5)
     engine = DiffusionEngine(after.model, cache=tmp_path)
-    assert engine.images_at_once(32, 32) == 2
+    assert engine._caps.cap(NATIVE) == 4
     drive(engine, jobs)
     assert max(after.calls) == 4
 
 
 def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel) -> None:
     engine = DiffusionEngine(tiny_model)
-    assert engine.images_at_once(32, 32) == UNMEASURED // 2
+    assert engine._caps.cap(NATIVE) == UNMEASURED
     drive(engine, [make_job(width=64, steps=1)])
     drawn = engine.unet_calls
     assert engine.idle()
@@ -185,7 +210,7 @@ def test_a_fixed_number_of_rows_is_not_measured(tiny_model: LoadedModel, setting
     engine = DiffusionEngine(tiny_model, **settings)
     assert not engine.idle()
     assert device.calls == []
-    assert engine.images_at_once(32, 32) == settings.get("max_rows", UNMEASURED) // 2
+    assert engine._caps.cap(NATIVE) == settings.get("max_rows", UNMEASURED)
 
 
 def drive(engine: DiffusionEngine, jobs: list[Any]) -> None:

@@ -80,20 +80,24 @@ class LocalBench:
         bench = self
 
         class Engine(DiffusionEngine):
-            def _call(self, key: Any, images: Any) -> Any:
-                bench._gate.wait(30)
-                if bench._dead_device:
-                    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-                if bench._bad_call and any(image.seed == 13 for image in images):
-                    raise RuntimeError("boom")
-                return super()._call(key, images)
-
             def _advance(self, images: Any, predictions: Any) -> None:
                 if bench._bad_step and any(image.seed == 13 for image in images):
                     raise RuntimeError("boom")
                 super()._advance(images, predictions)
 
-        return Engine(model)
+        engine = Engine(model)
+        predict = engine._calls.predict
+
+        def gated(key: Any, images: Any) -> Any:
+            bench._gate.wait(30)
+            if bench._dead_device:
+                raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+            if bench._bad_call and any(image.seed == 13 for image in images):
+                raise RuntimeError("boom")
+            return predict(key, images)
+
+        engine._calls.predict = gated
+        return engine
 
 
 Bench = FakeBench | LocalBench
@@ -308,6 +312,43 @@ class TestLocalWorker:
         with pytest.raises(KnownError, match="model_unavailable"):
             await worker.start()
         assert worker.room(make_job().request) == 0
+        await worker.close()
+
+    async def test_a_panic_while_it_loads(self) -> None:
+        """Such as one of a library in Rust, which is no Exception."""
+
+        def build() -> DiffusionEngine:
+            raise SystemExit("a panic")
+
+        worker = LocalWorker(build)
+        with pytest.raises(KnownError, match="model_unavailable"):
+            await worker.start()
+        await worker.close()
+
+    async def test_whoever_cancels_does_not_wait_for_the_model(self) -> None:
+        """The job ends at once; its place is kept for as long as the thread is busy over it."""
+        loading, loaded = threading.Event(), threading.Event()
+        names: set[str] = set()
+
+        def build(spec: ModelSpec) -> DiffusionEngine:
+            if spec.name == "other":
+                loading.set()
+                loaded.wait(30)
+            return DiffusionEngine(load_tiny("epsilon"))
+
+        specs = [ModelSpec(name=name, source=name) for name in ("tiny", "other")]
+        worker = LocalWorker(lambda: ModelShelf(specs, build, memory=1, loaded=names), is_loaded=names.__contains__)
+        await worker.start()
+        job = make_job(model="other")
+        stream = worker.draw(job)
+        assert await asyncio.to_thread(loading.wait, 30)
+        await worker.cancel(job.id)
+        assert isinstance((await follow(stream))[-1], JobCancelled)
+        assert worker.room(make_job().request) == 0, "the thread is still loading"
+        next_one = worker.draw(make_job(model="other"))
+        loaded.set()
+        assert isinstance((await follow(next_one))[-1], JobDone)
+        assert worker._work.jobs == {}
         await worker.close()
 
     async def test_closing_does_not_wait_for_a_model_that_loads(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,13 @@ class TestBudget:
     def test_there_is_none_without_work(self) -> None:
         assert Workload().budget() is None
 
+    def test_what_is_over_needs_no_time(self) -> None:
+        """Its stream is still open, for as long as the journal takes: the thread has nothing to do with that."""
+        work = Workload(patience=10.0, is_loaded=lambda model: False)
+        take(work, make_job()).over = True
+        assert work.budget() is None
+        assert not work.loading
+
     def test_what_was_never_drawn_gets_more(self) -> None:
         work = Workload(patience=10.0)
         take(work, make_job())
