@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from bot.services.answers import Picture, QueuedJob, QueueView, Recovery, Resumed, Usage, picture_filename
-from bot.services.errors import AlreadyOver, NotAllowed, PictureGone, StorageFault, TooBusy, UnknownJob
+from bot.services.errors import AlreadyOver, NotAllowed, PictureGone, StorageFault, UnknownJob
 from bot.services.limits import Limits, next_day
 from bot.services.members import Member, Whereabouts
-from bot.services.reservations import Reservations
+from bot.services.reservations import Asked, Reservations
 from bot.storage import jobs, unfinished
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
@@ -38,7 +38,6 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 1.0  #: seconds to wait for the database, of the 3 that Discord gives for an answer
 STOPS_WITHIN = 10.0  #: seconds a worker may take to notice that a job was cancelled
 
 
@@ -68,6 +67,7 @@ class ImageService:
 
     async def close(self) -> None:
         """Wait for what is still being written for those who did not wait. May be called twice."""
+        await self._reservations.close()
         while self._writes:
             await asyncio.wait(self._writes)
 
@@ -76,23 +76,17 @@ class ImageService:
     ) -> JobTicket:
         """Reserve and put in line. Raises Refusal; may be called under a deadline, which leaves nothing behind."""
         self._dispatcher.check_room()
-        # Refused before it costs anything: those who could not be answered in time anyway would only slow the others.
-        if self._database.seconds_in_line > LONGEST_LINE:
-            raise TooBusy
         job = Job(id=uuid4(), request=request, requester=member.id)
-        # A task of its own: a deadline frees the caller at once, however long the database still takes.
-        begun = asyncio.Event()
-        reservation = self._write(
-            self._reservations.take(job, member, at, parent, begun=begun.set), name=f"reserve {job.id}"
-        )
+        # Shielded: a deadline frees the caller at once, however long the database still takes.
+        reservation = self._reservations.ask(Asked(job=job, member=member, at=at, parent=parent))
         try:
-            await asyncio.shield(reservation)
+            refusal = await asyncio.shield(reservation)
         except asyncio.CancelledError:
-            if begun.is_set():
+            if not self._reservations.leave(reservation):
                 self._write(self._withdraw_after(reservation, job.id), name=f"withdraw {job.id}")
-            else:  # still in line: nothing was written
-                reservation.cancel()
             raise
+        if refusal is not None:
+            raise refusal
         try:
             return self._dispatcher.submit(job)
         except Refusal as refusal:
@@ -129,11 +123,12 @@ class ImageService:
             return
         self._by_moderator.discard(job_id)
         # Nobody draws it, and yet its row may say so: its end could not be written down.
-        async with self._database.writing() as transaction:
-            if not await jobs.finish(
+        if not await self._database.write(
+            lambda transaction: jobs.finish(
                 transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="cancelled", among=jobs.LIVE
-            ):
-                raise AlreadyOver
+            )
+        ):
+            raise AlreadyOver
 
     def stopped_by_moderator(self, job_id: JobId) -> bool:
         """Whether somebody else than its requester cancelled the job. Says so once, to whoever tells them."""
@@ -190,8 +185,7 @@ class ImageService:
 
     async def answered(self, job_id: JobId, message: str, *, channel: str | None = None) -> None:
         """The command has its answer: this message shows the job from now on."""
-        async with self._database.writing() as transaction:
-            await jobs.show_as(transaction, job_id, message, channel)
+        await self._database.write(lambda transaction: jobs.show_as(transaction, job_id, message, channel))
 
     async def posted(self, job_id: JobId, message: str | None, *, channel: str | None = None) -> None:
         """The pictures are where they belong: the job's good end. No message: they went another way."""
@@ -199,8 +193,7 @@ class ImageService:
 
     async def keep(self, job_id: JobId, code: str) -> None:
         """The pictures are there and nobody could be given them: they are kept until their requester asks for them."""
-        async with self._database.writing() as transaction:
-            await unfinished.keep(transaction, job_id, code)
+        await self._database.write(lambda transaction: unfinished.keep(transaction, job_id, code))
 
     async def fail(self, job_id: JobId, code: str) -> None:
         """The pictures can be given to nobody, ever: failed, and not counted."""
@@ -208,8 +201,7 @@ class ImageService:
 
     async def told(self, job_id: JobId) -> None:
         """Whoever asked for a job that came to nothing knows it now, or can never be told."""
-        async with self._database.writing() as transaction:
-            await unfinished.tell(transaction, job_id, self._clock())
+        await self._database.write(lambda transaction: unfinished.tell(transaction, job_id, self._clock()))
 
     async def unposted(self) -> tuple[JobRecord, ...]:
         """The jobs whose pictures are still to be delivered, those aside that nobody can be given."""
@@ -274,10 +266,10 @@ class ImageService:
             raise UnknownJob
         return record
 
-    async def _withdraw_after(self, reservation: asyncio.Task[None], job_id: JobId) -> None:
+    async def _withdraw_after(self, reservation: asyncio.Future[Refusal | None], job_id: JobId) -> None:
         """Whoever asked is gone: give back what was reserved for them."""
         await asyncio.wait({reservation})
-        if not reservation.cancelled() and reservation.exception() is None:
+        if reservation.exception() is None and reservation.result() is None:
             await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
 
     async def _stop(self, job_id: JobId) -> None:
@@ -302,15 +294,15 @@ class ImageService:
         return record
 
     async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> None:
-        async with self._database.writing() as transaction:
-            await jobs.post(transaction, job_id, self._clock(), message, channel)
+        await self._database.write(lambda transaction: jobs.post(transaction, job_id, self._clock(), message, channel))
 
     async def _finish(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
         await asyncio.shield(self._write(self._finished(job_id, status, error_code), name=f"{status} {job_id}"))
 
     async def _finished(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
-        async with self._database.writing() as transaction:
-            await jobs.finish(transaction, job_id, status, self._clock(), error_code=error_code)
+        await self._database.write(
+            lambda transaction: jobs.finish(transaction, job_id, status, self._clock(), error_code=error_code)
+        )
 
     def _check_theirs(self, record: JobRecord, member: Member) -> None:
         if member.may_stop(record):

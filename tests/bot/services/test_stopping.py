@@ -156,7 +156,7 @@ async def test_whoever_comes_when_the_line_before_the_database_is_too_long_is_re
         waiting = [asyncio.create_task(house.images.answered(uuid4(), "1")) for _ in range(3)]
         await asyncio.sleep(0)
         assert house.database.seconds_in_line > 0
-        house.database._turn_takes = 0.5
+        house.database._turn_takes = 1.5
         with pytest.raises(TooBusy):
             await house.images.imagine(house.request(), ann, at=here)
     await asyncio.gather(*waiting)
