@@ -162,7 +162,7 @@ class ImageService:
 
     async def job_posted_as(self, channel: str, message: str) -> JobRecord | None:
         """The job that a message shows; None for a deleted one, or for any other message."""
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             return await jobs.shown_as(transaction, channel, message)
 
     async def pictures(self, job_id: JobId) -> tuple[Picture, ...]:
@@ -205,7 +205,7 @@ class ImageService:
 
     async def unposted(self) -> tuple[JobRecord, ...]:
         """The jobs whose pictures are still to be delivered, those aside that nobody can be given."""
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             return await unfinished.unposted(transaction)
 
     def hint_for(self, request: GenerationRequest) -> str | None:
@@ -217,7 +217,7 @@ class ImageService:
 
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             servers = await jobs.live_servers(transaction)
 
         def seen(job: Job, place: int | None) -> QueuedJob:
@@ -256,11 +256,11 @@ class ImageService:
     async def live_jobs(self, member: Member) -> tuple[JobRecord, ...]:
         """The waiting and running jobs this member may cancel, the oldest first."""
         server = member.server if member.is_moderator else None
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             return await jobs.live_of(transaction, member.id, server)
 
     async def _record(self, job_id: JobId) -> JobRecord:
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             record = await jobs.get(transaction, job_id)
         if record is None:
             raise UnknownJob

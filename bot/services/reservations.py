@@ -67,12 +67,12 @@ class Reservations:
     async def account(self, member: Member) -> tuple[EffectiveLimits, DayUse]:
         """What holds for a member where they speak from, and what they have taken of it."""
         account, now = (member.id, member.server), self._clock()
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             books = await _Books.of(transaction, {account}, now)
         return self._limits.effective(books.limits_of(account), member), books.use[account]
 
     async def _take_together(self, board: Callable[[], Group[Refusal | None, Asked]]) -> None:
-        async with self._database.writing() as transaction:
+        async with self._database.writing(brief=True) as transaction:
             group, now = board(), self._clock()
             books = await _Books.of(transaction, {asked.account for asked in group.values()}, now)
             outcomes = [self._enter(books, asked, now) for asked in group.values()]
