@@ -94,6 +94,10 @@ async def answer_privately(interaction: discord.Interaction, text: str, *, doing
             await interaction.response.send_message(text, ephemeral=True)
     except UNSENT as error:
         log.warning("%s: could not be answered: %r", doing, error)
+    except RuntimeError as error:  # aiohttp's word for a session that is closed: the bot has stopped meanwhile
+        if not interaction.client.is_closed():
+            raise
+        log.warning("%s: could not be answered: %r", doing, error)
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -74,6 +74,8 @@ class Reservations:
     async def _take_together(self, board: Callable[[], Group[Refusal | None, Asked]]) -> None:
         async with self._database.writing(brief=True) as transaction:
             group, now = board(), self._clock()
+            if not group:  # they have all gone
+                return
             books = await _Books.of(transaction, {asked.account for asked in group.values()}, now)
             outcomes = [self._enter(books, asked, now) for asked in group.values()]
             accepted = [asked for asked, no in zip(group.values(), outcomes, strict=True) if no is None]

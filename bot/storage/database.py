@@ -99,6 +99,7 @@ class Database:
                     started = time.perf_counter()
                     try:
                         async with (self._write_briefly if brief else self._write).begin() as transaction:
+                            await transaction.connection()  # begin now: what is read from here on stays true
                             yield transaction
                     finally:
                         self._turn_takes += _NEWEST * (time.perf_counter() - started - self._turn_takes)

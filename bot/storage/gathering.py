@@ -65,7 +65,8 @@ class Gathering(Generic[A, B]):
         try:
             await self._serve(board)
         except Exception as error:
-            board()  # a turn that never came was theirs all the same
+            if not group:
+                board()  # a turn that never came was theirs all the same
             if isinstance(error, StorageFault) or len(group) == 1:
                 _fail(group, error)
             else:  # one of them may be to blame: nobody else should suffer

@@ -214,7 +214,6 @@ async def test_buttons(crowd: Crowd) -> None:
     crowd.check_pings()
 
 
-@pytest.mark.xfail(strict=True, reason="discord.py does not look at an option's type, and neither does anybody else")
 async def test_options_of_other_types_than_declared(crowd: Crowd) -> None:
     """What a Discord sends that still has an older definition of the command."""
     definitions = [leaf for leaf in hostile.leaves(crowd.world.env) if leaf[1].get("options")]
