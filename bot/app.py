@@ -1,6 +1,7 @@
 """The composition root: opens all parts in order, closes them in reverse."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
@@ -241,6 +242,9 @@ async def back_up(settings: Settings, target: Path) -> int:
 async def model_failure(dispatcher: Dispatcher) -> None:
     """Ends only with the error of a model that cannot be loaded: a bot that cannot draw should not look alive."""
     await dispatcher.ready()
+    # What is here now stays: the collector need not look through all of torch again while somebody waits for an answer.
+    gc.collect()
+    gc.freeze()
     log.info("ready to draw")
     await asyncio.Event().wait()
 

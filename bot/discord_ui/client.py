@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -27,6 +28,7 @@ from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS = 50  #: to Discord at the same time; more than the results that may be on their way at once
 ANSWERED_WITHIN = 3.0  #: seconds; Discord waits no longer for a first answer
 #: What discord.py calls the tasks that answer commands, buttons and forms.
 _ANSWERS = ("CommandTree-invoker", "discord-ui-view-dispatch", "discord-ui-dynamic-item", "discord-ui-modal-dispatch")
@@ -61,6 +63,8 @@ class ImageBot(commands.Bot):
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
             max_messages=None,  # nothing here looks at messages
+            # discord.py would open one for each of a thousand answers at once: that is what would take longest.
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
         )
         self.images = images
         self.results = results

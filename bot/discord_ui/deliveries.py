@@ -10,10 +10,11 @@ from typing import Any
 import discord
 
 from bot.discord_ui.earlier_places import EarlierPlace
-from bot.discord_ui.errors import UNSENT, TooBusy, is_passing
+from bot.discord_ui.errors import UNSENT, is_passing
 from bot.discord_ui.job_post import JobPost, Wait
 from bot.discord_ui.pacing import EditPacer
 from bot.discord_ui.places import Place
+from bot.services.errors import TooBusy
 from bot.services.images import ImageService, JobRecord, Recovery, Resumed
 from bot.storage.records import Clock
 from generation.errors import ShuttingDown

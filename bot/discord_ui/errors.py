@@ -23,17 +23,6 @@ UNKNOWN_MESSAGE = 10008
 THREAD_ARCHIVED = 50083
 
 
-class TooBusy(Refusal):
-    """The answer would have come too late for Discord; nothing stays started."""
-
-    code = "too_busy"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "I am very busy right now and could not take this in time. Nothing was started; please try again."
-        )
-
-
 class StaleButton(Refusal):
     """A button that this version does not know, or that somebody made up."""
 
@@ -104,6 +93,10 @@ async def answer_privately(interaction: discord.Interaction, text: str, *, doing
         else:
             await interaction.response.send_message(text, ephemeral=True)
     except UNSENT as error:
+        log.warning("%s: could not be answered: %r", doing, error)
+    except RuntimeError as error:  # aiohttp's word for a session that is closed: the bot has stopped meanwhile
+        if not interaction.client.is_closed():
+            raise
         log.warning("%s: could not be answered: %r", doing, error)
 
 

@@ -10,6 +10,7 @@ KnownError
 │   ├── AlreadyOver             too late to cancel
 │   ├── NoResult                no job of theirs has pictures
 │   ├── PictureGone             the file was removed to make room
+│   ├── TooBusy                 the answer would have come too late for Discord
 │   └── NothingToCancel         no job of theirs waits or runs
 ├── JobStopped
 │   └── Quarantined             the process died twice while it was drawn
@@ -33,6 +34,7 @@ __all__ = [
     "PictureGone",
     "Quarantined",
     "StorageFault",
+    "TooBusy",
     "UnknownJob",
 ]
 
@@ -124,3 +126,14 @@ class Quarantined(JobStopped):
         # In direct messages there is no admin; whoever asked may try it once more by themselves.
         further = " An admin of the server can let it try once more." if in_server else ""
         super().__init__(f"I crashed twice while drawing this, so I have set it aside. It was not counted.{further}")
+
+
+class TooBusy(Refusal):
+    """The answer would have come too late for Discord; nothing stays started."""
+
+    code = "too_busy"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "I am very busy right now and could not take this in time. Nothing was started; please try again."
+        )

@@ -10,7 +10,7 @@ from bot.services.answers import Picture, QueuedJob, QueueView, Recovery, Resume
 from bot.services.errors import AlreadyOver, NotAllowed, PictureGone, StorageFault, UnknownJob
 from bot.services.limits import Limits, next_day
 from bot.services.members import Member, Whereabouts
-from bot.services.reservations import Reservations
+from bot.services.reservations import Asked, Reservations
 from bot.storage import jobs, unfinished
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
@@ -67,6 +67,7 @@ class ImageService:
 
     async def close(self) -> None:
         """Wait for what is still being written for those who did not wait. May be called twice."""
+        await self._reservations.close()
         while self._writes:
             await asyncio.wait(self._writes)
 
@@ -76,13 +77,16 @@ class ImageService:
         """Reserve and put in line. Raises Refusal; may be called under a deadline, which leaves nothing behind."""
         self._dispatcher.check_room()
         job = Job(id=uuid4(), request=request, requester=member.id)
-        # A task of its own: a deadline frees the caller at once, however long the database still takes.
-        reservation = self._write(self._reservations.take(job, member, at, parent), name=f"reserve {job.id}")
+        # Shielded: a deadline frees the caller at once, however long the database still takes.
+        reservation = self._reservations.ask(Asked(job=job, member=member, at=at, parent=parent))
         try:
-            await asyncio.shield(reservation)
+            refusal = await asyncio.shield(reservation)
         except asyncio.CancelledError:
-            self._write(self._withdraw_after(reservation, job.id), name=f"withdraw {job.id}")
+            if not self._reservations.leave(reservation):
+                self._write(self._withdraw_after(reservation, job.id), name=f"withdraw {job.id}")
             raise
+        if refusal is not None:
+            raise refusal
         try:
             return self._dispatcher.submit(job)
         except Refusal as refusal:
@@ -119,11 +123,12 @@ class ImageService:
             return
         self._by_moderator.discard(job_id)
         # Nobody draws it, and yet its row may say so: its end could not be written down.
-        async with self._database.writing() as transaction:
-            if not await jobs.finish(
+        if not await self._database.write(
+            lambda transaction: jobs.finish(
                 transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="cancelled", among=jobs.LIVE
-            ):
-                raise AlreadyOver
+            )
+        ):
+            raise AlreadyOver
 
     def stopped_by_moderator(self, job_id: JobId) -> bool:
         """Whether somebody else than its requester cancelled the job. Says so once, to whoever tells them."""
@@ -157,7 +162,7 @@ class ImageService:
 
     async def job_posted_as(self, channel: str, message: str) -> JobRecord | None:
         """The job that a message shows; None for a deleted one, or for any other message."""
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             return await jobs.shown_as(transaction, channel, message)
 
     async def pictures(self, job_id: JobId) -> tuple[Picture, ...]:
@@ -180,8 +185,7 @@ class ImageService:
 
     async def answered(self, job_id: JobId, message: str, *, channel: str | None = None) -> None:
         """The command has its answer: this message shows the job from now on."""
-        async with self._database.writing() as transaction:
-            await jobs.show_as(transaction, job_id, message, channel)
+        await self._database.write(lambda transaction: jobs.show_as(transaction, job_id, message, channel))
 
     async def posted(self, job_id: JobId, message: str | None, *, channel: str | None = None) -> bool:
         """The pictures are where they belong: the job's good end. No message: they went another way.
@@ -192,8 +196,7 @@ class ImageService:
 
     async def keep(self, job_id: JobId, code: str) -> None:
         """The pictures are there and nobody could be given them: they are kept until their requester asks for them."""
-        async with self._database.writing() as transaction:
-            await unfinished.keep(transaction, job_id, code)
+        await self._database.write(lambda transaction: unfinished.keep(transaction, job_id, code))
 
     async def fail(self, job_id: JobId, code: str) -> None:
         """The pictures can be given to nobody, ever: failed, and not counted."""
@@ -201,12 +204,11 @@ class ImageService:
 
     async def told(self, job_id: JobId) -> None:
         """Whoever asked for a job that came to nothing knows it now, or can never be told."""
-        async with self._database.writing() as transaction:
-            await unfinished.tell(transaction, job_id, self._clock())
+        await self._database.write(lambda transaction: unfinished.tell(transaction, job_id, self._clock()))
 
     async def unposted(self) -> tuple[JobRecord, ...]:
         """The jobs whose pictures are still to be delivered, those aside that nobody can be given."""
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             return await unfinished.unposted(transaction)
 
     def hint_for(self, request: GenerationRequest) -> str | None:
@@ -218,7 +220,7 @@ class ImageService:
 
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             servers = await jobs.live_servers(transaction)
 
         def seen(job: Job, place: int | None) -> QueuedJob:
@@ -257,20 +259,20 @@ class ImageService:
     async def live_jobs(self, member: Member) -> tuple[JobRecord, ...]:
         """The waiting and running jobs this member may cancel, the oldest first."""
         server = member.server if member.is_moderator else None
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             return await jobs.live_of(transaction, member.id, server)
 
     async def _record(self, job_id: JobId) -> JobRecord:
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             record = await jobs.get(transaction, job_id)
         if record is None:
             raise UnknownJob
         return record
 
-    async def _withdraw_after(self, reservation: asyncio.Task[None], job_id: JobId) -> None:
+    async def _withdraw_after(self, reservation: asyncio.Future[Refusal | None], job_id: JobId) -> None:
         """Whoever asked is gone: give back what was reserved for them."""
         await asyncio.wait({reservation})
-        if not reservation.cancelled() and reservation.exception() is None:
+        if reservation.exception() is None and reservation.result() is None:
             await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
 
     async def _stop(self, job_id: JobId) -> None:
@@ -295,15 +297,16 @@ class ImageService:
         return record
 
     async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> bool:
-        async with self._database.writing() as transaction:
-            return await jobs.post(transaction, job_id, self._clock(), message, channel)
+        now = self._clock()
+        return await self._database.write(lambda transaction: jobs.post(transaction, job_id, now, message, channel))
 
     async def _finish(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
         await asyncio.shield(self._write(self._finished(job_id, status, error_code), name=f"{status} {job_id}"))
 
     async def _finished(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
-        async with self._database.writing() as transaction:
-            await jobs.finish(transaction, job_id, status, self._clock(), error_code=error_code)
+        await self._database.write(
+            lambda transaction: jobs.finish(transaction, job_id, status, self._clock(), error_code=error_code)
+        )
 
     def _check_theirs(self, record: JobRecord, member: Member) -> None:
         if member.may_stop(record):

@@ -1,57 +1,147 @@
 """Taking a share of what a member may have, so that no two commands can take the same one."""
 
-from bot.services.errors import Blocked
-from bot.services.limits import EffectiveLimits, Limits, day_start
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.services.errors import Blocked, LimitReached, TooBusy
+from bot.services.limits import EffectiveLimits, LimitRow, Limits, day_start
 from bot.services.members import Member, Whereabouts
 from bot.storage import jobs, servers, usage
 from bot.storage.database import Database, Transaction
-from bot.storage.records import Clock, DayUse, JobRecord
+from bot.storage.gathering import Gathering, Group, answer
+from bot.storage.records import Account, BlockRecord, Clock, DayUse, JobRecord
+from generation.errors import Refusal
 from generation.job import Job, JobId
+
+TOGETHER = 200  #: reservations in one transaction; it takes a fraction of a second
+MOST_WAITING = 2 * TOGETHER  #: whoever stands further back would not be answered in time
+LONGEST_LINE = 1.0  #: seconds to wait for the database, of the 3 that Discord gives for an answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What somebody wants to have reserved."""
+
+    job: Job
+    member: Member
+    at: Whereabouts
+    parent: JobId | None
+
+    @property
+    def account(self) -> Account:
+        return self.member.id, self.member.server
 
 
 class Reservations:
-    """The accepted row is the reservation: checked for and written in one transaction, and there is one writer."""
+    """The accepted row is the reservation: checked for and written in one transaction, and there is one writer.
+
+    Those who ask at the same moment share a transaction, with as many statements as one of them would take alone. They
+    are looked at in the order they came, each as if those before were written down already.
+    """
 
     def __init__(self, *, database: Database, limits: Limits, clock: Clock) -> None:
         self._database = database
         self._limits = limits
         self._clock = clock
+        self._asking: Gathering[Asked, Refusal | None] = Gathering(self._take_together, most=TOGETHER)
 
-    async def take(self, job: Job, member: Member, at: Whereabouts, parent: JobId | None) -> None:
-        """Write the job down as accepted. Raises Blocked or LimitReached."""
-        async with self._database.writing() as transaction:
-            if member.server is not None:
-                block = await servers.block_of(transaction, member.server, member.id)
-                if block is not None:
-                    raise Blocked(block.reason)
-            now = self._clock()
-            limits, use = await self._account(transaction, member)
-            self._limits.check(limits, use, job.request, now)
-            record = JobRecord(
-                id=job.id,
-                parent=parent,
-                request=job.request,
-                requester=member.id,
-                requester_name=member.name,
-                server=member.server,
-                channel=at.channel,
-                message=at.message,
-                reply_to=at.reply_to,
-                interaction_token=at.interaction_token,
-                token_expires=at.token_expires,
-                accepted_at=now,
-                cost=job.cost,
-            )
-            await jobs.insert(transaction, record)
+    async def close(self) -> None:
+        """Wait for what is being written. May be called twice."""
+        await self._asking.close()
+
+    def ask(self, asked: Asked) -> asyncio.Future[Refusal | None]:
+        """Have the job written down as accepted, or learn why not; the future may raise StorageFault.
+
+        Raises TooBusy where the line is too long: those who could not be answered in time would only slow the others.
+        """
+        if len(self._asking) >= MOST_WAITING or self._database.seconds_in_line > LONGEST_LINE:
+            raise TooBusy
+        return self._asking.join(asked)
+
+    def leave(self, reservation: asyncio.Future[Refusal | None]) -> bool:
+        """Give up the place in line, so that nothing is written. False when it is too late for that."""
+        return self._asking.leave(reservation)
 
     async def account(self, member: Member) -> tuple[EffectiveLimits, DayUse]:
         """What holds for a member where they speak from, and what they have taken of it."""
-        async with self._database.reading() as transaction:
-            return await self._account(transaction, member)
+        account, now = (member.id, member.server), self._clock()
+        async with self._database.reading(brief=True) as transaction:
+            books = await _Books.of(transaction, {account}, now)
+        return self._limits.effective(books.limits_of(account), member), books.use[account]
 
-    async def _account(self, transaction: Transaction, member: Member) -> tuple[EffectiveLimits, DayUse]:
-        rows = ()
-        if member.server is not None:
-            rows = await servers.limits_that_concern(transaction, member.server, member.id, member.roles)
-        use = await usage.of_member(transaction, member.id, member.server, day_start(self._clock()))
-        return self._limits.effective(rows, member), use
+    async def _take_together(self, board: Callable[[], Group[Refusal | None, Asked]]) -> None:
+        async with self._database.writing(brief=True) as transaction:
+            group, now = board(), self._clock()
+            if not group:  # they have all gone
+                return
+            books = await _Books.of(transaction, {asked.account for asked in group.values()}, now)
+            outcomes = [self._enter(books, asked, now) for asked in group.values()]
+            accepted = [asked for asked, no in zip(group.values(), outcomes, strict=True) if no is None]
+            if accepted:
+                await jobs.insert(transaction, *(_record(asked, now) for asked in accepted))
+        answer(group, outcomes)
+
+    def _enter(self, books: "_Books", asked: Asked, now: datetime) -> Refusal | None:
+        """Put it on the member's account, or say why not."""
+        account = asked.account
+        if (block := books.blocks.get(account)) is not None:
+            return Blocked(block.reason)
+        try:
+            limits = self._limits.effective(books.limits_of(account), asked.member)
+            self._limits.check(limits, books.use[account], asked.job.request, now)
+        except LimitReached as reached:
+            return reached
+        books.charge(asked, now)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Books:
+    """What counts for these members, read once; what they take is added here as it will be written."""
+
+    blocks: dict[Account, BlockRecord]
+    limits: dict[str, tuple[LimitRow, ...]]
+    use: dict[Account, DayUse]
+
+    @classmethod
+    async def of(cls, transaction: Transaction, accounts: set[Account], now: datetime) -> "_Books":
+        on_servers = {account for account in accounts if account[1] is not None}
+        return cls(
+            blocks=await servers.blocks_of(transaction, on_servers) if on_servers else {},
+            limits=await servers.limits_that_concern(transaction, on_servers) if on_servers else {},
+            use=await usage.of_members(transaction, accounts, day_start(now), now),
+        )
+
+    def limits_of(self, account: Account) -> Iterable[LimitRow]:
+        return self.limits.get(account[1] or "", ())
+
+    def charge(self, asked: Asked, now: datetime) -> None:
+        use = self.use[asked.account]
+        self.use[asked.account] = replace(
+            use,
+            jobs=use.jobs + 1,
+            images=use.images + asked.job.request.count,
+            waiting_or_running=use.waiting_or_running + 1,
+            last_accepted_at=now,
+        )
+
+
+def _record(asked: Asked, now: datetime) -> JobRecord:
+    job, member, at = asked.job, asked.member, asked.at
+    return JobRecord(
+        id=job.id,
+        parent=asked.parent,
+        request=job.request,
+        requester=member.id,
+        requester_name=member.name,
+        server=member.server,
+        channel=at.channel,
+        message=at.message,
+        reply_to=at.reply_to,
+        interaction_token=at.interaction_token,
+        token_expires=at.token_expires,
+        accepted_at=now,
+        cost=job.cost,
+    )

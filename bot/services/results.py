@@ -19,7 +19,7 @@ class Results:
 
     async def of(self, member: Member) -> tuple[JobRecord, ...]:
         """A member's results, wherever they asked: those that could not be delivered first, then the newest."""
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             return await unfinished.results_of(transaction, member.id, MOST_RESULTS)
 
     async def one(self, job_id: JobId | None, member: Member) -> JobRecord:
@@ -29,7 +29,7 @@ class Results:
             if first is None:
                 raise NoResult
             return first
-        async with self._database.reading() as transaction:
+        async with self._database.reading(brief=True) as transaction:
             record = await jobs.get(transaction, job_id)
         if record is None or record.requester != member.id or record.deleted_at is not None:
             raise UnknownJob

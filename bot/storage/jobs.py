@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Table, func, select, update
+from sqlalchemy import insert as insert_into
 from sqlalchemy.orm import selectinload
 
 from bot.storage.database import Transaction
@@ -13,44 +14,17 @@ from bot.storage.tables import ImageRow, JobRow
 from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest, SchedulerName
 
+# Written as tables, not as objects: a session would look each statement over for rows that it holds, and holds none.
+_JOBS = cast("Table", JobRow.__table__)
+_IMAGES = cast("Table", ImageRow.__table__)
+
 LIVE = frozenset({JobStatus.ACCEPTED, JobStatus.STARTED})  #: waiting or running
 UNFINISHED = LIVE | {JobStatus.RENDERED}  #: somebody is still owed an answer
 
 
-async def insert(transaction: Transaction, record: JobRecord) -> None:
-    """Write a new job down. Its images come later, with `rendered`."""
-    request = record.request
-    transaction.add(
-        JobRow(
-            id=record.id,
-            parent_id=record.parent,
-            requester=record.requester,
-            requester_name=record.requester_name,
-            server=record.server,
-            channel=record.channel,
-            message=record.message,
-            reply_to=record.reply_to,
-            interaction_token=record.interaction_token,
-            token_expires=record.token_expires,
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
-            model=request.model,
-            width=request.width,
-            height=request.height,
-            steps=request.steps,
-            guidance_scale=request.guidance_scale,
-            scheduler=request.scheduler.value,
-            seed=request.seed,
-            count=request.count,
-            status=record.status,
-            accepted_at=record.accepted_at,
-            starts=record.starts,
-            crashes=record.crashes,
-            cost=record.cost,
-            device_seconds=record.device_seconds,
-        )
-    )
-    await transaction.flush()
+async def insert(transaction: Transaction, *records: JobRecord) -> None:
+    """Write new jobs down, in one statement. Their images come later, with `rendered`."""
+    await transaction.execute(insert_into(_JOBS), [_row(record) for record in records])
 
 
 async def get(transaction: Transaction, job_id: JobId) -> JobRecord | None:
@@ -85,10 +59,7 @@ async def live_servers(transaction: Transaction) -> dict[JobId, str | None]:
 
 async def show_as(transaction: Transaction, job_id: JobId, message: str, channel: str | None) -> None:
     """Note which message shows the job, and its channel where that is another one than thought."""
-    values: dict[str, Any] = {"message": message}
-    if channel is not None:
-        values["channel"] = channel
-    await transaction.execute(update(JobRow).where(JobRow.id == job_id).values(values))
+    await transaction.execute(update(_JOBS).where(JobRow.id == job_id).values(_shown(message, channel)))
 
 
 async def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
@@ -109,21 +80,8 @@ async def render(
     """The pictures are on disk. False, and nothing written, when the job is over already."""
     if not await move(transaction, job_id, LIVE, JobStatus.RENDERED, rendered_at=at, device_seconds=device_seconds):
         return False
-    transaction.add_all(
-        ImageRow(
-            id=image.id,
-            job_id=job_id,
-            index=image.index,
-            seed=image.seed,
-            width=image.width,
-            height=image.height,
-            file=image.file,
-            sha256=image.sha256,
-            size=image.size,
-        )
-        for image in images
-    )
-    await transaction.flush()
+    if rows := [_image_row(job_id, image) for image in images]:
+        await transaction.execute(insert_into(_IMAGES), rows)
     return True
 
 
@@ -136,9 +94,10 @@ async def finish(
     error_code: str | None = None,
     device_seconds: float | None = None,
     among: Collection[JobStatus] = UNFINISHED,
+    **shown: Any,
 ) -> bool:
     """The job's one final status; the first wins, False when it came too late. The interaction's token is forgotten."""
-    values: dict[str, Any] = {"ended_at": at, "error_code": error_code}
+    values: dict[str, Any] = {"ended_at": at, "error_code": error_code, **shown}
     if device_seconds is not None:
         values["device_seconds"] = device_seconds
     return await move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
@@ -146,15 +105,18 @@ async def finish(
 
 async def post(transaction: Transaction, job_id: JobId, at: datetime, message: str | None, channel: str | None) -> bool:
     """The good end: somebody has the pictures. False when the job is not, or no longer, waiting for that."""
+    shown = {} if message is None else _shown(message, channel)
+    if await finish(transaction, job_id, JobStatus.POSTED, at, among={JobStatus.RENDERED}, **shown):
+        return True
     if message is not None:
         await show_as(transaction, job_id, message, channel)
-    return await finish(transaction, job_id, JobStatus.POSTED, at, among={JobStatus.RENDERED})
+    return False
 
 
 async def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
     """Mark a job as deleted; its row stays as history. False when it was so already."""
     changed = await transaction.execute(
-        update(JobRow).where(JobRow.id == job_id, JobRow.deleted_at.is_(None)).values(deleted_at=at)
+        update(_JOBS).where(JobRow.id == job_id, JobRow.deleted_at.is_(None)).values(deleted_at=at)
     )
     return _changed(changed)
 
@@ -164,7 +126,7 @@ async def move(
 ) -> bool:
     """The one place where a status changes: only from one of `among`, so that no two ends can both win."""
     changed = await transaction.execute(
-        update(JobRow).where(JobRow.id == job_id, JobRow.status.in_(among)).values(status=to, **values)
+        update(_JOBS).where(JobRow.id == job_id, JobRow.status.in_(among)).values(status=to, **values)
     )
     return _changed(changed)
 
@@ -184,6 +146,56 @@ async def records(transaction: Transaction, where: ColumnElement[bool]) -> tuple
         .execution_options(populate_existing=True)
     )
     return tuple(_record(row) for row in rows)
+
+
+def _shown(message: str, channel: str | None) -> dict[str, Any]:
+    return {"message": message} if channel is None else {"message": message, "channel": channel}
+
+
+def _row(record: JobRecord) -> dict[str, Any]:
+    request = record.request
+    return {
+        "id": record.id,
+        "parent_id": record.parent,
+        "requester": record.requester,
+        "requester_name": record.requester_name,
+        "server": record.server,
+        "channel": record.channel,
+        "message": record.message,
+        "reply_to": record.reply_to,
+        "interaction_token": record.interaction_token,
+        "token_expires": record.token_expires,
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "model": request.model,
+        "width": request.width,
+        "height": request.height,
+        "steps": request.steps,
+        "guidance_scale": request.guidance_scale,
+        "scheduler": request.scheduler.value,
+        "seed": request.seed,
+        "count": request.count,
+        "status": record.status,
+        "accepted_at": record.accepted_at,
+        "starts": record.starts,
+        "crashes": record.crashes,
+        "cost": record.cost,
+        "device_seconds": record.device_seconds,
+    }
+
+
+def _image_row(job_id: JobId, image: ImageRecord) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "job_id": job_id,
+        "index": image.index,
+        "seed": image.seed,
+        "width": image.width,
+        "height": image.height,
+        "file": image.file,
+        "sha256": image.sha256,
+        "size": image.size,
+    }
 
 
 def _record(row: JobRow) -> JobRecord:

@@ -59,17 +59,17 @@ class StoredJournal(Journal):
 
     async def put_back(self, job: Job, device_seconds: float) -> None:
         """The job was not finished and waits again. One attempt: the process is about to stop. Raises StorageFault."""
-        async with self._database.writing() as transaction:
-            await unfinished.put_back(transaction, job.id, device_seconds)
+        await self._database.write(lambda transaction: unfinished.put_back(transaction, job.id, device_seconds))
 
     async def _started(self, job: Job) -> None:
-        async with self._database.writing() as transaction:
-            await jobs.start(transaction, job.id, self._clock())
+        await self._database.write(lambda transaction: jobs.start(transaction, job.id, self._clock()))
 
     async def _rendered(self, job: Job, result: GenerationResult, images: list[ImageRecord]) -> None:
-        async with self._database.writing() as transaction:
-            if await jobs.render(transaction, job.id, self._clock(), result.device_seconds, images):
-                return
+        if await self._database.write(
+            lambda transaction: jobs.render(transaction, job.id, self._clock(), result.device_seconds, images)
+        ):
+            return
+        async with self._database.reading() as transaction:
             record = await jobs.get(transaction, job.id)
         if record is not None and {image.id for image in record.images} == {image.id for image in images}:
             return  # an earlier attempt did arrive, only its answer was lost
@@ -77,8 +77,8 @@ class StoredJournal(Journal):
         raise Interrupted if interrupted else Cancelled
 
     async def _ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
-        async with self._database.writing() as transaction:
-            await jobs.finish(
+        await self._database.write(
+            lambda transaction: jobs.finish(
                 transaction,
                 job.id,
                 status,
@@ -87,6 +87,7 @@ class StoredJournal(Journal):
                 device_seconds=device_seconds,
                 among=jobs.LIVE,
             )
+        )
 
     async def _discard(self, images: list[ImageRecord]) -> None:
         with suppress(StorageFault):  # orphans at worst; what went wrong first is what counts

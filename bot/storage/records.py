@@ -11,6 +11,7 @@ from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest
 
 Clock: TypeAlias = Callable[[], datetime]  #: says the time, in UTC
+Account: TypeAlias = tuple[str, str | None]  #: a member, and the server they ask on; None for direct messages
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +72,7 @@ class DayUse:
     images: int = 0
     device_seconds: float = 0.0
     waiting_or_running: int = 0
-    last_accepted_at: datetime | None = None  #: on whatever day
+    last_accepted_at: datetime | None = None  #: within the longest cooldown, on whatever day
 
 
 class LimitScope(StrEnum):

@@ -3,12 +3,16 @@
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from bot.storage.database import Transaction
-from bot.storage.records import AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
+from bot.storage.records import Account, AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
 from bot.storage.tables import AuditRow, BlockRow, LimitsRow, ServerRow
+
+_LIMITS = cast("Table", LimitsRow.__table__)
+_BLOCKS = cast("Table", BlockRow.__table__)
 
 
 async def ensure(transaction: Transaction, server: str, at: datetime) -> None:
@@ -26,13 +30,26 @@ async def limits_of(transaction: Transaction, server: str) -> tuple[LimitRow, ..
 
 
 async def limits_that_concern(
-    transaction: Transaction, server: str, member: str, roles: Collection[str]
-) -> tuple[LimitRow, ...]:
-    """The limits of a server that may touch this member."""
-    rows = await transaction.scalars(
-        select(LimitsRow).where(LimitsRow.server == server, LimitsRow.subject.in_({server, member, *roles}))
+    transaction: Transaction, members: Collection[Account]
+) -> dict[str, tuple[LimitRow, ...]]:
+    """By server, the limits that may touch these members: their own, and those of everybody and of all roles."""
+    servers, people = _apart(members)
+    rows = await transaction.execute(
+        select(_LIMITS).where(
+            LimitsRow.server.in_(servers), (LimitsRow.scope != LimitScope.MEMBER) | LimitsRow.subject.in_(people)
+        )
     )
-    return tuple(map(_limit_row, rows))
+    found: dict[str, tuple[LimitRow, ...]] = {}
+    for row in rows:
+        found[row.server] = (*found.get(row.server, ()), _limit_row(row))
+    return found
+
+
+async def blocks_of(transaction: Transaction, members: Collection[Account]) -> dict[Account, BlockRecord]:
+    """The blocks that keep any of these members out."""
+    servers, people = _apart(members)
+    rows = await transaction.execute(select(_BLOCKS).where(BlockRow.server.in_(servers), BlockRow.member.in_(people)))
+    return {(row.member, row.server): _block(row) for row in rows}
 
 
 async def limits_at(transaction: Transaction, server: str, scope: LimitScope, subject: str | None) -> LimitValues:
@@ -60,9 +77,7 @@ async def put_limits(
 async def block_of(transaction: Transaction, server: str, member: str) -> BlockRecord | None:
     """The block that keeps a member out, if there is one."""
     row = await transaction.get(BlockRow, (server, member))
-    if row is None:
-        return None
-    return BlockRecord(server=row.server, member=row.member, reason=row.reason, by=row.by, at=row.at)
+    return None if row is None else _block(row)
 
 
 async def put_block(transaction: Transaction, block: BlockRecord) -> None:
@@ -119,12 +134,22 @@ async def audit_of(transaction: Transaction, server: str, most: int = 100) -> tu
     )
 
 
-def _limit_row(row: LimitsRow) -> LimitRow:
+def _apart(members: Collection[Account]) -> tuple[set[str], set[str]]:
+    """The servers, and the members. A server or member too many is found for nobody, and one query does for all."""
+    servers = {server for _, server in members if server is not None}
+    return servers, {member for member, server in members if server is not None}
+
+
+def _block(row: Any) -> BlockRecord:
+    return BlockRecord(server=row.server, member=row.member, reason=row.reason, by=row.by, at=row.at)
+
+
+def _limit_row(row: Any) -> LimitRow:
     subject = None if row.scope is LimitScope.SERVER else row.subject
     return LimitRow(scope=row.scope, subject=subject, values=_values(row))
 
 
-def _values(row: LimitsRow) -> LimitValues:
+def _values(row: Any) -> LimitValues:
     return LimitValues(
         images_a_day=row.images_a_day,
         jobs_at_once=row.jobs_at_once,

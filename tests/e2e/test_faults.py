@@ -187,7 +187,7 @@ async def rerun_of(scene: Scene, post: Post) -> tuple[Post, Post]:
 
 #: Where a job's life is written down, in order.
 STATES = {
-    "accepted": "bot.services.reservations:Reservations.take",
+    "accepted": "bot.services.reservations:Reservations._take_together",
     "answered": "bot.services.images:ImageService.answered",
     "started": "bot.storage.journal:StoredJournal.started",
     "rendered": "bot.storage.journal:StoredJournal.rendered",

@@ -6,6 +6,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot.services.errors import UnknownJob
 from bot.services.images import Usage
 from bot.services.members import Member
 from generation.job import JobStatus
@@ -147,6 +148,31 @@ async def test_a_command_in_flight_is_answered_before_the_bot_disconnects(
     await closing
     assert world.parts.bot.is_closed()
     assert "Your use today" in words(answer.response)
+
+
+async def test_whoever_would_be_answered_after_the_bot_has_stopped_is_no_fault(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    go_on, told = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Member) -> Usage:
+        await world.env.external_wait(go_on.wait(), reason="a slow database")
+        raise UnknownJob
+
+    async def closed(*_: object, **__: object) -> None:
+        told.set()
+        raise RuntimeError("Session is closed")
+
+    monkeypatch.setattr(world.parts.images, "usage", slow)
+    await world.alice.slash(world.channel, "usage")
+    monkeypatch.setattr("bot.discord_ui.client.ANSWERED_WITHIN", 0)
+    await world.parts.bot.close()
+    monkeypatch.setattr(discord.InteractionResponse, "send_message", closed)
+    monkeypatch.setattr(discord.Webhook, "send", closed)
+    go_on.set()
+    await asyncio.wait_for(told.wait(), 5)
+    await asyncio.sleep(0)
+    assert "could not be answered" in caplog.text
 
 
 async def test_options_of_another_type_come_from_an_older_definition(world: World) -> None:

@@ -44,7 +44,7 @@ def full(world: World) -> Iterator[None]:
 
         return bind
 
-    engine, no_more, as_before = world.database._engine.sync_engine, bound(1), bound(2**30)
+    engine, no_more, as_before = world.database._writer.sync_engine, bound(1), bound(2**30)
     event.listen(engine, "checkout", no_more)
     try:
         yield

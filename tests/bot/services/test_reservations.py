@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
-from bot.services.errors import Blocked, LimitReached
-from bot.services.limits import LimitScope, LimitValues
+from bot.services import reservations
+from bot.services.errors import Blocked, LimitReached, TooBusy
+from bot.services.limits import LIMIT_RANGES, LimitScope, LimitValues
+from bot.services.members import Member
+from bot.storage.one_trip import OneTripConnection
 from generation.errors import BrokenImage
 from generation.ticket import JobTicket
 
@@ -21,6 +24,63 @@ async def test_commands_at_once_cannot_slip_under_a_limit(open_house, ann, here)
 
     assert sum(isinstance(outcome, JobTicket) for outcome in outcomes) == 4
     assert sum(isinstance(outcome, LimitReached) for outcome in outcomes) == 8
+
+
+async def test_those_who_ask_at_the_same_moment_share_a_transaction(house, here, monkeypatch):
+    """However many they are, wherever they ask: as many statements as one of them would take."""
+    people = [
+        Member(id=str(2000 + number), name="N", server=None if number % 3 == 0 else f"9{number % 3}", channel="5000")
+        for number in range(60)
+    ]
+    statements: list[str] = []
+    run = OneTripConnection.run
+
+    async def noted(self, statement, parameters, *, many):
+        statements.append(statement.split("\n")[0])
+        return await run(self, statement, parameters, many=many)
+
+    async with house.database.writing():
+        asked = [asyncio.create_task(house.images.imagine(house.request(), one, at=here)) for one in people]
+        await asyncio.sleep(0)
+        monkeypatch.setattr(OneTripConnection, "run", noted)
+        monkeypatch.setattr(house.dispatcher, "_hand_out", lambda: None)
+    tickets = await asyncio.gather(*asked)
+
+    assert len({ticket.job.id for ticket in tickets}) == 60
+    # Blocks, limits, what was used on servers and in direct messages, what is live; and the rows.
+    assert [statement.split()[0] for statement in statements] == ["BEGIN", *["SELECT"] * 5, "INSERT"]
+    assert (await house.images.usage(people[0])).waiting_or_running == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "accepted"), [({"images_a_day": 5}, 2), ({"jobs_at_once": 3}, 3), ({"cooldown": 60}, 1), ({}, 4)]
+)
+async def test_of_one_members_commands_at_the_same_moment_each_counts_for_the_next(
+    house, ann, bob, admin, here, limits, accepted
+):
+    if limits:
+        await house.admin.set_limits(admin, LimitScope.MEMBER, ann.id, LimitValues(**limits))
+    async with house.database.writing():
+        asked = [
+            asyncio.create_task(house.images.imagine(house.request(count=2), who, at=here)) for who in [ann] * 5 + [bob]
+        ]
+        await asyncio.sleep(0)
+    *anns, bobs = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [isinstance(outcome, JobTicket) for outcome in anns] == [True] * accepted + [False] * (5 - accepted)
+    assert all(isinstance(outcome, LimitReached) for outcome in anns[accepted:])
+    assert isinstance(bobs, JobTicket)
+
+
+async def test_whoever_comes_when_the_line_is_too_long_is_refused_at_once(house, ann, bob, here, monkeypatch):
+    monkeypatch.setattr(reservations, "MOST_WAITING", 1)
+    async with house.database.writing():
+        first = asyncio.create_task(house.images.imagine(house.request(), ann, at=here))
+        await asyncio.sleep(0)
+        with pytest.raises(TooBusy):
+            await house.images.imagine(house.request(), bob, at=here)
+    await first
+    await house.images.imagine(house.request(), bob, at=here)
 
 
 async def test_a_place_is_free_again_when_a_job_is_done(house, ann, here):
@@ -57,6 +117,16 @@ async def test_a_cooldown_ends_to_the_second(house, ann, admin, here, clock):
 
     clock.pass_(seconds=0.001)
     await house.images.imagine(house.request(), ann, at=here)
+
+
+async def test_the_longest_cooldown_that_can_be_set_is_kept_to_its_end(house, ann, admin, here, clock):
+    longest = LIMIT_RANGES["cooldown"][1]
+    await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(cooldown=longest))
+    await house.drawn(ann)
+
+    clock.pass_(seconds=longest - 0.001)
+    with pytest.raises(LimitReached):
+        await house.images.imagine(house.request(), ann, at=here)
 
 
 async def test_a_job_that_comes_to_nothing_does_not_count(house, ann, admin, here):

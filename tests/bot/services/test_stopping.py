@@ -3,8 +3,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import func, select
 
-from bot.services.errors import AlreadyOver, NotAllowed, UnknownJob
+from bot.services.errors import AlreadyOver, NotAllowed, TooBusy, UnknownJob
+from bot.storage import jobs
+from bot.storage.tables import JobRow
 from generation.errors import Cancelled
 from generation.job import JobStatus
 
@@ -125,6 +128,36 @@ async def test_a_deadline_frees_the_caller_and_leaves_no_reservation(house, ann,
     await house.images.close()
     assert (await house.images.usage(ann)).waiting_or_running == 0
     assert house.worker.drawn == []
+    async with house.database.reading() as transaction:
+        assert await transaction.scalar(select(func.count(JobRow.id))) == 0, "it was not even written"
+
+
+async def test_a_deadline_in_the_middle_of_the_reservation_gives_it_back(house, ann, here, monkeypatch):
+    insert, hold = jobs.insert, asyncio.Event()
+
+    async def slow(transaction, record):
+        await hold.wait()
+        await insert(transaction, record)
+
+    monkeypatch.setattr(jobs, "insert", slow)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await house.images.imagine(house.request(), ann, at=here)
+    hold.set()
+
+    await house.images.close()
+    assert (await house.images.usage(ann)).waiting_or_running == 0
+    assert house.worker.drawn == []
+
+
+async def test_whoever_comes_while_the_database_is_too_slow_is_refused_at_once(house, ann, bob, here):
+    async with house.database.writing():
+        assert house.database.seconds_in_line > 0
+        house.database._turn_takes = 1.5
+        with pytest.raises(TooBusy):
+            await house.images.imagine(house.request(), ann, at=here)
+    assert house.database.seconds_in_line == 0
+    await house.images.imagine(house.request(), bob, at=here)
 
 
 async def test_a_final_state_is_written_even_when_whoever_wrote_it_is_stopped(house, running):

@@ -16,6 +16,7 @@ from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.errors import StorageFault
 from bot.storage.image_files import ImageFiles
+from bot.storage.one_trip import OneTripConnection
 from bot.storage.records import JobRecord
 
 
@@ -72,6 +73,63 @@ async def test_writers_take_turns_from_their_first_statement_on(database):
     await asyncio.gather(write("a"), write("b"), write("c"))
 
     assert order == ["a begins", "a ends", "b begins", "b ends", "c begins", "c ends"]
+
+
+@pytest.fixture
+def trips(database, monkeypatch):
+    """What was sent to SQLite's threads."""
+    sent: list[str] = []
+    execute = OneTripConnection._execute
+
+    async def counted(self, function, *arguments, **options):
+        sent.append(str(arguments[0]) if arguments else function.__name__)
+        return await execute(self, function, *arguments, **options)
+
+    monkeypatch.setattr(OneTripConnection, "_execute", counted)
+    return sent
+
+
+async def test_small_writes_of_the_same_moment_share_a_transaction(database, new_record, trips):
+    records = [new_record() for _ in range(20)]
+    await database.write(lambda transaction: jobs.insert(transaction, *records))  # connected, and the statements known
+    trips.clear()
+
+    shown = [
+        database.write(lambda transaction, id_=record.id: jobs.show_as(transaction, id_, "6", None))
+        for record in records
+    ]
+    await asyncio.gather(*shown)
+
+    assert trips == ["BEGIN IMMEDIATE", "commit"]
+    async with database.reading() as transaction:
+        assert {record.message for record in await jobs.live(transaction)} == {"6"}
+
+
+async def test_a_small_write_that_fails_takes_no_other_along(database, new_record):
+    good, bad = new_record(), new_record(parent=uuid4())
+
+    outcomes = await asyncio.gather(
+        *(database.write(lambda transaction, one=one: jobs.insert(transaction, one)) for one in (good, bad)),
+        return_exceptions=True,
+    )
+
+    assert outcomes[0] is None
+    assert isinstance(outcomes[1], IntegrityError)
+    async with database.reading() as transaction:
+        assert [record.id for record in await jobs.live(transaction)] == [good.id]
+
+
+async def test_what_reads_briefly_makes_no_trip_and_what_may_read_long_makes_one_a_statement(
+    database, new_record, trips
+):
+    await insert(database, new_record())
+    for brief in (True, False):
+        async with database.reading(brief=brief) as transaction:
+            await jobs.live_servers(transaction)
+        async with database.reading(brief=brief) as transaction:  # after the first one, which has to connect
+            trips.clear()
+            assert len(await jobs.live_servers(transaction)) == 1
+        assert len(trips) == (0 if brief else 1)
 
 
 async def test_callers_who_run_out_of_time_block_nobody(database, new_record):

@@ -3,7 +3,6 @@
 import errno
 import os
 import sqlite3
-from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -196,16 +195,14 @@ async def test_a_database_that_is_locked_for_a_moment_is_waited_for(
 async def test_pictures_that_were_written_though_the_answer_was_lost_stay(
     durable, database, job, result, row, files, monkeypatch
 ):
-    writing = database.writing
+    write = database.write
 
-    @asynccontextmanager
-    async def answers_get_lost():
-        async with writing() as transaction:
-            yield transaction
-        monkeypatch.setattr(database, "writing", writing)
+    async def answers_get_lost(work):
+        await write(work)
+        monkeypatch.setattr(database, "write", write)
         raise StorageFault(detail="connection closed")
 
-    monkeypatch.setattr(database, "writing", answers_get_lost)
+    monkeypatch.setattr(database, "write", answers_get_lost)
     await durable.rendered(job, result)
 
     assert [await files.read(image.file) for image in (await row()).images] == [b"picture 0", b"picture 1"]
