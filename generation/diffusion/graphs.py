@@ -55,7 +55,7 @@ class Graphs:
     ) -> None:
         """Graphs are kept below `folder`. `room` says whether the device has memory for compiling just now.
 
-        Without `maker` none are compiled. With `recordings` small U-Net calls are recorded and replayed, see `Recorded`.
+        Without `maker` none are compiled. With `recordings` small U-Net calls are replayed, see `Recorded`.
         """
         self._parts = dict(parts)
         self._device = device
