@@ -8,8 +8,6 @@ rows is, until there is its compiled graph or where there will be none.
 """
 
 import logging
-import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +22,8 @@ from generation.diffusion.calls import Part, Shape, example_inputs
 from generation.diffusion.distrust import distrust_file, write_distrust
 from generation.diffusion.failures import is_device_lost, is_out_of_memory
 from generation.diffusion.graph_file import Call, compare, load_graph
-from generation.diffusion.graph_key import GraphKey, environment_of
+from generation.diffusion.graph_folder import GraphFolder
+from generation.diffusion.graph_key import GraphKey
 from generation.diffusion.maker_process import Maker
 from generation.diffusion.recording import Recorded, Recordings
 
@@ -35,7 +34,6 @@ Loader: TypeAlias = Callable[[Path, Part, torch.device], Call]
 OFTEN = {"unet": 20, "vae": 2}  #: calls of a shape that make it worth a graph: one or two pictures
 MOST = 32  #: graphs of a model
 AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
-UNUSED_DAYS = 90
 _NOTE_EVERY = 1000  #: calls of a graph: its use is written down
 
 
@@ -55,7 +53,7 @@ class Graphs:
     ) -> None:
         """Graphs are kept below `folder`. `room` says whether the device has memory for compiling just now.
 
-        Without `maker` none are compiled. With `recordings` small U-Net calls are recorded and replayed, see `Recorded`.
+        Without `maker` none are compiled. With `recordings` small U-Net calls are replayed, see `Recorded`.
         """
         self._parts = dict(parts)
         self._device = device
@@ -63,9 +61,8 @@ class Graphs:
             name: {"config": part.config, "dtype": str(part.network.dtype).removeprefix("torch.")}
             for name, part in self._parts.items()
         }
-        #: The files are here, and would all be others on another device or with another torch.
-        self.folder = folder / "graphs" / environment_of(device, self._described)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._files = GraphFolder(folder, device, self._described)
+        self.folder = self._files.path
         self._maker = None if maker is None else maker(self.folder)
         self._load = load
         self._recordings = recordings
@@ -77,14 +74,12 @@ class Graphs:
         self._calls: Counter[GraphKey] = Counter()  #: in this life, those that a graph answered and others
         self._noted: set[GraphKey] = set()  #: whose use is written down
         self._ready: dict[GraphKey, Call] = {}
-        self._wanted: list[GraphKey] = []  #: not taken up yet: being made, still to be made, or made
+        #: Not taken up yet: being made, still to be made, or made; and what is not to be tried any more.
+        self._wanted, self._hopeless = self._files.made(MOST, self._parts)
         self._tries: Counter[GraphKey] = Counter()  #: orders that a shape was part of
-        self._hopeless: set[GraphKey] = set()
         self._hinted = False
         self.ordered = 0  #: graphs that were given to be compiled, in this life
         self.called = 0  #: calls that a graph has answered
-        self._tidy()
-        self._find_made()
 
     def call(self, part: str, inputs: Sequence[Tensor | None]) -> Tensor:
         """The part's answer, by its graph where there is one, else eagerly."""
@@ -110,15 +105,10 @@ class Graphs:
             return self._parts[part].call(*inputs)
         self._calls[key] += 1
         if key not in self._noted or self._calls[key] % _NOTE_EVERY == 0:
-            self._note_use(key)
+            self._files.note_use(key)
+            self._noted.add(key)
         self.called += 1
         return answer
-
-    def _note_use(self, key: GraphKey) -> None:
-        """What is used does not expire; what is only taken up at every start does."""
-        self._noted.add(key)
-        with suppress(OSError):
-            os.utime(self._path(key))
 
     def _fit(self, part: str, tensor: Tensor | None) -> Tensor | None:
         """As the graph was made for: it does not look at number formats and strides itself."""
@@ -154,12 +144,12 @@ class Graphs:
 
     def order_for(self, keys: Iterable[GraphKey]) -> dict[str, Any]:
         """What a maker is told to make these graphs."""
-        graphs = [{"part": key.part, "inputs": key.shapes, "path": str(self._path(key))} for key in keys]
+        graphs = [{"part": key.part, "inputs": key.shapes, "path": str(self._files.file(key))} for key in keys]
         return {"device": str(self._device), "parts": self._described, "graphs": graphs}
 
     def idle(self) -> bool:
         """Take up one graph that has been made, or have more made; whether there is more to come."""
-        made = [key for key in self._wanted if self._path(key).exists()]
+        made = [key for key in self._wanted if self._files.file(key).exists()]
         eager = [key for key in self._wanted if key not in self._ready and key not in made and self._may_record(key)]
         for key in [*made, *eager][:1]:
             self._tried = True
@@ -246,7 +236,7 @@ class Graphs:
         """Give what is wanted and not made to the maker, unless it is busy."""
         if self._maker is None or self._maker.busy:
             return
-        missing = [key for key in self._wanted if not self._path(key).exists()]
+        missing = [key for key in self._wanted if not self._files.file(key).exists()]
         for key in [key for key in missing if self._tries[key] >= 2]:
             self._give_up(key)
             missing.remove(key)
@@ -276,10 +266,10 @@ class Graphs:
     # taking up
 
     def _take_up(self, key: GraphKey) -> None:
-        path, part = self._path(key), self._parts[key.part]
+        path, part = self._files.file(key), self._parts[key.part]
         started = time.perf_counter()
         # A graph that brought the process down is not tried again after the restart.
-        marker = path.with_suffix(".loading")
+        marker = self._files.marker(path)
         marker.touch()
         try:
             call = self._load(path, part, self._device)
@@ -329,30 +319,3 @@ class Graphs:
                     log.warning("calls cannot be recorded: %s", repr(error))
                     self._can_record = False
         return call
-
-    # the folder
-
-    def _path(self, key: GraphKey) -> Path:
-        return self.folder / f"{key.name}.pt2"
-
-    def _find_made(self) -> None:
-        """What an earlier life has made, the most recently used first."""
-        for marker in self.folder.glob("*.loading"):
-            log.warning("the process ended while it loaded a graph; to try that again, delete %s", marker)
-        for path in sorted(self.folder.glob("*.pt2"), key=lambda path: -path.stat().st_mtime)[:MOST]:
-            with suppress(ValueError):
-                key = GraphKey.parse(path.stem)
-                if path.with_suffix(".loading").exists():
-                    self._hopeless.add(key)
-                elif key.part in self._parts:
-                    self._wanted.append(key)
-
-    def _tidy(self) -> None:
-        """Remove what nothing has used for long, such as the graphs of an older torch, and what a crash left."""
-        now = time.time()
-        for path in self.folder.parent.glob("*/*.pt2"):
-            if path.stat().st_mtime < now - UNUSED_DAYS * 86400:
-                path.unlink(missing_ok=True)
-        for path in self.folder.parent.glob("*/making-*"):
-            if path.stat().st_mtime < now - 86400:
-                shutil.rmtree(path, ignore_errors=True)

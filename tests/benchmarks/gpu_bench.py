@@ -18,7 +18,7 @@ from generation.diffusion.graph_key import GraphKey
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import Maker, MakerProcess
 from generation.diffusion.model import LoadedModel
-from generation.diffusion.recording import cuda_recordings
+from generation.diffusion.recording import CudaRecordings
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.random_models import random_model
 
@@ -86,7 +86,7 @@ class Bench:
             device=device,
             maker=self.maker,
             load=_toy_graph if self.smoke else load_graph,
-            recording=None if self.smoke else cuda_recordings(device),
+            recordings=None if self.smoke else CudaRecordings(device),
             room=lambda: False,  # only `prepare` has graphs made: nothing shall compile beside a measurement
         )
 
