@@ -3,6 +3,8 @@
 import gc
 import logging
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from generation.job import Job, JobId
 
 log = logging.getLogger(__name__)
 
+DRAWING_NICENESS = 5  #: of 19; on a CPU that draws and answers
 SHARE_FOR_WEIGHTS = 0.6  #: of the free memory; the rest is for what is computed with them
 
 
@@ -59,6 +62,13 @@ def open_shelf(
     if memory is None:
         memory = int(SHARE_FOR_WEIGHTS * free_memory(choose_device(device)))
     return ModelShelf(specs, build, memory=memory, loaded=loaded)
+
+
+def give_way(device: str) -> None:
+    """Let this thread, and those that torch makes for it, step back when others want a core: an answer is due in three
+    seconds, a picture is not. On a CPU, where both compete, and on Linux, where a thread has a priority of its own."""
+    if sys.platform == "linux" and choose_device(device).type == "cpu":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAWING_NICENESS)
 
 
 @dataclass(slots=True)

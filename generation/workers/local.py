@@ -90,8 +90,9 @@ class LocalWorker:
 
         def build() -> Engine:
             # Imported here, in the thread: the bot is online while torch loads.
-            from generation.diffusion.model_shelf import open_shelf
+            from generation.diffusion.model_shelf import give_way, open_shelf
 
+            give_way(device)
             return open_shelf(
                 specs,
                 device=device,

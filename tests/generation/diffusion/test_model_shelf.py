@@ -1,7 +1,11 @@
 """Several models on one device: loaded on demand, put away for lack of memory, drawn with in turn."""
 
+import os
+import sys
+import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ import torch
 from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.memory import Placement
-from generation.diffusion.model_shelf import ModelShelf, file_bytes, free_memory, open_shelf, weight_bytes
+from generation.diffusion.model_shelf import ModelShelf, file_bytes, free_memory, give_way, open_shelf, weight_bytes
 from generation.diffusion.sources import inspect_model
 from generation.errors import ModelUnavailable, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, WorkerEvent
@@ -293,6 +297,21 @@ def test_upkeep_that_fails_is_no_reason_to_neglect_the_others(monkeypatch: pytes
 
     monkeypatch.setattr(DiffusionEngine, "idle", idle)
     assert bench.shelf.idle()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux has a thread a priority of its own")
+def test_whoever_draws_on_the_cpu_gives_way_to_whoever_answers() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def draw() -> int:
+        give_way("cpu")
+        return niceness()
+
+    before = niceness()
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(draw).result() > before
+    assert niceness() == before
 
 
 def test_the_model_that_ships_on_a_shelf() -> None:
