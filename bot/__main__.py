@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -20,9 +21,14 @@ def main() -> int:
         return 1
     log_to(logging.StreamHandler(sys.stderr), settings.log_level)
     if options.command == "run" or (options.command is None and settings.discord_token is not None):
-        from bot.app import run
+        from bot.app import EXIT_WORKER_LOST, run
 
-        return asyncio.run(run(settings))
+        code = asyncio.run(run(settings))
+        if code == EXIT_WORKER_LOST:
+            # The interpreter's own end would wait for a device that answers no more; everything is written down.
+            logging.shutdown()
+            os._exit(code)
+        return code
     if options.command == "check":
         from bot.app import check
 

@@ -10,12 +10,15 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from generation.dispatcher import Dispatcher
+from generation.errors import KnownError
+from generation.events import WorkerEvent
 from generation.job import Job
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
@@ -35,6 +38,7 @@ class Play:
     #: Where the process is killed, once: "bot.storage.journal:StoredJournal.started" and "before" or "after" it.
     killed_at: str | None = None
     killed: str = "before"
+    hangs: bool = False  #: the device, at the first thing it is given
 
     def environment(self) -> dict[str, str]:
         """The same for a process."""
@@ -42,7 +46,9 @@ class Play:
 
     def begin(self, data: Path) -> None:
         """Put everything in its place. `data` remembers that the process was killed already."""
-        if self.seconds is not None:
+        if self.hangs:
+            LocalWorker.for_models = lambda *_, **__: LocalWorker(HangingEngine, patience=0.2)  # type: ignore[assignment, method-assign]
+        elif self.seconds is not None:
             worker = functools.partial(TimedWorker, self.seconds, self.room)
             LocalWorker.for_models = lambda *_, **__: worker()  # type: ignore[assignment, method-assign]
         if self.capacity is not None:
@@ -51,6 +57,25 @@ class Play:
             )
         if self.killed_at is not None:
             _kill_once(self.killed_at, self.killed, data / _WAS_KILLED)
+
+
+class HangingEngine:
+    """A device that answers no more once it has something to do."""
+
+    busy = False
+
+    def admit(self, job: Job, *, cancelled: Callable[[], bool]) -> None:
+        self.busy = True
+
+    def step(self) -> list[WorkerEvent]:
+        threading.Event().wait()
+        return []
+
+    def abort(self, error: KnownError) -> list[WorkerEvent]:
+        return []
+
+    def idle(self) -> bool:
+        return False
 
 
 class TimedWorker(FakeWorker):

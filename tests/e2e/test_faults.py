@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.app import IMAGES, check
+from bot.app import EXIT_WORKER_LOST, IMAGES, check
 from bot.playground import BotProcess, PlaygroundServer, Post
 from bot.settings import read_settings
 from bot.storage.database import Database
@@ -234,6 +234,17 @@ async def test_killed_while_it_draws_and_while_others_wait(stage: Scene) -> None
         await bot.wait()
     async with stage.bot(replace(WORKER, room=1)):
         await stage.posted(3)
+    assert await stage.agrees()
+
+
+async def test_a_device_that_hangs_ends_the_process_and_the_next_start_goes_on(stage: Scene) -> None:
+    async with stage.bot(replace(WORKER, hangs=True)) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.ask()
+        assert await asyncio.wait_for(bot.wait(), 30) == EXIT_WORKER_LOST
+    assert [status for status, _ in stage.rows()] == ["started"], "it counts as having been in a crash"
+    async with stage.bot():
+        await stage.posted()
     assert await stage.agrees()
 
 
