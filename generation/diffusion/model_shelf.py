@@ -197,7 +197,8 @@ class ModelShelf:
         # What was never loaded is judged by its files, and without any taken to be as large as the largest known.
         on_disk = file_bytes(self._specs[name]) or max(self._bytes.values(), default=0)
         self._make_room(self._memory if name in self._tight else self._bytes.get(name, on_disk))
-        _return_memory()
+        if self._engines:  # the first one finds nothing to collect, and somebody waits for it
+            _return_memory()
         engine = None
         try:
             engine = self._build(self._specs[name])
