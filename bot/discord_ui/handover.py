@@ -57,7 +57,7 @@ class Handover:
                 following = ways.pop(error.code, None)
                 if following is None:
                     private = True
-                    following = lambda content: self._place.say_privately(content, requester)  # noqa: E731
+                    following = partial(self._place.say_privately, user_id=requester)
                 way = following
 
 
