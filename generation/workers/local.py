@@ -14,6 +14,7 @@ from generation.errors import KnownError, ModelUnavailable, ShuttingDown, Worker
 from generation.events import ImageReady, JobCancelled, JobFailed, StepDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
+from generation.workers.libraries import import_libraries
 from generation.workers.stream import LAST, EventStream
 from generation.workers.watchdog import Watchdog
 from generation.workers.workload import IMAGES_AT_ONCE, PATIENCE, LiveJob, Workload
@@ -89,7 +90,8 @@ class LocalWorker:
         loaded: set[str] = set()
 
         def build() -> Engine:
-            # Imported here, in the thread: the bot is online while torch loads.
+            # Here, in the thread: the bot is online while torch loads.
+            import_libraries()
             from generation.diffusion.model_shelf import give_way, open_shelf
 
             give_way(device)

@@ -1,0 +1,47 @@
+"""The libraries are imported once, out of the garbage collector's sight, and what comes after them is in its sight."""
+
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from generation.workers import libraries
+from generation.workers.libraries import import_libraries
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A library that notes whether garbage is collected while it is imported."""
+    name = "library_that_takes_long"
+    monkeypatch.setattr(libraries, "_HOME", name)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / f"{name}.py"
+    gc.unfreeze()
+    path.write_text("import gc\ncollected = gc.isenabled()\n")
+    yield path
+    sys.modules.pop(name, None)
+    gc.unfreeze()
+
+
+def test_no_garbage_is_collected_during_the_import_nor_what_it_left_afterwards(home: Path) -> None:
+    import_libraries()
+    assert not sys.modules[home.stem].collected
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 1000
+
+
+def test_once_only_so_that_a_model_can_be_collected(home: Path) -> None:
+    import_libraries()
+    gc.unfreeze()
+    import_libraries()
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_failed_import_leaves_the_collector_at_work(home: Path) -> None:
+    home.write_text("import a_module_that_is_missing\n")
+    with pytest.raises(ModuleNotFoundError):
+        import_libraries()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
