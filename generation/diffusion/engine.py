@@ -88,6 +88,7 @@ class DiffusionEngine:
     @torch.inference_mode()
     def step(self) -> list[WorkerEvent]:
         """One tick: leave, join, one U-Net call, decode one image, hand out what is encoded. Says what happened."""
+        torch.set_num_threads(self.model.threads)
         self._drop_cancelled()
         self._join()
         self._drop_cancelled()
@@ -112,6 +113,7 @@ class DiffusionEngine:
     @torch.inference_mode()
     def idle(self) -> bool:
         """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
+        torch.set_num_threads(self.model.threads)
         # Measured first: that is soon done, and compiling goes on for minutes.
         return self._caps.measure() or self.model.idle()
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from generation.diffusion.calls import Shape
+from generation.diffusion.threads import ALL
 
 #: Rows of a U-Net call that graphs are made for. Guided images take two each, and waste a fifth of a bucket's rows
 #: at the very most.
@@ -68,6 +69,6 @@ def environment_of(device: torch.device, parts: Mapping[str, Any]) -> str:
     if device.type == "cuda":
         machine = [torch.cuda.get_device_name(device), *torch.cuda.get_device_capability(device), torch.version.cuda]
     else:
-        machine = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
+        machine = [platform.machine(), torch.backends.cpu.get_cpu_capability(), ALL]
     known: list[Any] = [_FORMAT, torch.__version__, diffusers.__version__, device.type, machine, parts]
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:16]

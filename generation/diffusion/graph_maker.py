@@ -43,6 +43,7 @@ def make_graph(order: dict[str, Any], graph: dict[str, Any]) -> None:
 
     from generation.diffusion.calls import build_part, example_inputs
 
+    torch.set_num_threads(order["threads"])
     device = torch.device(order["device"])
     name = graph["part"]
     dtype = getattr(torch, order["parts"][name]["dtype"])

@@ -145,7 +145,8 @@ class Graphs:
     def order_for(self, keys: Iterable[GraphKey]) -> dict[str, Any]:
         """What a maker is told to make these graphs."""
         graphs = [{"part": key.part, "inputs": key.shapes, "path": str(self._files.file(key))} for key in keys]
-        return {"device": str(self._device), "parts": self._described, "graphs": graphs}
+        threads = torch.get_num_threads()  # written into a CPU's graph
+        return {"device": str(self._device), "threads": threads, "parts": self._described, "graphs": graphs}
 
     def idle(self) -> bool:
         """Take up one graph that has been made, or have more made; whether there is more to come."""

@@ -21,6 +21,7 @@ from generation.diffusion.calls import UnetCall
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.memory import MAIN_MEMORY, Placement, move, text_encoders_of
 from generation.diffusion.residence import Residence
+from generation.diffusion.threads import threads_for
 
 EVERYTHING_ON_THE_DEVICE = Placement()
 REMEMBERED_PROMPTS = 64  #: of a few hundred kB each for SDXL
@@ -104,6 +105,7 @@ class LoadedModel:
         self.dtype: torch.dtype = pipeline.unet.dtype
         self.placement = placement
         self.graphs = graphs
+        self.threads = threads_for(pipeline.unet, self.device)
         self._unet_call = UnetCall(pipeline.unet)
         self._residence = Residence(
             [self.unet, self.vae, *([] if placement.text_encoders_wait else text_encoders_of(pipeline))],

@@ -160,7 +160,7 @@ class _LimitsFile:
             "dtype": str(model.dtype),
             "device": torch.cuda.get_device_name(model.device) if cuda else f"{model.device.type} {platform.machine()}",
             "memory": torch.cuda.mem_get_info(model.device)[1] if cuda else 0,
-            "threads": 0 if cuda else torch.get_num_threads(),
+            "threads": 0 if cuda else model.threads,
             "torch": str(torch.__version__),
         }
         digest = hashlib.sha256(json.dumps(self._of).encode()).hexdigest()[:12]

@@ -142,7 +142,7 @@ async def test_a_signal_stops_cleanly_in_the_middle_of_a_job(
 async def test_a_stop_lets_what_runs_be_finished(server: PlaygroundServer, data: Path) -> None:
     async with new_bot(server, data) as bot:
         await server.until_ready("imagine")
-        await server.slash("Ben", "imagine", prompt="a red heart", steps=60)
+        await server.slash("Ben", "imagine", prompt="a red heart", steps=150, count=4)
         await server.until(lambda: running_steps(server), within=60, what="the first steps")
         bot.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(bot.wait(), 60) == 0
@@ -166,7 +166,7 @@ async def test_killed_in_the_middle_of_a_job(server: PlaygroundServer, data: Pat
     """After kill -9 the next start draws the job again and posts it once, in the job's own message."""
     async with new_bot(server, data) as bot:
         await server.until_ready("imagine")
-        await server.slash("Ben", "imagine", prompt="a red heart", steps=60)
+        await server.slash("Ben", "imagine", prompt="a red heart", steps=150, count=4)
         await server.until(lambda: running_steps(server), within=60, what="the first steps")
         bot.kill()
         await bot.wait()
