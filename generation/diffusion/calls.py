@@ -2,7 +2,8 @@
 """The two calls that drawing is made of, the U-Net's and the decoder's, in one form for eager and compiled use."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -85,11 +86,22 @@ def part_of(name: str, network: Any) -> Part:
 
 def build_part(name: str, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype) -> Part:
     """One of the same geometry with random weights, laid out in memory as `lay_out` does."""
-    with torch.device(device):
+    with torch.device(device), made_in(dtype):
         network: Any = _CLASSES[name].from_config(dict(config))
     network.to(dtype=dtype).eval().requires_grad_(requires_grad=False)
     lay_out(network, device)
     return part_of(name, network)
+
+
+@contextmanager
+def made_in(dtype: torch.dtype) -> Generator[None]:
+    """Tensors are of this number format from the start: what was float32 for a moment stays reserved on the device."""
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(usual)
 
 
 def lay_out(network: nn.Module, device: torch.device) -> None:

@@ -42,7 +42,8 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out; beside its own class torch says so in plain RuntimeErrors."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")  # MPS, the CPU, cuBLAS and cuDNN
+    # MPS, the CPU, cuBLAS and cuDNN; the last is all that a compiled graph says of any cause in older torch
+    words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED", "API call failed")
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 

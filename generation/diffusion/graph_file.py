@@ -1,6 +1,7 @@
 # pyright: reportUnknownVariableType=false
 """A compiled graph from its file, and whether it says what the eager call says."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,16 +27,24 @@ def load_graph(path: Path, part: Part, device: torch.device) -> Call:
 
 
 class _LoadedGraph:
-    """A graph with the tensors that it only points to: they have to live as long as it does."""
+    """A graph with the tensors that it only points to: they have to live as long as it does, and no longer."""
 
     def __init__(self, loaded: Any, part: Part) -> None:
         weights = part.weights
-        self._weights = {name: weights[name] for name in loaded.get_constant_fqns()}
-        loaded.load_constants(self._weights, check_full_update=True, user_managed=True)
+        mine = {name: weights[name] for name in loaded.get_constant_fqns()}
+        loaded.load_constants(mine, check_full_update=True, user_managed=True)
         self._loaded = loaded
+        weakref.finalize(self, _empty, tuple(mine.values())).atexit = False
 
     def __call__(self, *inputs: Tensor | None) -> Tensor:
         return self._loaded(*inputs)
+
+
+@torch.inference_mode()
+def _empty(tensors: Sequence[Tensor]) -> None:
+    """AOTInductor keeps what it was handed for ever, so these let go of the memory that they share with the network."""
+    for tensor in tensors:
+        tensor.set_()  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def compare(call: Call, part: Part, inputs: Sequence[Tensor | None]) -> None:

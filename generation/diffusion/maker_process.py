@@ -82,7 +82,7 @@ class MakerProcess:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**_inherited(), **settings},
+                env={**_inherited(), **_toolkit(), **settings},
                 start_new_session=True,
             )
         self._net = weakref.finalize(self, _end, process, work)
@@ -102,6 +102,13 @@ class MakerProcess:
 def _inherited() -> dict[str, str]:
     """What a compiler needs to know. The rest is none of its business: the bot's token is there."""
     return {name: value for name, value in os.environ.items() if _NEEDED.fullmatch(name)}
+
+
+def _toolkit() -> dict[str, str]:
+    """Where CUDA's toolkit is, if that is not said: the linker needs its stub where the driver is not on its path."""
+    nvcc = shutil.which("nvcc")
+    folder = Path(nvcc).resolve().parent.parent if nvcc else Path("/usr/local/cuda")
+    return {"CUDA_HOME": str(folder)} if "CUDA_HOME" not in os.environ and folder.is_dir() else {}
 
 
 def _end(process: subprocess.Popen[bytes], work: Path) -> None:

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -111,10 +112,18 @@ class _CudaRecording:
                     work()
             torch.cuda.current_stream().wait_stream(self._warm_up)
             # Other threads may use the device meanwhile, such as one that copies a picture.
-            with torch.cuda.graph(
+            graph = torch.cuda.graph(
                 self._graph, pool=self._pool, stream=self._capture, capture_error_mode="thread_local"
-            ):
-                return work()
+            )
+            try:
+                with graph:
+                    return work()
+            except Exception:
+                # What CUDA itself broke off leaves the pool open, and then torch could not give back memory any more.
+                with suppress(Exception):
+                    end = torch._C._cuda_endAllocateToPool  # pyright: ignore[reportPrivateUsage]
+                    end(torch.cuda.current_device(), self._pool)
+                raise
 
     def replay(self) -> None:
         """Do it again, on what the inputs hold now."""

@@ -16,7 +16,7 @@ from diffusers import (
 )
 
 from generation.catalog import ModelFamily, ModelSpec
-from generation.diffusion.calls import lay_out
+from generation.diffusion.calls import lay_out, made_in
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.model import Conditioning, LoadedModel, LoadedModelXL, PromptConditioning
 from generation.request import SchedulerName
@@ -110,7 +110,7 @@ def random_model(
     """
     is_xl = family is ModelFamily.STABLE_DIFFUSION_XL
     torch.manual_seed(0)
-    with torch.device(device):
+    with torch.device(device), made_in(dtype):
         unet = UNet2DConditionModel(**((_TOY_XL if toy else _XL) if is_xl else (_TOY_SD15 if toy else _SD15)))
         vae = AutoencoderKL(**(_TOY_VAE if toy else _VAE))
     unet.to(dtype).eval().requires_grad_(requires_grad=False)

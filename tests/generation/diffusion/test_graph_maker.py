@@ -1,6 +1,7 @@
 """A real compiling process, and the graph it makes: on the CPU, of a tiny U-Net."""
 
 import io
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from generation.diffusion.calls import example_inputs
 from generation.diffusion.engine import DiffusionEngine
@@ -82,6 +84,18 @@ class TestRealProcess:
         turned = model.predict_noise(latents.to(memory_format=torch.channels_last), timesteps, Conditioning(text=text))
         assert torch.equal(turned, after)
 
+    def test_a_graph_that_is_let_go_of_keeps_no_weights(self, cache: Path) -> None:
+        model = with_graphs(cache)
+        model.idle()
+        picture(model)
+        assert model.graphs is not None
+        assert model.graphs.called
+        weight = model.unet.conv_in.weight
+        memory = StorageWeakRef(weight.untyped_storage())
+        model.graphs.forget()
+        weight.data = weight.detach().clone()
+        assert memory.expired()
+
     def test_a_corrupt_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
         shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
         (file,) = tmp_path.rglob("*.pt2")
@@ -126,21 +140,35 @@ class TestRealProcess:
 
 
 def test_the_compiler_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", "secret")
+    monkeypatch.setenv("CUDA_HOME", "/opt/cuda")
+    env = environment_of_the_compiler(tmp_path, monkeypatch)
+    assert "secret" not in env.values()
+    assert env["CUDA_HOME"] == "/opt/cuda"
+    assert "PATH" in env
+
+
+def test_the_compiler_is_told_where_cuda_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvcc = tmp_path / "cuda-13" / "bin" / "nvcc"
+    nvcc.parent.mkdir(parents=True)
+    nvcc.touch(mode=0o755)
+    monkeypatch.delenv("CUDA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(nvcc.parent), prepend=os.pathsep)
+    assert environment_of_the_compiler(tmp_path, monkeypatch)["CUDA_HOME"] == str(tmp_path / "cuda-13")
+
+
+def environment_of_the_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     given: list[dict[str, str]] = []
 
     def refuse(*_: object, env: dict[str, str], **__: object) -> None:
         given.append(env)
         raise OSError("not today")
 
-    monkeypatch.setenv("DISCORD_TOKEN", "secret")
-    monkeypatch.setenv("CUDA_HOME", "/opt/cuda")
     monkeypatch.setattr("subprocess.Popen", refuse)
     with pytest.raises(OSError, match="not today"):
-        MakerProcess(tmp_path).make({})
+        MakerProcess(folder).make({})
     (env,) = given
-    assert "secret" not in env.values()
-    assert env["CUDA_HOME"] == "/opt/cuda"
-    assert "PATH" in env
+    return env
 
 
 def with_graphs(cache: Path) -> LoadedModel:
