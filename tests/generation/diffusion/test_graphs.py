@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from generation.diffusion.calls import Part, UnetCall, build_part, example_inputs, part_of
+from generation.diffusion.calls import Part, UnetCall, build_part, example_inputs, made_in, part_of
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.graph_key import BUCKETS, GraphKey, environment_of
 from generation.diffusion.graphs import Graphs
@@ -564,3 +564,9 @@ class TestChoosing:
     def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
         assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
+
+
+def test_what_is_made_in_half_precision_was_never_larger() -> None:
+    with made_in(torch.bfloat16):
+        assert torch.nn.Linear(2, 2).weight.dtype is torch.bfloat16
+    assert torch.nn.Linear(2, 2).weight.dtype is torch.float32
