@@ -42,9 +42,13 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out; beside its own class torch says so in plain RuntimeErrors."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # MPS, the CPU, cuBLAS and cuDNN; the last is all that a compiled graph says of any cause in older torch
-    words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED", "API call failed")
+    words = ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED")  # MPS, the CPU, cuBLAS and cuDNN
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+def gives_no_cause(error: Exception) -> bool:
+    """Whether a compiled graph has failed without a word why, as in torch 2.11: memory may have run out."""
+    return isinstance(error, RuntimeError) and "API call failed" in str(error)
 
 
 def is_device_lost(error: Exception) -> bool:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from generation.diffusion.calls import Part, Shape, example_inputs
 from generation.diffusion.distrust import distrust_file, write_distrust
-from generation.diffusion.failures import is_device_lost, is_out_of_memory
+from generation.diffusion.failures import gives_no_cause, is_device_lost, is_out_of_memory
 from generation.diffusion.graph_file import Call, compare, load_graph
 from generation.diffusion.graph_folder import GraphFolder
 from generation.diffusion.graph_key import GraphKey
@@ -34,6 +34,7 @@ Loader: TypeAlias = Callable[[Path, Part, torch.device], Call]
 OFTEN = {"unet": 20, "vae": 2}  #: calls of a shape that make it worth a graph: one or two pictures
 MOST = 32  #: graphs of a model
 AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
+_BELIEVED = 3  #: failures of a graph without a cause that are taken for too little memory
 _NOTE_EVERY = 1000  #: calls of a graph: its use is written down
 
 
@@ -77,6 +78,7 @@ class Graphs:
         #: Not taken up yet: being made, still to be made, or made; and what is not to be tried any more.
         self._wanted, self._hopeless = self._files.made(MOST, self._parts)
         self._tries: Counter[GraphKey] = Counter()  #: orders that a shape was part of
+        self._unexplained: Counter[GraphKey] = Counter()  #: failures without a cause
         self._hinted = False
         self.ordered = 0  #: graphs that were given to be compiled, in this life
         self.called = 0  #: calls that a graph has answered
@@ -93,7 +95,7 @@ class Graphs:
             answer = graph(*(self._fit(part, tensor) for tensor in inputs))
         except Exception as error:
             # The eager call tells a fault of the graph from one of the device.
-            if is_out_of_memory(error):
+            if self._may_be_memory(key, error):
                 log.info("no memory for a call of graph %s", key.name)
             else:
                 log.warning("graph %s failed and is not used again: %s", key.name, repr(error))
@@ -109,6 +111,11 @@ class Graphs:
             self._noted.add(key)
         self.called += 1
         return answer
+
+    def _may_be_memory(self, key: GraphKey, error: Exception) -> bool:
+        """Whether memory has run out. A failure without a cause is taken for that, but not for ever."""
+        self._unexplained[key] += gives_no_cause(error)
+        return is_out_of_memory(error) or (gives_no_cause(error) and self._unexplained[key] <= _BELIEVED)
 
     def _fit(self, part: str, tensor: Tensor | None) -> Tensor | None:
         """As the graph was made for: it does not look at number formats and strides itself."""
@@ -280,7 +287,7 @@ class Graphs:
         except Exception as error:
             if is_device_lost(error):
                 raise
-            if is_out_of_memory(error):
+            if self._may_be_memory(key, error):
                 log.info("no memory for graph %s", key.name)
                 self._give_up(key)
             else:
@@ -313,7 +320,7 @@ class Graphs:
             except Exception as error:
                 if is_device_lost(error):
                     raise
-                if is_out_of_memory(error):
+                if self._may_be_memory(key, error):
                     log.info("no memory to record %s", key.name)
                     self._unrecorded.add(key)
                 else:

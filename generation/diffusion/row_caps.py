@@ -65,6 +65,7 @@ class RowCaps:
         self._unmeasured: dict[BatchKey, Conditioning] = {}
         self._stumbled: set[BatchKey] = set()  #: could not be measured, and are not tried again in this run
         self._measuring: Iterator[None] | None = None
+        self._under_way: BatchKey | None = None  #: what is being measured
         self._asked_for_native = False
 
     def cap(self, key: BatchKey) -> int:
@@ -83,7 +84,8 @@ class RowCaps:
 
     def expect(self, key: BatchKey, row: Conditioning) -> None:
         """Images of this kind are drawn: its knee is worth knowing. `row` is one to measure with."""
-        if self._fixed is None and key not in self._stumbled and self._known(key).knee is None:
+        done = key in self._stumbled or key == self._under_way or self._known(key).knee is not None
+        if self._fixed is None and not done:
             self._unmeasured.setdefault(key, row)
 
     def measure(self) -> bool:
@@ -97,9 +99,10 @@ class RowCaps:
             row = self._model.encode("", "", guidance_scale=1.0, width=size, height=size).positive
             self.expect((self._model.latent_shape(size, size), row.text.shape[1]), row)
         if self._measuring is None and self._unmeasured:
-            self._measuring = self._find_knee(*self._unmeasured.popitem())
+            self._under_way, row = self._unmeasured.popitem()
+            self._measuring = self._find_knee(self._under_way, row)
         if self._measuring is not None and next(self._measuring, _OVER) is _OVER:
-            self._measuring = None
+            self._measuring = self._under_way = None
         return self._measuring is not None or bool(self._unmeasured)
 
     def _find_knee(self, key: BatchKey, row: Conditioning) -> Iterator[None]:

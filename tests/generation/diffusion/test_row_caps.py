@@ -87,6 +87,15 @@ def test_a_job_never_waits_for_more_than_one_call(tiny_model: LoadedModel) -> No
     assert calls > 6
 
 
+def test_what_is_drawn_while_it_is_being_measured_is_not_measured_again(tiny_model: LoadedModel) -> None:
+    device = Device(tiny_model, lambda rows: rows)
+    caps = device.caps()
+    assert caps.measure()
+    caps.expect(NATIVE, tiny_model.encode("", "", guidance_scale=1.0, width=64, height=64).positive)
+    measured(caps)
+    assert device.calls == [2, 4] * 3
+
+
 def test_a_slow_moment_does_not_make_a_knee(tiny_model: LoadedModel) -> None:
     """Now and then a call takes ten times as long: somebody else's work."""
     disturbed = iter([10.0, 1.0, 1.0, 10.0, 1.0, 1.0, 1.0, 10.0] * 10)
