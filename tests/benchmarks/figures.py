@@ -1,6 +1,7 @@
 """A figure with its bar, and the table of all of them."""
 
 import json
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,31 @@ class Figure:
     def reached(self) -> bool:
         """Whether the value is at least as good as the bar."""
         return self.value <= self.bar if self.lower_is_better else self.value >= self.bar
+
+
+def ratio(
+    name: str,
+    meaning: str,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    bar: float,
+    stretch: float | None,
+    lower: bool = True,
+    note: str = "",
+) -> Figure:
+    """The median of ours / theirs, run by run."""
+    values = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
+    spread = f"range {min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
+    return Figure(
+        name=name,
+        meaning=meaning,
+        value=statistics.median(values),
+        bar=bar,
+        stretch=stretch,
+        unit="",
+        lower_is_better=lower,
+        note=", ".join(part for part in (spread, note) if part),
+    )
 
 
 def show(figures: Sequence[Figure]) -> None:

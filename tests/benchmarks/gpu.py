@@ -24,9 +24,10 @@ import generation.diffusion  # noqa: F401 - sets how OpenMP waits, before torch 
 import torch
 
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.model import LoadedModel
 from tests.benchmarks import peers
-from tests.benchmarks.figures import Figure, keep, show
-from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, kinds_of_calls, ratio
+from tests.benchmarks.figures import Figure, keep, ratio, show
+from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, kinds_of_calls
 from tests.benchmarks.gpu_kernels import decoding, idle_share, matmul_share
 from tests.benchmarks.gpu_pictures import alone_and_in_a_crowd
 from tests.benchmarks.gpu_start import time_start
@@ -35,9 +36,10 @@ from tests.benchmarks.static_batches import draw_all, latencies_in_batches
 SECONDS = 510.0  #: with the imports before it, under nine minutes
 
 
-def throughput(bench: Bench, name: str, family: ModelFamily, *, jobs: int, bar: float, stretch: float) -> Figure:
-    """Images a second, all jobs at once, against one plain pipeline call after another."""
-    model, stock = bench.model(family), bench.stock(family)
+def throughput(
+    bench: Bench, name: str, model: LoadedModel, stock: LoadedModel, *, jobs: int, bar: float, stretch: float
+) -> Figure:
+    """Images a second, all jobs at once, against one plain pipeline call of `stock` after another."""
     crowd = peers.make_jobs(model.spec, steps=[bench.steps(30)] * bench.jobs(jobs))
     few = crowd[: max(1, len(crowd) // 8)]
     engine = engine_of(bench, model)
@@ -47,22 +49,14 @@ def throughput(bench: Bench, name: str, family: ModelFamily, *, jobs: int, bar: 
         lambda: len(few) / peers.seconds(lambda: [peers.draw_alone(stock, job) for job in few]),
     )
     speeds = f"{statistics.median(ours):.2f} to {statistics.median(theirs):.2f} images/s"
-    note = f"{speeds}; {kinds_of_calls(model)}"
-    return ratio(name, f"{family} throughput / P1, {len(crowd)} jobs", ours, theirs, bar, stretch, False, note)
+    meaning = f"{model.spec.family} throughput / P1, {len(crowd)} jobs"
+    return ratio(name, meaning, ours, theirs, bar, stretch, False, f"{speeds}; {kinds_of_calls(model)}")
 
 
 def h3(bench: Bench) -> list[Figure]:
     """What batching alone brings: the same eager model on both sides."""
     with bench.eager(SD) as model:
-        crowd = peers.make_jobs(model.spec, steps=[bench.steps(30)] * bench.jobs(32))
-        few = crowd[: max(1, len(crowd) // 8)]
-        engine = engine_of(bench, model)
-        ours, theirs = _interleaved(
-            bench,
-            lambda: len(crowd) / peers.seconds(lambda: peers.drive(engine, crowd)),
-            lambda: len(few) / peers.seconds(lambda: [peers.draw_alone(model, job) for job in few]),
-        )
-    return [ratio("H3", "SD throughput / P1, batching alone, both eager", ours, theirs, 2.3, 3.5, False)]
+        return [throughput(bench, "H3", model, model, jobs=32, bar=2.3, stretch=3.5)]
 
 
 def h4(bench: Bench) -> list[Figure]:
@@ -155,7 +149,7 @@ def h11(bench: Bench) -> list[Figure]:
 
 #: In this order: those that say most first; H13 last of those in one process, for a profiler may slow what follows.
 PARTS: dict[str, Callable[[Bench], Sequence[Figure]]] = {
-    "H1": lambda bench: [throughput(bench, "H1", SD, jobs=32, bar=3.2, stretch=4.5)],
+    "H1": lambda bench: [throughput(bench, "H1", bench.model(SD), bench.stock(SD), jobs=32, bar=3.2, stretch=4.5)],
     "H5": lambda bench: [
         one_job(bench, "H5", SD, bar=0.7, stretch=0.52),
         one_job(bench, "H5_XL", XL, bar=0.8, stretch=0.6),
@@ -163,7 +157,7 @@ PARTS: dict[str, Callable[[Bench], Sequence[Figure]]] = {
     "H12": lambda bench: [decoding(bench, "H12", SD), decoding(bench, "H12_XL", XL)],
     "H7": lambda bench: matmul_share(bench, "H7", SD, bar=0.45),
     "H8": lambda bench: matmul_share(bench, "H8", XL, bar=0.42),
-    "H2": lambda bench: [throughput(bench, "H2", XL, jobs=16, bar=1.5, stretch=1.9)],
+    "H2": lambda bench: [throughput(bench, "H2", bench.model(XL), bench.stock(XL), jobs=16, bar=1.5, stretch=1.9)],
     "H6": h6,
     "H11": h11,
     "H3": h3,

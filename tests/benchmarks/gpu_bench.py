@@ -1,7 +1,6 @@
 """The device under the GPU benchmark: models of both kinds on it, and compiled graphs to measure them with."""
 
 import os
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import Maker, MakerProcess
 from generation.diffusion.model import LoadedModel
 from generation.diffusion.recording import CudaRecordings, Recorded
-from tests.benchmarks.figures import Figure
 from tests.benchmarks.random_models import random_model
 
 SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL
@@ -179,28 +177,3 @@ def _toy_graph(path: Path, part: Part, device: torch.device) -> Callable[..., Te
 def engine_of(bench: Bench, model: LoadedModel) -> DiffusionEngine:
     """An engine whose calls go up to the largest graph."""
     return DiffusionEngine(model, max_rows=bench.rows[model.spec.family][-1])
-
-
-def ratio(
-    name: str,
-    meaning: str,
-    ours: Sequence[float],
-    theirs: Sequence[float],
-    bar: float,
-    stretch: float | None,
-    lower: bool = True,
-    note: str = "",
-) -> Figure:
-    """The median of ours / theirs, run by run."""
-    values = [mine / peer for mine, peer in zip(ours, theirs, strict=True)]
-    spread = f"range {min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
-    return Figure(
-        name=name,
-        meaning=meaning,
-        value=statistics.median(values),
-        bar=bar,
-        stretch=stretch,
-        unit="",
-        lower_is_better=lower,
-        note=", ".join(part for part in (spread, note) if part),
-    )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 
 from tests.benchmarks import peers
-from tests.benchmarks.figures import Figure
-from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, kinds_of_calls, ratio
+from tests.benchmarks.figures import Figure, ratio
+from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, kinds_of_calls
 
 TFLOP_A_ROW = {SD: 0.803, XL: 6.761}
 

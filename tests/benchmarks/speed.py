@@ -2,14 +2,13 @@
 
 import statistics
 import time
-from collections.abc import Sequence
 
 import torch
 
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.image_run import ImageRun
 from generation.diffusion.model import Conditioning, LoadedModel
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.peers import (
     REPETITIONS,
     draw_alone,
@@ -49,7 +48,7 @@ def _throughput(model: LoadedModel, label: str, repetitions: int) -> Figure:
         repetitions=repetitions,
     )
     meaning = f"throughput / P1, 16 jobs at once, threads: {model.threads}"
-    return _ratio(f"C1{label}", meaning, ours, theirs, bar=1.5, stretch=2.0, lower=False)
+    return ratio(f"C1{label}", meaning, ours, theirs, bar=1.5, stretch=2.0, lower=False)
 
 
 def _latency(model: LoadedModel, label: str, repetitions: int) -> Figure:
@@ -62,7 +61,7 @@ def _latency(model: LoadedModel, label: str, repetitions: int) -> Figure:
         lambda: p95(latencies_alone(model, jobs, arrivals)),
         repetitions=repetitions,
     )
-    return _ratio(f"C2{label}", "p95 latency / P1, Poisson at 1.6x P1's capacity", ours, theirs, bar=0.6, stretch=0.4)
+    return ratio(f"C2{label}", "p95 latency / P1, Poisson at 1.6x P1's capacity", ours, theirs, bar=0.6, stretch=0.4)
 
 
 def _alone(model: LoadedModel, label: str) -> Figure:
@@ -72,7 +71,7 @@ def _alone(model: LoadedModel, label: str) -> Figure:
         lambda: min(seconds(lambda: drive(engine, [job])) for _ in range(3)),
         lambda: min(seconds(lambda: draw_alone(model, job)) for _ in range(3)),
     )
-    return _ratio(f"C3{label}", "one job alone, wall time / P1", ours, theirs, bar=1.05, stretch=1.0)
+    return ratio(f"C3{label}", "one job alone, wall time / P1", ours, theirs, bar=1.05, stretch=1.0)
 
 
 def _overhead(model: LoadedModel, label: str) -> Figure:
@@ -100,7 +99,7 @@ def _overhead(model: LoadedModel, label: str) -> Figure:
     if len(inside) != len(steps):
         raise RuntimeError("a step was not one U-Net call: the figure would mean nothing")
     pairs = list(zip(steps, inside, strict=True))[5:]
-    return _ratio(
+    return ratio(
         f"C4{label}",
         "time outside the U-Net / P3, 8 jobs",
         [step - call for step, call in pairs],
@@ -136,27 +135,4 @@ def measure_previews(model: LoadedModel) -> Figure:
         stretch=0.01,
         unit="",
         note=f"{len(took)} of {each * 1000:.1f} ms in {wall:.1f} s, and {took[0] * 1000:.0f} ms once",
-    )
-
-
-def _ratio(
-    name: str,
-    meaning: str,
-    ours: Sequence[float],
-    theirs: Sequence[float],
-    *,
-    bar: float,
-    stretch: float,
-    lower: bool = True,
-) -> Figure:
-    ratios = sorted(mine / peer for mine, peer in zip(ours, theirs, strict=True))
-    return Figure(
-        name=name,
-        meaning=meaning,
-        value=statistics.median(ratios),
-        bar=bar,
-        stretch=stretch,
-        unit="",
-        lower_is_better=lower,
-        note=f"range {ratios[0]:.2f} to {ratios[-1]:.2f}",
     )

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.peers import interleaved
 
 OURS = """
@@ -45,16 +45,8 @@ print("drawn", flush=True)
 def measure_start() -> Figure:
     """Whole processes, in turn, each up to its picture: how long it takes to end is another matter."""
     ours, theirs = interleaved(lambda: _seconds_to_picture(OURS), lambda: _seconds_to_picture(THEIRS))
-    ratios = sorted(mine / peer for mine, peer in zip(ours, theirs, strict=True))
-    return Figure(
-        name="C9",
-        meaning="start to first picture / P1's import, load and one picture",
-        value=statistics.median(ratios),
-        bar=1.05,
-        stretch=0.9,
-        unit="",
-        note=f"range {ratios[0]:.2f} to {ratios[-1]:.2f}; {statistics.median(ours):.1f} s",
-    )
+    meaning = "start to first picture / P1's import, load and one picture"
+    return ratio("C9", meaning, ours, theirs, bar=1.05, stretch=0.9, note=f"{statistics.median(ours):.1f} s")
 
 
 def _seconds_to_picture(code: str) -> float:
