@@ -13,16 +13,14 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from generation.diffusion.calls import example_inputs
 from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.graph_key import GraphKey
 from generation.diffusion.loading import graphs_for
 from generation.diffusion.maker_process import MakerProcess
 from generation.diffusion.model import Conditioning, LoadedModel
 from generation.events import ImageReady
 from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS
 from tests.generation.diffusion.tiny_models import make_pipeline
 
-CPU = torch.device("cpu")
-TWO_ROWS = GraphKey("unet", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, None))
 HAS_COMPILER = any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
 

@@ -2,101 +2,25 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 
-from generation.diffusion.calls import Part, UnetCall, build_part, example_inputs, made_in, part_of
+from generation.diffusion.calls import Part, part_of
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.graph_key import BUCKETS, GraphKey, environment_of
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.loading import graphs_for
-from generation.diffusion.recording import Recorded
-from generation.diffusion.sources import BUILTIN_FOLDER
 from generation.errors import WorkerLost
 from generation.events import JobFailed
 from generation.workers.local import LocalWorker
 from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings
 from tests.generation.diffusion.tiny_models import make_pipeline
-
-CPU = torch.device("cpu")
-TWO_ROWS = GraphKey("unet", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, None))
-
-
-class FakeMaker:
-    """Keeps the orders; `finish` writes what was ordered."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.orders: list[Mapping[str, Any]] = []
-        self.busy = False
-        self.closed = False
-
-    def make(self, order: Mapping[str, Any]) -> None:
-        self.orders.append(order)
-        self.busy = True
-
-    def finish(self) -> None:
-        for graph in self.orders[-1]["graphs"]:
-            Path(graph["path"]).write_bytes(b"a graph")
-        self.busy = False
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class SmallUnet(torch.nn.Module):
-    """Takes what a U-Net takes, at once."""
-
-    config: ClassVar[dict[str, Any]] = {}
-    dtype = torch.float32
-
-    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, text: torch.Tensor, *_: None) -> torch.Tensor:
-        return latents / 2 + timesteps.view(-1, 1, 1, 1) * text.mean()
-
-
-class Bench:
-    """Graphs of a small part with a fake maker, whose graphs are the eager call, counted."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        unet = SmallUnet()
-        self.part = Part(network=unet, call=unet)
-        self.graph_calls: list[int] = []
-        self.fault: Exception | None = None
-        self.graphs = Graphs(
-            {"unet": self.part}, folder, device=CPU, **{"maker": self._hire, "load": self._load, **settings}
-        )
-
-    def _hire(self, folder: Path) -> FakeMaker:
-        self.maker = FakeMaker(folder)
-        return self.maker
-
-    def _load(self, path: Path, part: Part, device: torch.device) -> Callable[..., torch.Tensor]:
-        if path.read_bytes() != b"a graph":
-            raise RuntimeError("no graph")
-
-        def call(*inputs: Any) -> torch.Tensor:
-            if self.fault is not None:
-                raise self.fault
-            self.graph_calls.append(len(inputs[0]))
-            return part.call(*inputs)
-
-        return call
-
-    @torch.inference_mode()
-    def draw(self, rows: int, times: int = 1) -> torch.Tensor:
-        key = GraphKey("unet", tuple(s and (rows, *s[1:]) for s in TWO_ROWS.shapes))
-        inputs = example_inputs(key.shapes, device=CPU, dtype=torch.float32)
-        return [self.graphs.call("unet", inputs) for _ in range(times)][-1]
-
-    @torch.inference_mode()
-    def idle(self) -> bool:
-        return self.graphs.idle()
 
 
 @pytest.fixture
@@ -333,173 +257,6 @@ class TestTakingUp:
         assert bench.maker.closed
 
 
-class FakeRecording:
-    """Plays a call again on the same memory, as a CUDA graph does."""
-
-    def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
-        self._work, self._answer = work, work()
-        return self._answer
-
-    def replay(self) -> None:
-        self._answer.copy_(self._work())
-
-
-class FakeRecordings:
-    """Makes them, and counts."""
-
-    def __init__(self, new: Callable[[], FakeRecording] = FakeRecording) -> None:
-        self.made: list[FakeRecording] = []
-        self.forgotten = 0
-        self._new = new
-
-    def new(self) -> FakeRecording:
-        self.made.append(self._new())
-        return self.made[-1]
-
-    def forget(self) -> None:
-        self.forgotten += 1
-
-
-class TestRecording:
-    @torch.inference_mode()
-    def test_arguments_are_copied_in_and_answers_out(self) -> None:
-        call = Recorded(lambda x, t, none: x * 2 + t, [torch.ones(2), torch.ones(2), None], FakeRecording())
-        first = call(torch.tensor([1.0, 2.0]), torch.zeros(2), None)
-        second = call(torch.tensor([5.0, 6.0]), torch.ones(2), None)
-        assert first.tolist() == [2, 4]
-        assert second.tolist() == [11, 13]
-
-    def test_graphs_of_few_rows_are_recorded(self, tmp_path: Path) -> None:
-        recordings = FakeRecordings()
-        bench = Bench(tmp_path, recordings=recordings)
-        expected = bench.draw(2, times=20), bench.draw(12, times=20)
-        for _ in range(2):
-            bench.maker.finish()
-            bench.idle()
-        assert len(recordings.made) == 1
-        assert all(torch.equal(bench.draw(rows), answer) for rows, answer in zip((2, 12), expected, strict=True))
-        assert bench.graphs.called == 2
-
-    def test_the_eager_call_is_recorded_until_its_graph_is_made(self, tmp_path: Path) -> None:
-        bench = Bench(tmp_path, recordings=FakeRecordings())
-        expected = bench.draw(2, times=20)
-        assert bench.idle()
-        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
-        assert torch.equal(bench.draw(2), expected)
-        assert (bench.graphs.called, bench.graph_calls) == (1, [])
-        bench.maker.finish()
-        bench.idle()
-        bench.graph_calls.clear()
-        assert torch.equal(bench.draw(2), expected)
-        assert bench.graph_calls == [2]
-
-    def test_it_stays_where_no_graph_comes(self, tmp_path: Path) -> None:
-        bench = Bench(tmp_path, recordings=FakeRecordings())
-        bench.draw(2, times=20)
-        bench.idle()
-        for _ in range(3):
-            bench.maker.busy = False  # ended without a file
-            bench.idle()
-        assert bench.graphs.ordered == 2
-        assert bench.graphs.waiting == 0
-        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
-
-    def test_a_device_that_cannot_record_draws_eagerly(self, tmp_path: Path) -> None:
-        class Broken(FakeRecording):
-            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
-                raise RuntimeError("operation not permitted when stream is capturing")
-
-        bench = Bench(tmp_path, recordings=FakeRecordings(Broken))
-        bench.draw(2, times=20)
-        bench.idle()
-        assert bench.graphs.rows((4, 16, 16), 77) == ()
-        bench.maker.finish()
-        for life in (bench, Bench(tmp_path, recordings=FakeRecordings(Broken))):
-            life.idle()
-            assert life.graphs.rows((4, 16, 16), 77) == (2,), "the graph itself needs no recording"
-
-    def test_without_memory_for_one_the_others_are_recorded(self, tmp_path: Path) -> None:
-        class Large(FakeRecording):
-            def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
-                if len(answer := super().record(work)) > 2:
-                    raise torch.OutOfMemoryError("CUDA out of memory")
-                return answer
-
-        bench = Bench(tmp_path, maker=None, recordings=FakeRecordings(Large))
-        for rows in (4, 2):
-            bench.draw(rows, times=20)
-        while bench.idle():
-            pass
-        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
-
-    def test_what_they_hold_is_given_back_when_memory_runs_out(self, tmp_path: Path) -> None:
-        recordings = FakeRecordings()
-        bench = Bench(tmp_path, recordings=recordings)
-        bench.draw(4, times=20)
-        bench.maker.finish()
-        bench.idle()
-        bench.draw(2, times=20)
-        bench.idle()
-        assert bench.graphs.rows((4, 16, 16), 77) == (2, 4)
-        bench.graphs.drop_recordings()
-        assert recordings.forgotten == 1
-        assert bench.graphs.rows((4, 16, 16), 77) == (4,), "the compiled one is called without its recording"
-        bench.idle()
-        assert bench.graphs.rows((4, 16, 16), 77) == (2, 4)
-
-    def test_they_go_together(self, tmp_path: Path) -> None:
-        recordings = FakeRecordings()
-        bench = Bench(tmp_path, recordings=recordings)
-        bench.draw(2, times=20)
-        bench.idle()
-        bench.graphs.forget()
-        assert recordings.forgotten == 1
-        bench.idle()
-        assert len(recordings.made) == 2
-
-    def test_decoders_are_not_recorded(self, tmp_path: Path) -> None:
-        part = part_of("vae", make_pipeline("epsilon").vae)
-        recordings = FakeRecordings()
-        graphs = Graphs({"vae": part}, tmp_path, device=CPU, maker=None, recordings=recordings)
-        graphs.want("vae", [(1, 4, 8, 8)])
-        graphs.idle()
-        assert recordings.made == []
-
-
-def unet_of(kind: str) -> Any:
-    if kind == "builtin":
-        return UNet2DConditionModel.from_pretrained(BUILTIN_FOLDER / "unet", local_files_only=True).eval()
-    if kind != "distilled":
-        return make_pipeline(kind).unet
-    config = {name: value for name, value in make_pipeline("epsilon").unet.config.items() if not name.startswith("_")}
-    return UNet2DConditionModel(**config | {"time_cond_proj_dim": 8}).eval()
-
-
-@pytest.mark.parametrize(
-    ("kind", "shapes"),
-    [
-        ("epsilon", TWO_ROWS.shapes),
-        ("xl", ((2, 4, 16, 16), (2,), (2, 77, 64), (2, 32), (2, 6), None)),
-        ("distilled", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, (2, 8))),
-        ("builtin", ((2, 4, 16, 16), (2,), (2, 77, 128), None, None, None)),
-    ],
-)
-def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None:
-    """What is exported says what the U-Net says, depends on no constant but its weights, and is built from JSON."""
-    import json
-
-    network = unet_of(kind)
-    config = json.loads(json.dumps(part_of("unet", network).config))
-    twin = build_part("unet", config, device=CPU, dtype=torch.float32)
-    inputs = example_inputs(shapes, device=CPU, dtype=torch.float32)
-    with torch.no_grad():
-        program = torch.export.export(twin.call, inputs)
-        twin.network.load_state_dict(network.state_dict())  # the program shares its weights
-        assert torch.allclose(program.module()(*inputs), UnetCall(network)(*inputs), atol=1e-5)
-        assert set(program.state_dict) == set(part_of("unet", network).weights)
-        assert not program.constants
-
-
 class TestDistrust:
     """After a device was lost with graphs in use the next run goes without: round in circles else."""
 
@@ -576,9 +333,3 @@ class TestChoosing:
     def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
         assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
-
-
-def test_what_is_made_in_half_precision_was_never_larger() -> None:
-    with made_in(torch.bfloat16):
-        assert torch.nn.Linear(2, 2).weight.dtype is torch.bfloat16
-    assert torch.nn.Linear(2, 2).weight.dtype is torch.float32
