@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from generation.diffusion.calls import UnetCall, build_part, example_inputs, made_in, part_of
+from generation.diffusion.calls import UnetCall, build_part, example_inputs, part_of
 from generation.diffusion.sources import BUILTIN_FOLDER
 from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS
 from tests.generation.diffusion.tiny_models import make_pipeline
@@ -45,7 +45,18 @@ def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None
         assert not program.constants
 
 
-def test_what_is_made_in_half_precision_was_never_larger() -> None:
-    with made_in(torch.bfloat16):
-        assert torch.nn.Linear(2, 2).weight.dtype is torch.bfloat16
-    assert torch.nn.Linear(2, 2).weight.dtype is torch.float32
+def test_what_is_made_in_half_precision_was_never_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch keeps what was reserved on a device, even if only for a moment."""
+    made: list[torch.dtype] = []
+    from_config = UNet2DConditionModel.from_config
+
+    def noted(config: Any) -> Any:
+        network: Any = from_config(config)
+        made.append(network.dtype)
+        return network
+
+    monkeypatch.setattr(UNet2DConditionModel, "from_config", noted)
+    config = part_of("unet", unet_of("epsilon")).config
+    assert build_part("unet", config, device=CPU, dtype=torch.bfloat16).network.dtype is torch.bfloat16
+    assert made == [torch.bfloat16]
+    assert torch.get_default_dtype() is torch.float32
