@@ -8,6 +8,7 @@ step, and all wait for the one whose core another program borrowed; processes me
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,11 @@ def _member(rank: int, size: int, meeting: str, work: Callable[..., None], argum
     torch.set_num_threads(1)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
-    try:
-        work(Crew(rank=rank, size=size), *arguments)
-    finally:
-        dist.destroy_process_group()
+    work(Crew(rank=rank, size=size), *arguments)
+    # All is done and saved. To end in order is a race of gloo's threads, which now and then aborts the process.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def run_crew(size: int, folder: Path, work: Callable[..., None], *arguments: Any) -> None:

@@ -1,9 +1,13 @@
 """Several processes learn what one does. Apart from the others: each process imports this file anew."""
 
+import atexit
+import os
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
+from torch.multiprocessing import ProcessRaisedException
 
 from generation.training.crew import Crew, run_crew
 from generation.training.learner import Learner, LearnerSettings
@@ -44,6 +48,26 @@ def test_two_processes_learn_what_one_does(tmp_path: Path):
     assert torch.allclose(first["weight"], alone["weight"], atol=1e-5)
     assert first["seconds"] == second["seconds"] < 100
     assert not list(tmp_path.glob("meeting*"))
+
+
+def work_whose_process_ends_badly(crew: Crew, folder: Path) -> None:
+    atexit.register(os.abort)
+    (folder / str(crew.rank)).touch()
+
+
+def test_how_a_process_ends_does_not_matter_once_its_work_is_done(tmp_path: Path):
+    """Seen once: "terminate called without an active exception" from gloo's threads, when all was learnt and saved."""
+    run_crew(2, tmp_path, work_whose_process_ends_badly, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
+
+
+def work_that_fails(crew: Crew) -> None:
+    raise ValueError(f"{crew.rank} cannot")
+
+
+def test_a_failure_is_told(tmp_path: Path):
+    with pytest.raises(ProcessRaisedException, match="cannot"):
+        run_crew(2, tmp_path, work_that_fails)
 
 
 def test_a_crew_shares_every_row_once():
