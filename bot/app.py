@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from bot.discord_ui.client import ImageBot
 from bot.discord_ui.connection import CannotConnect, point_at, stay_connected
+from bot.discord_ui.front_end import open_front_end
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
@@ -148,7 +148,7 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
     )
 
     point_at(_text(settings.discord_api_base), _text(settings.discord_gateway_url))
-    bot = ImageBot(
+    front = await open_front_end(
         images=images,
         results=Results(database=database, clock=utc_now),
         admin=AdminService(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now),
@@ -157,8 +157,8 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
         recovery=recovery,
         ping_after=timedelta(seconds=settings.ping_after_seconds) if settings.ping_after_seconds else None,
     )
-    parts.push_async_callback(bot.close)
-    parts.push_async_callback(lambda: bot.deliveries.close(silently=stop.hurried.is_set()))
+    parts.push_async_callback(front.bot.close)
+    parts.push_async_callback(lambda: front.deliveries.close(silently=stop.hurried.is_set()))
     # Closed first: what is not done goes back into its row, and the deliveries then have words to say.
     parts.push_async_callback(dispatcher.close)
     await dispatcher.start()
@@ -167,9 +167,9 @@ async def _run(settings: Settings, parts: AsyncExitStack, stop: StopSignals) -> 
         drained(dispatcher, stop, settings.drain_seconds),
         model_failure(dispatcher),
         dispatcher.lost(),
-        stay_connected(bot, token),
+        stay_connected(front.bot, token),
         every(RETENTION_INTERVAL, retention.sweep),
-        every(TRY_AGAIN_INTERVAL, bot.deliveries.try_again),
+        every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
     )
     log.info("stopping")
     return 0

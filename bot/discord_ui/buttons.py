@@ -1,21 +1,14 @@
 """The buttons below a job's message. They carry a job id and nothing else, so they work after any restart."""
 
-from contextlib import suppress
 from enum import StrEnum
 from re import Match, fullmatch
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 import discord
 from discord import ui
 
-from bot.discord_ui import direct_messages, embeds, errors, members, permissions
-from bot.discord_ui.retries import through_dropped_connections
-from bot.services.errors import UnknownJob
 from generation.job import JobId
-
-if TYPE_CHECKING:
-    from bot.discord_ui.client import ImageBot
 
 
 class ButtonAction(StrEnum):
@@ -35,12 +28,11 @@ _LOOKS = {
 }
 
 
-_DELETE_ATTEMPTS = 4
 _TEMPLATE = rf"job:(?P<action>{'|'.join(ButtonAction)}):(?P<job_id>[0-9a-f]{{32}})"
 
 
 class JobButton(ui.DynamicItem[ui.Button[Any]], template=_TEMPLATE):
-    """One button of one job. discord.py has no error hook for dynamic items: this one catches for itself."""
+    """One button of one job."""
 
     def __init__(self, action: ButtonAction, job_id: JobId) -> None:
         label, emoji, style = _LOOKS[action]
@@ -56,11 +48,8 @@ class JobButton(ui.DynamicItem[ui.Button[Any]], template=_TEMPLATE):
         return cls(ButtonAction(match["action"]), UUID(hex=match["job_id"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """A press. Whoever pressed is checked by the service, each time."""
-        try:
-            await _PRESSES[self.action](interaction, self.job_id)
-        except Exception as error:
-            await errors.answer(interaction, error, doing=f"button {self.action} of job {self.job_id}")
+        """A press, for whichever cog listens to `on_job_button`. It is checked by the service, each time."""
+        interaction.client.dispatch("job_button", interaction, self.action, self.job_id)
 
 
 def button_row(job_id: JobId, actions: tuple[ButtonAction, ...]) -> ui.View:
@@ -74,41 +63,3 @@ def button_row(job_id: JobId, actions: tuple[ButtonAction, ...]) -> ui.View:
 def knows(custom_id: str) -> bool:
     """Whether a custom_id is one of ours, and not of an older version or made up."""
     return fullmatch(_TEMPLATE, custom_id) is not None
-
-
-async def _rerun(interaction: discord.Interaction["ImageBot"], job_id: JobId) -> None:
-    bot = interaction.client
-    permissions.check_interaction(interaction)
-    place = bot.deliveries.answer_to(interaction)
-    member = members.member_of(interaction)
-    await bot.deliveries.order(place, bot.images.rerun(job_id, member, at=place.whereabouts))
-
-
-async def _info(interaction: discord.Interaction["ImageBot"], job_id: JobId) -> None:
-    await interaction.response.defer(ephemeral=True, thinking=True)
-    job = await interaction.client.images.job(job_id)
-    if not members.member_of(interaction).is_where(job):
-        raise UnknownJob()  # a made-up custom_id must not show another server's prompt
-    await interaction.edit_original_response(**embeds.info(job).to_edit())
-
-
-async def _cancel(interaction: discord.Interaction["ImageBot"], job_id: JobId) -> None:
-    await interaction.response.defer()  # the job's message itself will say that it is cancelled
-    await interaction.client.images.cancel(job_id, members.member_of(interaction))
-
-
-async def _delete(interaction: discord.Interaction["ImageBot"], job_id: JobId) -> None:
-    await interaction.response.defer()
-    job = await interaction.client.images.delete(job_id, members.member_of(interaction))
-    with suppress(discord.NotFound):  # somebody was faster
-        await through_dropped_connections(interaction.delete_original_response, attempts=_DELETE_ATTEMPTS)
-    if job.deleted_at is None:
-        await direct_messages.tell_deleted(interaction.client, job, by=str(interaction.user.id))
-
-
-_PRESSES = {
-    ButtonAction.RERUN: _rerun,
-    ButtonAction.INFO: _info,
-    ButtonAction.CANCEL: _cancel,
-    ButtonAction.DELETE: _delete,
-}

@@ -35,10 +35,12 @@ class CommandTree(app_commands.CommandTree[Any]):
 
     def _chosen(self, data: dict[str, Any]) -> tuple[app_commands.Command[Any, ..., Any] | None, list[dict[str, Any]]]:
         """The command that was used, below its groups, and the options it was given."""
-        command, options = self.get_command(str(data.get("name"))), data.get("options") or []
-        while isinstance(command, app_commands.Group) and options:
-            command, options = command.get_command(options[0]["name"]), options[0].get("options") or []
-        return (command, options) if isinstance(command, app_commands.Command) else (None, [])
+        found: Any = self.get_command(str(data.get("name")))
+        options: list[dict[str, Any]] = data.get("options") or []
+        while isinstance(found, app_commands.Group) and options:
+            found, options = found.get_command(options[0]["name"]), options[0].get("options") or []
+        command: app_commands.Command[Any, ..., Any] | None = found if isinstance(found, app_commands.Command) else None
+        return command, options
 
     async def sync_if_changed(self, hash_file: Path) -> bool:
         """Send the definitions to Discord if they are not what was sent last, or are not there any more.

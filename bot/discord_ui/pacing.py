@@ -8,7 +8,7 @@ get it; the others keep what they show. Results ask nobody, and progress makes r
 import time
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -77,7 +77,7 @@ class EditPacer:
         self._drop(post)
 
     @contextmanager
-    def posting(self, channel: str) -> Iterator[None]:
+    def posting(self, channel: str) -> Generator[None, None, None]:
         """A result is on its way to this channel: its progress waits, and the edit counts."""
         self._spent.append(self._now())
         self._posting[channel] = self._posting.get(channel, 0) + 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -86,7 +86,7 @@ class Database:
         answer(group, done)
 
     @asynccontextmanager
-    async def writing(self, *, brief: bool = False) -> AsyncIterator[Transaction]:
+    async def writing(self, *, brief: bool = False) -> AsyncGenerator[Transaction, None]:
         """A transaction that may write: committed at the end, rolled back on any error. Raises StorageFault.
 
         `brief` promises that every statement touches a few rows and finds them by an index: SQLite then executes them
@@ -107,7 +107,7 @@ class Database:
             self._waiting -= 1
 
     @asynccontextmanager
-    async def reading(self, *, brief: bool = False) -> AsyncIterator[Transaction]:
+    async def reading(self, *, brief: bool = False) -> AsyncGenerator[Transaction, None]:
         """A transaction that sees one moment of the database, and waits for no writer. Raises StorageFault.
 
         `brief` promises the same as for `writing`.
@@ -153,7 +153,7 @@ def _engine(url: str, *, connections: int, foreign_keys: bool = True) -> AsyncEn
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
+def _faults() -> Generator[None, None, None]:
     """What the database cannot help (locked, full, gone) as one StorageFault; our own mistakes stay what they are."""
     try:
         yield

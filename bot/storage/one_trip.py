@@ -6,9 +6,9 @@ cannot wait for a lock or for the disk, and is brief, is done on the spot.
 """
 
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import aiosqlite
 
@@ -43,7 +43,8 @@ class OneTripConnection(aiosqlite.Connection):
         """Execute a statement and fetch all its rows. Raises what sqlite3 raises."""
         if self.on_the_spot:
             return self._run(statement, parameters, many)
-        return await self._execute(self._run, statement, parameters, many)
+        to_thread = cast("Callable[..., Awaitable[Any]]", self._execute)  # pyright: ignore[reportUnknownMemberType]
+        return await to_thread(self._run, statement, parameters, many)
 
     def _run(self, statement: str, parameters: Any, many: bool) -> tuple[sqlite3.Cursor, list[Any]]:
         execute = self._conn.executemany if many else self._conn.execute

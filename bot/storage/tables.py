@@ -1,7 +1,7 @@
 """The tables. Types that SQLite and PostgreSQL share, constraints with names, so that migrations can speak of them."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -64,8 +64,12 @@ def _closed(kind: type[JobStatus] | type[LimitScope], name: str) -> Enum:
         native_enum=False,
         create_constraint=True,
         length=16,
-        values_callable=lambda members: [member.value for member in members],
+        values_callable=_values,
     )
+
+
+def _values(members: type[JobStatus] | type[LimitScope]) -> list[str]:
+    return [member.value for member in members]
 
 
 Snowflake = String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
@@ -75,7 +79,7 @@ class Table(DeclarativeBase):
     """What all tables share."""
 
     metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map = {datetime: UtcDateTime(), UUID: Uuid(), float: Double()}  # noqa: RUF012 - sqlalchemy's own way
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), UUID: Uuid(), float: Double()}
 
 
 class JobRow(Table):

@@ -1,7 +1,6 @@
 """/admin: limits, blocks, statistics and quarantine of a server. For Manage Server; the service checks it again."""
 
 import logging
-from typing import TYPE_CHECKING
 
 import discord
 from discord import Interaction, app_commands
@@ -15,9 +14,6 @@ from bot.discord_ui.members import member_of
 from bot.services.admin import AdminService
 from bot.services.limits import LIMIT_RANGES, LimitScope, LimitValues
 from generation.errors import Refusal
-
-if TYPE_CHECKING:
-    from bot.discord_ui.client import ImageBot
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +36,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         self._deliveries = deliveries
 
     @limits.command(name="show")
-    async def show_limits(self, interaction: Interaction["ImageBot"]) -> None:
+    async def show_limits(self, interaction: Interaction) -> None:
         """Show all limits that are set here"""
         await interaction.response.defer(ephemeral=True)
         rows = await self._admin.limits(member_of(interaction))
@@ -58,7 +54,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
     )
     async def set_limits(
         self,
-        interaction: Interaction["ImageBot"],
+        interaction: Interaction,
         images_a_day: Range[int, *_IMAGES] | None = None,
         jobs_at_once: Range[int, *_JOBS] | None = None,
         largest_size: Range[int, *_SIZE] | None = None,
@@ -87,7 +83,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
     @app_commands.describe(role="Only of this role", member="Only of this member")
     async def reset_limits(
         self,
-        interaction: Interaction["ImageBot"],
+        interaction: Interaction,
         role: discord.Role | None = None,
         member: discord.Member | None = None,
     ) -> None:
@@ -102,7 +98,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
     @app_commands.command()
     @app_commands.describe(days="How many days back")
-    async def stats(self, interaction: Interaction["ImageBot"], days: Range[int, 1, 31] = 7) -> None:
+    async def stats(self, interaction: Interaction, days: Range[int, 1, 31] = 7) -> None:
         """Show jobs, pictures, failures and device seconds by day and by member"""
         await interaction.response.defer(ephemeral=True)
         found = await self._admin.stats(member_of(interaction), days)
@@ -112,7 +108,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
     @app_commands.describe(member="Whom", reason="Why; they are told")
     async def block(
         self,
-        interaction: Interaction["ImageBot"],
+        interaction: Interaction,
         member: discord.User,
         reason: Range[str, 1, _MAX_REASON] | None = None,
     ) -> None:
@@ -125,7 +121,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
     @app_commands.command()
     @app_commands.describe(member="Whom")
-    async def unblock(self, interaction: Interaction["ImageBot"], member: discord.User) -> None:
+    async def unblock(self, interaction: Interaction, member: discord.User) -> None:
         """Let a member ask for pictures again"""
         await interaction.response.defer(ephemeral=True)
         was_blocked = await self._admin.unblock(member_of(interaction), str(member.id))
@@ -134,7 +130,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
     @app_commands.command()
     @app_commands.describe(release="The job that may try once more")
-    async def quarantine(self, interaction: Interaction["ImageBot"], release: str | None = None) -> None:
+    async def quarantine(self, interaction: Interaction, release: str | None = None) -> None:
         """Show the jobs that the bot crashed with twice, or let one try again"""
         await interaction.response.defer(ephemeral=True)
         admin = member_of(interaction)
@@ -147,7 +143,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         await interaction.edit_original_response(content="It is in line again, and will be drawn alone.")
 
     @quarantine.autocomplete("release")
-    async def _quarantined(self, interaction: Interaction["ImageBot"], typed: str) -> list[app_commands.Choice[str]]:
+    async def _quarantined(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         try:
             jobs = await self._admin.quarantined(member_of(interaction))
         except Refusal:  # no admin: there is nothing for them to see

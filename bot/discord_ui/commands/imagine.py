@@ -1,7 +1,5 @@
 """/imagine: draw a picture from a description."""
 
-from typing import TYPE_CHECKING
-
 from discord import Interaction, app_commands
 from discord.ext import commands
 
@@ -9,9 +7,6 @@ from bot.discord_ui import options, permissions
 from bot.discord_ui.deliveries import Deliveries
 from bot.discord_ui.members import member_of
 from bot.services.images import ImageService
-
-if TYPE_CHECKING:
-    from bot.discord_ui.client import ImageBot
 
 
 class Imagine(commands.Cog):
@@ -26,7 +21,7 @@ class Imagine(commands.Cog):
     @app_commands.autocomplete(aspect=options.suggest_aspects, scheduler=options.suggest_schedulers)
     async def imagine(
         self,
-        interaction: Interaction["ImageBot"],
+        interaction: Interaction,
         prompt: options.Prompt,
         negative_prompt: options.Prompt | None = None,
         aspect: str | None = None,
@@ -56,5 +51,5 @@ class Imagine(commands.Cog):
         await self._deliveries.order(place, accepted)
 
     @imagine.autocomplete("model")
-    async def _models(self, interaction: Interaction["ImageBot"], typed: str) -> list[app_commands.Choice[str]]:
+    async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         return options.suggest_models(self._images.catalog, typed)

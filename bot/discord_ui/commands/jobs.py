@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from discord import Interaction, app_commands
@@ -17,9 +16,6 @@ from bot.services.errors import NothingToCancel
 from bot.services.images import ImageService, JobRecord
 from bot.services.results import Results
 
-if TYPE_CHECKING:
-    from bot.discord_ui.client import ImageBot
-
 log = logging.getLogger(__name__)
 
 
@@ -31,14 +27,14 @@ class Jobs(commands.Cog):
         self._results = results
 
     @app_commands.command()
-    async def queue(self, interaction: Interaction["ImageBot"]) -> None:
+    async def queue(self, interaction: Interaction) -> None:
         """Show who is drawn for and who waits"""
         await interaction.response.defer(ephemeral=True)
         view = await self._images.queue(member_of(interaction))
         await interaction.edit_original_response(embed=embeds.queue(view))
 
     @app_commands.command()
-    async def usage(self, interaction: Interaction["ImageBot"]) -> None:
+    async def usage(self, interaction: Interaction) -> None:
         """Show what you used today and what is left"""
         await interaction.response.defer(ephemeral=True)
         used = await self._images.usage(member_of(interaction))
@@ -46,7 +42,7 @@ class Jobs(commands.Cog):
 
     @app_commands.command()
     @app_commands.describe(job="Which one; the latest of yours if you do not say")
-    async def cancel(self, interaction: Interaction["ImageBot"], job: str | None = None) -> None:
+    async def cancel(self, interaction: Interaction, job: str | None = None) -> None:
         """Cancel a job of yours that waits or runs"""
         await interaction.response.defer(ephemeral=True)
         member = member_of(interaction)
@@ -55,7 +51,7 @@ class Jobs(commands.Cog):
         await interaction.edit_original_response(content="Cancelled. It does not count.")
 
     @cancel.autocomplete("job")
-    async def _live_jobs(self, interaction: Interaction["ImageBot"], typed: str) -> list[app_commands.Choice[str]]:
+    async def _live_jobs(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         try:
             jobs = await self._images.live_jobs(member_of(interaction))
         except Exception:
@@ -65,7 +61,7 @@ class Jobs(commands.Cog):
 
     @app_commands.command()
     @app_commands.describe(job="Which one; first those that could not be delivered, then the latest")
-    async def result(self, interaction: Interaction["ImageBot"], job: str | None = None) -> None:
+    async def result(self, interaction: Interaction, job: str | None = None) -> None:
         """Show pictures of yours again, also those that could not be delivered"""
         await interaction.response.defer(ephemeral=True)
         record = await self._results.one(options.job_id(job) if job is not None else None, member_of(interaction))
@@ -77,7 +73,7 @@ class Jobs(commands.Cog):
         await written_down(lambda: self._results.fetched(record), doing=f"that job {record.id} was fetched")
 
     @result.autocomplete("job")
-    async def _own_results(self, interaction: Interaction["ImageBot"], typed: str) -> list[app_commands.Choice[str]]:
+    async def _own_results(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         try:
             records = await self._results.of(member_of(interaction))
         except Exception:
@@ -85,7 +81,7 @@ class Jobs(commands.Cog):
             return []
         return options.suggestions(typed, ((_result_choice(job), str(job.id)) for job in records))
 
-    async def _latest_of(self, interaction: Interaction["ImageBot"]) -> UUID:
+    async def _latest_of(self, interaction: Interaction) -> UUID:
         member = member_of(interaction)
         own = [job for job in await self._images.live_jobs(member) if job.requester == member.id]
         if not own:

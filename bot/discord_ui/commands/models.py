@@ -1,15 +1,10 @@
 """/models: what can draw."""
 
-from typing import TYPE_CHECKING
-
 from discord import Interaction, app_commands
 from discord.ext import commands
 
 from bot.discord_ui import embeds
 from bot.services.images import ImageService
-
-if TYPE_CHECKING:
-    from bot.discord_ui.client import ImageBot
 
 
 class Models(commands.Cog):
@@ -19,6 +14,6 @@ class Models(commands.Cog):
         self._images = images
 
     @app_commands.command()
-    async def models(self, interaction: Interaction["ImageBot"]) -> None:
+    async def models(self, interaction: Interaction) -> None:
         """Show the models and schedulers on offer"""
         await interaction.response.send_message(embed=embeds.models(self._images.catalog), ephemeral=True)

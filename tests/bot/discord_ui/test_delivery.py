@@ -222,7 +222,7 @@ async def test_whoever_waited_long_is_called_once(world: World, minutes: int, pi
 
 @HELD
 async def test_nobody_is_called_where_that_is_switched_off(world: World) -> None:
-    world.parts.bot.deliveries._ping_after = None
+    world.parts.deliveries._ping_after = None
     answer = await world.alice.slash(world.channel, "imagine", prompt="slow")
     await world.env.advance_time(3600)
     world.parts.worker.release()

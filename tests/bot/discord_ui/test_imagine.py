@@ -152,7 +152,7 @@ async def test_an_answer_that_would_come_too_late_is_a_kind_no(world: World, mon
         await asyncio.sleep(60)
 
     monkeypatch.setattr(world.parts.images, "imagine", slow)
-    monkeypatch.setattr(world.parts.bot.deliveries, "_answer_deadline", 2.5)  # longer than SimCord settles
+    monkeypatch.setattr(world.parts.deliveries, "_answer_deadline", 2.5)  # longer than SimCord settles
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert not answer.acknowledged
     await world.env.advance_time(2.6)

@@ -1,7 +1,13 @@
 """Reactions on results."""
 
+import asyncio
+
 import pytest
 
+from bot.discord_ui.deliveries import ANSWER_DEADLINE
+from bot.services.images import JobRecord
+from bot.services.members import Member
+from generation.job import JobId
 from tests.bot.discord_ui.world import World, words
 
 
@@ -137,3 +143,43 @@ async def test_a_reply_that_cannot_be_written_leaves_no_job(world: World) -> Non
     await world.until(lambda: not world.parts.dispatcher.running())
     assert [str(job.status) for job in await world.jobs()] == ["posted", "cancelled"]
     assert "seed" in words(first.response).lower()
+
+
+async def test_a_rerun_by_reaction_that_takes_too_long_is_refused_and_leaves_nothing_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+
+    async def slow(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(world.parts.images, "imagine", slow)
+    await world.bob.react(first.response, "🔁")
+    await world.env.advance_time(ANSWER_DEADLINE + 0.1)
+    (told,) = world.bob.user.dm_channel.history()
+    assert "very busy" in told.content
+    assert len(await world.jobs()) == 1
+
+
+async def test_a_reaction_in_flight_is_answered_before_the_bot_disconnects(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    begun, go_on, delete = asyncio.Event(), asyncio.Event(), world.parts.images.delete
+
+    async def slow(job_id: JobId, member: Member) -> JobRecord:
+        begun.set()
+        await world.env.external_wait(go_on.wait(), reason="a slow database")
+        return await delete(job_id, member)
+
+    monkeypatch.setattr(world.parts.images, "delete", slow)
+    await world.alice.react(first.response, "❌")
+    assert begun.is_set()
+    with world.env.time_context():
+        closing = asyncio.ensure_future(world.parts.bot.close())
+    await asyncio.sleep(0)
+    assert not world.parts.bot.is_closed()
+    go_on.set()
+    await closing
+    assert world.parts.bot.is_closed()
+    assert world.channel.last_message is None

@@ -64,7 +64,7 @@ async def test_a_stop_keeps_what_is_not_done_and_the_start_goes_on_with_it(world
 async def test_the_deliveries_alone_tell_it_too(world: World) -> None:
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     with world.env.time_context():
-        await world.parts.bot.deliveries.close()
+        await world.parts.deliveries.close()
     assert "goes on by itself" in running.response.content
 
 
@@ -229,7 +229,7 @@ async def test_what_discord_did_not_take_for_a_while_is_posted_without_a_restart
 
 
 async def test_nothing_is_tried_again_before_the_first_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.parts.bot.deliveries, "_recovered", False)
+    monkeypatch.setattr(world.parts.deliveries, "_recovered", False)
     world.env.inject_error("PATCH", "*", status=503, times=7)
     await world.alice.slash(world.channel, "imagine", prompt="a cat")
     await world.env.advance_time(180)
@@ -237,7 +237,7 @@ async def test_nothing_is_tried_again_before_the_first_time(world: World, monkey
     await world.try_again()
     assert len(world.edits()) == edits
     with world.env.time_context():
-        await world.parts.bot.deliveries.recover(Recovery())
+        await world.parts.deliveries.recover(Recovery())
     await world.try_again()
     assert (await world.jobs())[0].status is JobStatus.POSTED
 

@@ -22,6 +22,8 @@ from simcord.types import HttpLogEntry
 from sqlalchemy import select, text, update
 
 from bot.discord_ui.client import ImageBot
+from bot.discord_ui.deliveries import Deliveries
+from bot.discord_ui.front_end import open_front_end
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.images import ImageService
@@ -81,6 +83,7 @@ class Parts:
     """One run of the bot, from start to stop."""
 
     bot: ImageBot
+    deliveries: Deliveries
     dispatcher: Dispatcher
     worker: ParkedWorker
     images: ImageService
@@ -127,7 +130,7 @@ class World:
         recovery = await restart.recover() if recover else Recovery()
         await dispatcher.start()
         await dispatcher.ready()
-        bot = ImageBot(
+        front = await open_front_end(
             images=images,
             results=results,
             admin=admin,
@@ -137,7 +140,7 @@ class World:
             wait=self._wait,
             **self.options,
         )
-        self.parts = Parts(bot, dispatcher, worker, images, admin)
+        self.parts = Parts(front.bot, front.deliveries, dispatcher, worker, images, admin)
         return self.parts
 
     async def start(self) -> None:
@@ -164,7 +167,7 @@ class World:
         """Stop and start again; after a crash nobody had time to say or write anything."""
         old = self.parts
         if crash:
-            for task in [*old.dispatcher._tasks, *old.bot.deliveries._errands]:
+            for task in [*old.dispatcher._tasks, *old.deliveries._errands]:
                 task.cancel()
             await asyncio.sleep(0)
         else:
@@ -176,7 +179,7 @@ class World:
         """What the application does on SIGTERM."""
         with self.env.time_context():
             await self.parts.dispatcher.close()
-            await self.parts.bot.deliveries.close()
+            await self.parts.deliveries.close()
 
     async def close(self) -> None:
         await self.stop()
@@ -188,8 +191,8 @@ class World:
     async def try_again(self) -> None:
         """What the application does every few minutes with pictures that could not be posted."""
         with self.env.time_context():
-            await self.parts.bot.deliveries.try_again()
-        await self.until(lambda: not self.parts.bot.deliveries._owed)
+            await self.parts.deliveries.try_again()
+        await self.until(lambda: not self.parts.deliveries._owed)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Settle until this holds: what a held job does after its release is nobody's operation."""

@@ -1,0 +1,54 @@
+"""The front end, put together: the one module here that knows all the others."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from bot.discord_ui.buttons import JobButton
+from bot.discord_ui.client import ImageBot
+from bot.discord_ui.commands.admin import Admin
+from bot.discord_ui.commands.imagine import Imagine
+from bot.discord_ui.commands.jobs import Jobs
+from bot.discord_ui.commands.models import Models
+from bot.discord_ui.commands.results import ResultActions
+from bot.discord_ui.deliveries import Deliveries
+from bot.discord_ui.job_post import Wait
+from bot.services.admin import AdminService
+from bot.services.images import ImageService, Recovery
+from bot.services.results import Results
+from bot.storage.records import Clock
+from generation.ticket import JobTicket
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """A bot that may be connected, and the deliveries that it owes."""
+
+    bot: ImageBot
+    deliveries: Deliveries
+
+
+async def open_front_end(
+    *,
+    images: ImageService,
+    results: Results,
+    admin: AdminService,
+    clock: Clock,
+    command_hash_file: Path,
+    recovery: Recovery,
+    wait: Wait = JobTicket.wait,
+    ping_after: timedelta | None = None,
+) -> FrontEnd:
+    """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login."""
+    bot = ImageBot(command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery))
+    deliveries = Deliveries(bot, images, clock, wait=wait, ping_after=ping_after)
+    bot.add_dynamic_items(JobButton)
+    for cog in (
+        Imagine(images, deliveries),
+        Jobs(images, results),
+        Models(images),
+        Admin(admin, deliveries),
+        ResultActions(bot, images, deliveries),
+    ):
+        await bot.add_cog(cog)
+    return FrontEnd(bot, deliveries)
