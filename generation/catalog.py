@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.request import SEEDS, GenerationRequest, SchedulerName, clean_text
@@ -56,8 +57,11 @@ class ModelSpec:
 
     def hint_for(self, prompt: str) -> str | None:
         """A gentle word for a prompt in which this model will recognise nothing; None when there is no need for one."""
-        words = _words(prompt)
-        if not self.vocabulary or any(_contains(words, _words(known)) for known in self.vocabulary):
+        if not self.vocabulary:
+            return None
+        words, known = _words(prompt), _phrases(self.vocabulary)
+        runs = (tuple(words[at : at + length]) for length in {len(one) for one in known} for at in range(len(words)))
+        if any(run in known for run in runs):
             return None
         return f"The model {self.name} knows none of these words. It draws, for example: {', '.join(self.examples)}."
 
@@ -141,8 +145,10 @@ def _words(text: str) -> list[str]:
     return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
 
 
-def _contains(words: list[str], part: list[str]) -> bool:
-    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))
+@lru_cache
+def _phrases(vocabulary: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """The words of each entry. Split once a process: hundreds of waiting jobs ask for the same vocabulary."""
+    return frozenset(tuple(_words(entry)) for entry in vocabulary)
 
 
 def scheduler_named(name: str) -> SchedulerName:

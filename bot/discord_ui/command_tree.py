@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import discord
 from discord import app_commands
@@ -39,8 +39,8 @@ class CommandTree(app_commands.CommandTree[Any]):
         options: list[dict[str, Any]] = data.get("options") or []
         while isinstance(found, app_commands.Group) and options:
             found, options = found.get_command(options[0]["name"]), options[0].get("options") or []
-        command: app_commands.Command[Any, ..., Any] | None = found if isinstance(found, app_commands.Command) else None
-        return command, options
+        is_command = isinstance(found, app_commands.Command)
+        return (cast("app_commands.Command[Any, ..., Any]", found) if is_command else None), options
 
     async def sync_if_changed(self, hash_file: Path) -> bool:
         """Send the definitions to Discord if they are not what was sent last, or are not there any more.

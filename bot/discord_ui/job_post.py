@@ -21,12 +21,15 @@ from bot.storage.patience import patiently
 from bot.storage.records import Clock
 from generation.errors import Cancelled, Interrupted, KnownError, Postponed
 from generation.job import Job, JobStatus
-from generation.ticket import JobTicket
+from generation.request import GenerationRequest
+from generation.ticket import JobTicket, Progress
 
 log = logging.getLogger(__name__)
 
 #: Waits for a ticket's result, so many seconds at most, and says whether it is there.
 Wait: TypeAlias = Callable[[JobTicket, float], Awaitable[bool]]
+
+_News: TypeAlias = tuple[int | None, bool, int, datetime | None]  #: place, loading, step, when it will be done
 
 RERUN_EMOJI = "🔁"
 _ESTIMATE_TOLERANCE = 5.0  #: seconds
@@ -60,20 +63,24 @@ class JobPost:
         self._handover = Handover(place, pacer=pacer, lines=lines)
         self._ping_after = ping_after  #: waits longer than this end with a ping
         self._wait = wait
-        self._shown: str | None = None  #: the progress that the message shows
+        self._shown: _News | None = None  #: the progress that the message shows
+        self._hinted: tuple[str | None] | None = None  #: the hint, once it was looked for
         self._done_at: datetime | None = None  #: when the job will be done, as the message says
 
     async def open(self, ticket: JobTicket) -> None:
         """Say for the first time that the job is in line."""
-        content = self._progress(ticket)
-        await self._place.say(content)
-        self._shown = content.text
+        progress = ticket.progress
+        self._shown = self._news(progress)
+        await self._place.say(self._content(ticket.job, progress))
 
     async def resume(self, ticket: JobTicket) -> None:
         """The same for a job of an earlier run, whose message may be missing or show what was going on then."""
         if self._place.message_id is None:
             try:
-                await self._handover.insist(self._progress(ticket))
+                progress = ticket.progress
+                news = self._news(progress)
+                await self._handover.insist(self._content(ticket.job, progress))
+                self._shown = news
             except UNSENT as error:
                 log.info("the message of job %s cannot be found or sent: %r", ticket.job.id, error)
         await self.follow(ticket, first_look=0.0)
@@ -107,7 +114,7 @@ class JobPost:
                 return  # posted meanwhile: whoever asked for this knew the job from before
             pictures = await patiently(lambda: self._images.pictures(job.id), doing=f"the pictures of job {job.id}")
             content = await asyncio.to_thread(
-                Content.result, record, self._place.requester, pictures, self._images.hint_for(record.request)
+                Content.result, record, self._place.requester, pictures, self._hint(record.request)
             )
             await self._handover.deliver(content, int(record.requester))
         except UnknownJob:
@@ -206,29 +213,39 @@ class JobPost:
         refused = False
         delay = self._pacer.message_interval if first_look is None else first_look
         while not await self._wait(ticket, delay):
-            delay = self._pacer.message_interval
-            content = self._progress(ticket)
-            if refused or content.text == self._shown:
+            delay, progress = self._pacer.message_interval, ticket.progress
+            news = self._news(progress)
+            if refused or news == self._shown:
                 continue
-            wait = self._pacer.ask(ticket.job.id, str(self._place.channel_id), ticket.progress.place or 0)
+            # Asked before anything is put into words: most of those who wait may show nothing now.
+            wait = self._pacer.ask(ticket.job.id, str(self._place.channel_id), progress.place or 0)
             if wait > 0:
                 delay = wait
                 continue
             try:
-                await self._place.say(content)
-                self._shown = content.text
+                await self._place.say(self._content(ticket.job, progress))
+                self._shown = news
             except UNSENT as error:
                 # The next progress is as good as this one. After a refusal there is none: Discord would refuse it
                 # again, and too many refusals ban the address.
                 refused = not is_passing(error)
                 log.info("progress of job %s was not shown: %r", ticket.job.id, error)
 
-    def _progress(self, ticket: JobTicket) -> Content:
-        job = ticket.job
-        progress = ticket.progress
+    def _news(self, progress: Progress) -> _News:
+        """What the words of this progress would be made of; cheap, unlike the words."""
         self._done_at = self._estimate(progress.seconds_left)
-        hint = self._images.hint_for(job.request)
-        return Content.progress(job.id, job.request, self._place.requester, progress, done_at=self._done_at, hint=hint)
+        return progress.place, progress.loading, progress.step, self._done_at
+
+    def _content(self, job: Job, progress: Progress) -> Content:
+        return Content.progress(
+            job.id, job.request, self._place.requester, progress, done_at=self._done_at, hint=self._hint(job.request)
+        )
+
+    def _hint(self, request: GenerationRequest) -> str | None:
+        """The same for the whole life of the job, so looked for once."""
+        if self._hinted is None:
+            self._hinted = (self._images.hint_for(request),)
+        return self._hinted[0]
 
     def _estimate(self, seconds_left: float | None) -> datetime | None:
         """When the job will be done: as said before, as long as that is about right. A time that jumps helps nobody."""

@@ -162,9 +162,11 @@ class Crowd:
             case "queue" | "usage" | "models" as command:
                 self.use(member, command)
             case _:
-                self.use(member, "imagine", prompt="a red heart", steps=2, count=1)
+                self.use(member, "imagine", prompt=chance.choice(PROMPTS), steps=2, count=1)
 
 
+#: Most of them unknown to the built-in model: a hint is what costs.
+PROMPTS = ("a red heart", "the Mona Lisa, oil on canvas", "Escher's stairs at dusk", "a portrait of a stern librarian")
 _KINDS = ("imagine", "queue", "usage", "models", "cancel", "admin stats", "button")
 _WEIGHTS = (30, 15, 15, 10, 10, 5, 15)
 _MANAGE = discord.Permissions(manage_guild=True)

@@ -2,15 +2,18 @@
 
 import asyncio
 import re
+from collections import Counter
 from typing import Any
 
 import discord
 import pytest
 
+from bot.discord_ui.content import Content
 from bot.discord_ui.pacing import MESSAGE_INTERVAL
 from bot.services.errors import StorageFault
 from generation.errors import DoesNotFit
 from generation.job import JobStatus
+from generation.request import GenerationRequest
 from tests.bot.discord_ui.world import World, labels, words
 
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
@@ -122,6 +125,34 @@ async def test_progress_is_paced_and_says_nothing_twice(world: World) -> None:
     await world.env.advance_time(20)
     assert len(world.edits()) - before <= 1
     assert "step 30 of 100" in answer.response.content
+
+
+@HELD
+async def test_what_may_not_be_shown_yet_is_not_put_into_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hints, worded, progress = Counter[str](), [], Content.progress
+
+    def hint_for(request: GenerationRequest) -> str:
+        hints[request.prompt] += 1
+        return "I know none of these words."
+
+    def put_into_words(*args: Any, **options: Any) -> Content:
+        worded.append(args)
+        return progress(*args, **options)
+
+    monkeypatch.setattr(world.parts.images, "hint_for", hint_for)
+    monkeypatch.setattr(Content, "progress", put_into_words)
+    for number in range(4):
+        await world.alice.slash(world.channel, "imagine", prompt=f"unknown {number}")
+    before = len(world.edits())
+    for step in range(1, 61):
+        for job in world.parts.worker.drawn:
+            world.parts.worker.steps(job.id, step)
+        await world.env.advance_time(0.5)
+    shown = len(world.edits()) - before
+    assert shown > 0
+    assert len(worded) == shown + 4  # beside the four first answers
+    assert set(hints.values()) == {1}
+    assert len(hints) == 4
 
 
 @HELD
