@@ -145,6 +145,11 @@ class Graphs:
         return tuple(self._ready)
 
     @property
+    def compiled(self) -> tuple[GraphKey, ...]:
+        """The compiled ones among them; the others are eager calls that were recorded."""
+        return tuple(key for key, call in self._ready.items() if not self._is_eager(key, call))
+
+    @property
     def waiting(self) -> int:
         """How many graphs are wanted and not ready."""
         return len(self._wanted)
@@ -184,13 +189,16 @@ class Graphs:
     def drop_recordings(self) -> None:
         """Give back the memory that recordings hold; what was recorded is called as it is, until `idle` finds time."""
         for key, recorded in [(key, call) for key, call in self._ready.items() if isinstance(call, Recorded)]:
-            if recorded.call is not self._parts[key.part].call:
+            if not self._is_eager(key, recorded):
                 self._ready[key] = recorded.call
                 continue
             del self._ready[key]
             if key not in self._wanted:
                 self._wanted.append(key)
         self._forget_recordings()
+
+    def _is_eager(self, key: GraphKey, call: Call) -> bool:
+        return isinstance(call, Recorded) and call.call is self._parts[key.part].call
 
     def _forget_recordings(self) -> None:
         if self._recordings is not None:

@@ -8,7 +8,7 @@ import torch
 from generation.diffusion.calls import part_of
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.recording import Recorded
-from tests.generation.diffusion.graph_bench import CPU, Bench, FakeRecording, FakeRecordings
+from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings
 from tests.generation.diffusion.tiny_models import make_pipeline
 
 
@@ -39,8 +39,10 @@ class TestRecording:
         assert bench.graphs.rows((4, 16, 16), 77) == (2,)
         assert torch.equal(bench.draw(2), expected)
         assert (bench.graphs.called, bench.graph_calls) == (1, [])
+        assert (bench.graphs.ready, bench.graphs.compiled) == ((TWO_ROWS,), ())
         bench.maker.finish()
         bench.idle()
+        assert bench.graphs.compiled == bench.graphs.ready == (TWO_ROWS,), "recorded too, but not eager"
         bench.graph_calls.clear()
         assert torch.equal(bench.draw(2), expected)
         assert bench.graph_calls == [2]
