@@ -161,9 +161,15 @@ async def test_close_puts_everyone_back_and_may_come_twice() -> None:
 class SlowToStop(FakeWorker):
     """Notices that a job was cancelled only when it is closed, as if in the middle of a long step."""
 
+    closing = False
+
     async def cancel(self, job_id: JobId) -> None:
-        if self._closed:
+        if self.closing:
             await super().cancel(job_id)
+
+    async def close(self) -> None:
+        self.closing = True
+        await super().close()
 
 
 async def test_what_was_cancelled_is_not_put_back() -> None:

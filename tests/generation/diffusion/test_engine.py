@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import generation.diffusion.finishing
+import generation.diffusion.image_run
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model import LoadedModel
 from generation.errors import BrokenImage, DoesNotFit, WorkerFault
@@ -114,11 +115,11 @@ class TestPromptCache:
         monkeypatch.setattr("generation.diffusion.model.REMEMBERED_PROMPTS", 2)
         size: dict[str, Any] = {"guidance_scale": 5.0, "width": 32, "height": 32}
         first = tiny_model.encode("a", "", **size)
-        tiny_model.encode("b", "", **size)
+        second = tiny_model.encode("b", "", **size)
         assert tiny_model.encode("a", "", **size) is first
         tiny_model.encode("c", "", **size)
         assert tiny_model.encode("a", "", **size) is first
-        assert len(tiny_model._encoded) == 2
+        assert tiny_model.encode("b", "", **size) is not second
 
 
 class TestCancelling:
@@ -149,18 +150,10 @@ class TestCancelling:
     def test_before_decoding(self, tiny_model: LoadedModel) -> None:
         engine = DiffusionEngine(tiny_model)
         job = make_job(steps=2)
-        done: list[bool] = []
-        engine.admit(job, cancelled=lambda: bool(done))
-        advance = engine._advance
-
-        def cancel_after_the_last_step(images: Any, predictions: Any) -> None:
-            advance(images, predictions)
-            if images[0].done:
-                done.append(True)
-
-        engine._advance = cancel_after_the_last_step  # type: ignore[method-assign]
+        engine.admit(job, cancelled=lambda: engine.unet_calls == 2)
         events = drive(engine)
         assert isinstance(ends(events)[job.id], JobCancelled)
+        assert [e.step for e in events if isinstance(e, StepDone)] == [1, 2]
         assert not any(isinstance(e, ImageReady) for e in events)
 
 
@@ -177,16 +170,15 @@ class TestFailing:
         self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, scheduler: SchedulerName
     ) -> None:
         bad, good, better = (make_job(seed=seed, scheduler=scheduler) for seed in range(3))
-        engine = DiffusionEngine(tiny_model)
-        advance = engine._advance
+        advance = generation.diffusion.image_run.advance
 
         def stumble(images: Any, predictions: Any) -> None:
             if any(image.seed == 0 and image.step == 2 for image in images):
                 raise ValueError("this scheduler tripped")
             advance(images, predictions)
 
-        monkeypatch.setattr(engine, "_advance", stumble)
-        end = ends(drive(engine, good, bad, better))
+        monkeypatch.setattr("generation.diffusion.engine.advance", stumble)
+        end = ends(drive(DiffusionEngine(tiny_model), good, bad, better))
         assert isinstance(end[bad.id].error, WorkerFault)
         assert isinstance(end[good.id], JobDone)
         assert isinstance(end[better.id], JobDone)
@@ -303,7 +295,7 @@ class TestMemory:
         engine = DiffusionEngine(tiny_model)
 
         def tight(prompt: str, *args: Any, **kwargs: Any) -> Any:
-            if prompt == "a blue heart" and engine._batches:
+            if prompt == "a blue heart" and engine.unet_calls < running.request.steps:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return encode(prompt, *args, **kwargs)
 

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.image_run import ImageRun
 from generation.diffusion.model import LoadedModel
 from generation.diffusion.schedulers import make_scheduler
 from generation.events import ImageReady
@@ -39,31 +38,30 @@ def crowd() -> list[Job]:
     ]
 
 
-class LatentsKept(DiffusionEngine):
-    """An engine that keeps the final latents of each image by seed."""
-
-    def __init__(self, model: LoadedModel, **settings: Any) -> None:
-        super().__init__(model, **settings)
-        self.latents: dict[int, torch.Tensor] = {}
-        decode = self._finishing.decode
-
-        def keep_and_decode(image: ImageRun) -> None:
-            self.latents[image.seed] = image.latents
-            decode(image)
-
-        self._finishing.decode = keep_and_decode  # type: ignore[method-assign]
-
-
 def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: bool = False) -> dict[int, torch.Tensor]:
-    """The jobs join one by one, a step apart, with room for a few of them at once."""
-    engine = LatentsKept(model, reproducible=reproducible)
-    arriving = iter(jobs)
-    engine.admit(next(arriving))
-    while engine.busy:
-        engine.step()
-        if (job := next(arriving, None)) is not None:
-            engine.admit(job)
-    return engine.latents
+    """The final latents of each image by seed. The jobs join one by one, a step apart, a few of them at once."""
+    kept: list[torch.Tensor] = []
+    seeds: list[int] = []
+    decode = model.decode
+
+    def keep_and_decode(latents: torch.Tensor) -> torch.Tensor:
+        if len(latents) == 1:  # a picture's; previews are fitted to many at once
+            kept.append(latents)
+        return decode(latents)
+
+    model.decode = keep_and_decode  # type: ignore[method-assign]
+    try:
+        engine = DiffusionEngine(model, reproducible=reproducible)
+        arriving = iter(jobs)
+        engine.admit(next(arriving))
+        while engine.busy:
+            # Pictures are ready in the order in which they were decoded.
+            seeds += [event.image.seed for event in engine.step() if isinstance(event, ImageReady)]
+            if (job := next(arriving, None)) is not None:
+                engine.admit(job)
+    finally:
+        del model.decode
+    return dict(zip(seeds, kept, strict=True))
 
 
 def latents_alone(model: LoadedModel, job: Job) -> torch.Tensor:

@@ -27,7 +27,7 @@ class Device:
         self.today = 0.0
         self.model: Any = model
         self._seconds = seconds
-        self._most = most
+        self.most = most
         self._predict = model.predict_noise
         self.model.predict_noise = self.predict
 
@@ -35,7 +35,7 @@ class Device:
         rows = len(latents)
         self.eager.append(eager)
         self.calls.append(rows)
-        if rows > self._most:
+        if rows > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.now += self._seconds(rows)
         return self._predict(latents, timesteps, conditioning)
@@ -157,7 +157,7 @@ def test_memory_that_runs_out_ends_the_measuring(tiny_model: LoadedModel, tmp_pa
     device.today += SHORTAGE
     again = device.caps(tmp_path)
     assert again.cap(NATIVE) == UNMEASURED
-    device._most = 1000
+    device.most = 1000
     assert measured(again).cap(NATIVE) == 8, "somebody else had the memory"
 
 
@@ -194,32 +194,32 @@ def test_rows_that_ran_out_of_memory_are_not_tried_after_a_restart(tmp_path: Pat
     drive(DiffusionEngine(device.model, cache=tmp_path), jobs)
     assert device.calls[:3] == [8, 4, 4]
     after = Device(load_tiny("epsilon"), lambda rows: 1.0, most=5)
-    engine = DiffusionEngine(after.model, cache=tmp_path)
-    assert engine._caps.cap(NATIVE) == 4
-    drive(engine, jobs)
+    drive(DiffusionEngine(after.model, cache=tmp_path), jobs)
     assert max(after.calls) == 4
 
 
-def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel) -> None:
-    engine = DiffusionEngine(tiny_model)
-    assert engine._caps.cap(NATIVE) == UNMEASURED
+def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel, tmp_path: Path) -> None:
+    engine = DiffusionEngine(tiny_model, cache=tmp_path)
     drive(engine, [make_job(width=64, steps=1)])
     drawn = engine.unet_calls
     assert engine.idle()
     drive(engine, [make_job(steps=1)])  # somebody comes in between
     while engine.idle():
         pass
-    assert {key for key, limits in engine._caps._limits.items() if limits.knee} == {((4, 16, 32), 77), NATIVE}
+    (file,) = tmp_path.iterdir()
+    known = json.loads(file.read_text())["limits"]
+    assert {(tuple(kind["latents"]), kind["tokens"]) for kind in known if kind["knee"]} == {((4, 16, 32), 77), NATIVE}
     assert engine.unet_calls == drawn + 1, "what is measured is not counted as drawn"
 
 
-@pytest.mark.parametrize("settings", [{"max_rows": 6}, {"reproducible": True}])
-def test_a_fixed_number_of_rows_is_not_measured(tiny_model: LoadedModel, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("settings", "rows"), [({"max_rows": 6}, 6), ({"reproducible": True}, UNMEASURED)])
+def test_a_fixed_number_of_rows_is_not_measured(tiny_model: LoadedModel, settings: dict[str, Any], rows: int) -> None:
     device = Device(tiny_model, lambda rows: rows)
     engine = DiffusionEngine(tiny_model, **settings)
     assert not engine.idle()
     assert device.calls == []
-    assert engine._caps.cap(NATIVE) == settings.get("max_rows", UNMEASURED)
+    drive(engine, [make_job(seed=seed, steps=1) for seed in range(5)])
+    assert max(device.calls) == rows
 
 
 def drive(engine: DiffusionEngine, jobs: list[Any]) -> None:
