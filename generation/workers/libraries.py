@@ -5,7 +5,7 @@ import importlib
 import sys
 import threading
 
-_HOME = "generation.diffusion.model_shelf"
+HOME = "generation.diffusion.model_shelf"  #: the module whose import brings in all of them
 _once = threading.Lock()
 
 
@@ -16,11 +16,11 @@ def import_libraries() -> None:
     collections later would stop every thread, the event loop's too, for 0.2 s.
     """
     with _once:
-        if _HOME in sys.modules:
+        if HOME in sys.modules:
             return
         gc.disable()
         try:
-            importlib.import_module(_HOME)
+            importlib.import_module(HOME)
             gc.freeze()  # before there is a model, which has to be collectable
         finally:
             gc.enable()

@@ -1,6 +1,5 @@
 """Compiled graphs: made beside the bot, taken up while it is idle, and saying what the eager call says."""
 
-import asyncio
 import os
 from collections.abc import Callable
 from contextlib import aclosing
@@ -21,6 +20,7 @@ from generation.workers.local import LocalWorker
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings
 from tests.generation.diffusion.tiny_models import make_pipeline
+from tests.generation.workers.threads import thread_has_ended
 
 
 @pytest.fixture
@@ -222,18 +222,20 @@ class TestTakingUp:
         bench.draw(2)
         assert file.stat().st_mtime > 10
 
-    def test_when_there_are_too_many_the_least_used_goes(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(("more", "kept"), [(0, (2, 4)), (20, (2, 6))])
+    def test_when_there_are_too_many_the_least_used_goes(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, more: int, kept: tuple[int, ...]
+    ) -> None:
         monkeypatch.setattr("generation.diffusion.graphs.MOST", 2)
-        for rows, times in ((2, 30), (4, 21), (6, 20)):
+        for rows, times in ((2, 30), (4, 21), (6, 20 + more)):
             bench.draw(rows, times=times)
-        assert {key.rows for key in bench.graphs._wanted} == {2, 4}
-        bench.draw(6, times=20)
-        assert {key.rows for key in bench.graphs._wanted} == {2, 6}
+        assert bench.graphs.waiting == 2
         while bench.maker.busy:
             bench.maker.finish()
             while bench.idle() and not bench.maker.busy:
                 pass
-        assert bench.graphs.rows((4, 16, 16), 77) == (2, 6)
+        assert bench.graphs.rows((4, 16, 16), 77) == kept
+        assert bench.graphs.ordered == 2, "what was let go was never compiled"
 
     def test_without_memory_to_spare_it_waits(self, tmp_path: Path) -> None:
         room = [False]
@@ -300,14 +302,14 @@ class TestDistrust:
             engine = DiffusionEngine(model, max_rows=2)
             if when == "drawing":
                 engine.idle()
-                engine._calls.predict = lambda *_: no_device()  # pyright: ignore[reportAttributeAccessIssue]
+                monkeypatch.setattr(model, "predict_noise", lambda *_: no_device())
             return engine
 
         monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
-        worker = LocalWorker(build)
+        worker = LocalWorker(build, name="lost worker")
         await worker.start()
         if when == "idle":
-            await asyncio.to_thread(worker._thread.join)
+            await thread_has_ended("lost worker")
         async with aclosing(worker.draw(make_job())) as stream:
             (failed,) = [event async for event in stream]
         assert isinstance(failed, JobFailed)

@@ -14,7 +14,9 @@ import torch
 
 from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.image_run import BatchKey, ImageRun, advance
 from generation.diffusion.model_shelf import ModelShelf
+from generation.diffusion.shared_call import SharedCall
 from generation.diffusion.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError, ModelUnavailable, WorkerFault, WorkerLost
@@ -27,6 +29,7 @@ from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import save_folder
+from tests.generation.workers.threads import is_alive, thread_has_ended
 
 ROOM = 2
 
@@ -40,7 +43,7 @@ class FakeBench:
     def release(self) -> None:
         self.worker.release()
 
-    def fail_next_job(self) -> None:
+    def fail_next_job(self, patch: pytest.MonkeyPatch) -> None:
         self.worker.fail_next(RuntimeError("boom"))
 
     fail_shared_call = fail_next_job
@@ -54,50 +57,51 @@ class LocalBench:
 
     def __init__(self) -> None:
         self._gate = threading.Event()
-        self._failures: list[Callable[[], Any]] = []
-        self.worker = LocalWorker(self._build, images_at_once=ROOM)
+        self._dead_device = False
+        self.worker = LocalWorker(self.build_engine, images_at_once=ROOM)
 
     def release(self) -> None:
         self._gate.set()
 
-    def fail_next_job(self) -> None:
+    def fail_next_job(self, patch: pytest.MonkeyPatch) -> None:
         """An error in the step of seed 13 alone."""
-        self._bad_step = True
 
-    def fail_shared_call(self) -> None:
+        def stumble(images: list[ImageRun], predictions: list[torch.Tensor]) -> None:
+            if any(image.seed == 13 for image in images):
+                raise RuntimeError("boom")
+            advance(images, predictions)
+
+        patch.setattr("generation.diffusion.engine.advance", stumble)
+
+    def fail_shared_call(self, patch: pytest.MonkeyPatch) -> None:
         """An error in every U-Net call that has rows of a job with seed 13."""
-        self._bad_call = True
+        predict = SharedCall.predict
+
+        def stumble(call: SharedCall, key: BatchKey, images: list[ImageRun]) -> list[torch.Tensor]:
+            if any(image.seed == 13 for image in images):
+                raise RuntimeError("boom")
+            return predict(call, key, images)
+
+        patch.setattr(SharedCall, "predict", stumble)
 
     def lose(self) -> None:
         """The next U-Net call finds a device that answers no more."""
         self._dead_device = True
         self._gate.set()
 
-    _bad_step = _bad_call = _dead_device = False
-
-    def _build(self) -> DiffusionEngine:
+    def build_engine(self) -> DiffusionEngine:
         model = load_tiny("epsilon")
-        bench = self
+        predict = model.predict_noise
 
-        class Engine(DiffusionEngine):
-            def _advance(self, images: Any, predictions: Any) -> None:
-                if bench._bad_step and any(image.seed == 13 for image in images):
-                    raise RuntimeError("boom")
-                super()._advance(images, predictions)
+        def gated(*inputs: Any, eager: bool = False) -> torch.Tensor:
+            if not eager:  # as upkeep measures
+                self._gate.wait(30)
+                if self._dead_device:
+                    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+            return predict(*inputs, eager=eager)
 
-        engine = Engine(model)
-        predict = engine._calls.predict
-
-        def gated(key: Any, images: Any) -> Any:
-            bench._gate.wait(30)
-            if bench._dead_device:
-                raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-            if bench._bad_call and any(image.seed == 13 for image in images):
-                raise RuntimeError("boom")
-            return predict(key, images)
-
-        engine._calls.predict = gated
-        return engine
+        model.predict_noise = gated  # type: ignore[method-assign]
+        return DiffusionEngine(model)
 
 
 Bench = FakeBench | LocalBench
@@ -206,8 +210,8 @@ async def test_closing_the_stream_gives_the_room_back(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fail_next_job", "fail_shared_call"])
-async def test_an_error_stays_with_its_job(bench: Bench, kind: str) -> None:
-    getattr(bench, kind)()
+async def test_an_error_stays_with_its_job(bench: Bench, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    getattr(bench, kind)(monkeypatch)
     bad, good = unlucky_job(), make_job(seed=1)
     streams = bench.worker.draw(bad), bench.worker.draw(good)
     bench.release()
@@ -244,12 +248,12 @@ class ShelfBench(LocalBench):
     """A LocalWorker with a shelf that has a place for one model, under test."""
 
     def __init__(self) -> None:
-        self._gate = threading.Event()
+        super().__init__()
         loaded: set[str] = set()
         specs = [ModelSpec(name=name, source=name) for name in ("tiny", "other")]
 
         def build() -> ModelShelf:
-            return ModelShelf(specs, lambda spec: self._build(), memory=1, loaded=loaded)
+            return ModelShelf(specs, lambda spec: self.build_engine(), memory=1, loaded=loaded)
 
         self.worker = LocalWorker(build, images_at_once=ROOM, is_loaded=loaded.__contains__)
 
@@ -348,7 +352,7 @@ class TestLocalWorker:
         next_one = worker.draw(make_job(model="other"))
         loaded.set()
         assert isinstance((await follow(next_one))[-1], JobDone)
-        assert worker._work.jobs == {}
+        assert worker.room(make_job().request) == 1, "nothing is left of either"
         await worker.close()
 
     async def test_closing_does_not_wait_for_a_model_that_loads(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,14 +363,14 @@ class TestLocalWorker:
             loaded.wait(30)
             return DiffusionEngine(load_tiny("epsilon"))
 
-        worker = LocalWorker(build)
+        worker = LocalWorker(build, name="loading worker")
         starting = asyncio.create_task(worker.start())
         await asyncio.sleep(0)
         await worker.close()
         with pytest.raises(KnownError, match="shutting_down"):
             await starting
         loaded.set()
-        await asyncio.to_thread(worker._thread.join)
+        await thread_has_ended("loading worker")
         await asyncio.sleep(0)
         assert worker.room(make_job().request) == 0
 
@@ -376,11 +380,12 @@ class TestLocalWorker:
         class Engine(DiffusionEngine):
             tripped = False
 
-            def _report(self, images: Any) -> None:
+            def step(self) -> list[WorkerEvent]:
+                events = super().step()
                 if not self.tripped:
                     self.tripped = True
                     raise ZeroDivisionError("a bug of ours")
-                super()._report(images)
+                return events
 
         worker = LocalWorker(lambda: Engine(load_tiny("epsilon")))
         await worker.start()
@@ -448,6 +453,8 @@ class BareEngine:
 class HangingEngine(BareEngine):
     """An engine whose first step does not return before it is told to."""
 
+    thread = "hanging worker"
+
     def __init__(self) -> None:
         super().__init__(self._hang)
         self._go_on = threading.Event()
@@ -456,10 +463,10 @@ class HangingEngine(BareEngine):
         self._go_on.wait(60)
         return self.abort(WorkerFault("too late"))
 
-    async def recover(self, worker: LocalWorker) -> None:
+    async def recover(self) -> None:
         """The step returns after all, and the thread ends in good order."""
         self._go_on.set()
-        await asyncio.to_thread(worker._thread.join)
+        await thread_has_ended(self.thread)
 
 
 class TestLosingAThread:
@@ -486,9 +493,9 @@ class TestLosingAThread:
         def idle() -> bool:
             raise torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered")
 
-        worker = LocalWorker(lambda: BareEngine(idle=idle))
+        worker = LocalWorker(lambda: BareEngine(idle=idle), name="dying worker")
         await worker.start()
-        await asyncio.to_thread(worker._thread.join)
+        await thread_has_ended("dying worker")
         await asyncio.sleep(0)
         assert worker.room(make_job().request) == 1
         events = await follow(worker.draw(make_job()))
@@ -499,7 +506,7 @@ class TestLosingAThread:
 
     async def test_a_thread_that_hangs(self) -> None:
         engine = HangingEngine()
-        worker = LocalWorker(lambda: engine, patience=0.01)
+        worker = LocalWorker(lambda: engine, patience=0.01, name=engine.thread)
         await worker.start()
         streams = [worker.draw(make_job()) for _ in range(2)]
         for stream in streams:
@@ -509,19 +516,19 @@ class TestLosingAThread:
             assert "no sign of life" in events[-1].error.detail
         assert worker.room(make_job().request) == 0
         await worker.close()
-        assert worker._thread.is_alive(), "nobody waited for it"
-        await engine.recover(worker)
+        assert is_alive(engine.thread), "nobody waited for it"
+        await engine.recover()
 
     async def test_closing_does_not_wait_for_a_thread_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("generation.workers.local.CLOSING_GRACE", 0.05)
         engine = HangingEngine()
-        worker = LocalWorker(lambda: engine)
+        worker = LocalWorker(lambda: engine, name=engine.thread)
         await worker.start()
         following = asyncio.create_task(follow(worker.draw(make_job())))
         await asyncio.sleep(0)
         await worker.close()
         assert isinstance((await following)[-1], JobCancelled)
-        await engine.recover(worker)
+        await engine.recover()
 
     async def test_a_job_that_cannot_even_be_taken_in(self) -> None:
         engine = BareEngine()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from generation.workers import libraries
 from generation.workers.libraries import import_libraries
 
 
@@ -15,7 +14,7 @@ from generation.workers.libraries import import_libraries
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A library that notes whether garbage is collected while it is imported."""
     name = "library_that_takes_long"
-    monkeypatch.setattr(libraries, "_HOME", name)
+    monkeypatch.setattr("generation.workers.libraries.HOME", name)
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / f"{name}.py"
     gc.unfreeze()
