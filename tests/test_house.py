@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -126,3 +127,60 @@ def names_defined_by(node: ast.ClassDef) -> Iterator[str]:
             yield part.id
         elif isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store) and ast.unparse(part.value) == "self":
             yield part.attr
+
+
+# What others may use is documented
+
+
+DOCUMENTED = ("generation",)  #: packages; bot is on its way
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def test_everything_public_has_a_docstring() -> None:
+    """Functions, classes and their methods; of a base or a seam it is enough if the method there has one."""
+    modules = {p: ast.parse(p.read_text("utf-8")) for room in DOCUMENTED for p in sorted((ROOT / room).rglob("*.py"))}
+    modules = {path: tree for path, tree in modules.items() if "playground" not in path.parts}
+    classes = {node.name: node for tree in modules.values() for node in public(tree, ast.ClassDef)}
+    missing: list[str] = []
+    for path, tree in modules.items():
+        for node in [*public(tree, ast.ClassDef), *public(tree, ast.FunctionDef, ast.AsyncFunctionDef)]:
+            if ast.get_docstring(node) is None:
+                missing.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+        for owner in public(tree, ast.ClassDef):
+            elsewhere = {name for stands in stands_for(owner, classes) for name in documented_methods(stands)}
+            missing += [
+                f"{path.relative_to(ROOT)}:{method.lineno} {owner.name}.{method.name}"
+                for method in public(owner, ast.FunctionDef, ast.AsyncFunctionDef)
+                if ast.get_docstring(method) is None and method.name not in elsewhere
+            ]
+    assert missing == []
+
+
+def public(parent: ast.Module | ast.ClassDef, *kinds: type[ast.stmt]) -> list[Any]:
+    """The public definitions of these kinds in a body; a property's setter is no more than its getter."""
+    return [
+        node
+        for node in parent.body
+        if isinstance(node, kinds)
+        and not node.name.startswith("_")
+        and not any(ast.unparse(decorator).endswith(".setter") for decorator in node.decorator_list)
+    ]
+
+
+def documented_methods(owner: ast.ClassDef) -> set[str]:
+    methods = public(owner, ast.FunctionDef, ast.AsyncFunctionDef)
+    return {method.name for method in methods if ast.get_docstring(method) is not None}
+
+
+def stands_for(owner: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
+    """Its bases, with theirs, and the protocols of which it has every method."""
+    methods = {method.name for method in public(owner, ast.FunctionDef, ast.AsyncFunctionDef)}
+    for other in classes.values():
+        bases = {ast.unparse(base) for base in other.bases}
+        theirs = {method.name for method in public(other, ast.FunctionDef, ast.AsyncFunctionDef)}
+        if other is not owner and "Protocol" in bases and theirs <= methods:
+            yield other
+    for base in owner.bases:
+        if (found := classes.get(ast.unparse(base).partition("[")[0])) is not None:
+            yield found
+            yield from stands_for(found, classes)

@@ -33,9 +33,17 @@ class Maker(Protocol):
     """Makes graphs somewhere else."""
 
     @property
-    def busy(self) -> bool: ...
-    def make(self, order: Mapping[str, Any]) -> None: ...
-    def close(self) -> None: ...
+    def busy(self) -> bool:
+        """Whether an order is under way."""
+        ...
+
+    def make(self, order: Mapping[str, Any]) -> None:
+        """Start on an order, as `Graphs.order_for` writes it. Raises OSError if nothing can be made here."""
+        ...
+
+    def close(self) -> None:
+        """Give up the order that is under way, if any. May be called twice."""
+        ...
 
 
 class MakerProcess:

@@ -19,13 +19,17 @@ class Recording(Protocol):
         """Run `work`, and give the tensor that it and every replay leave their answer in."""
         ...
 
-    def replay(self) -> None: ...
+    def replay(self) -> None:
+        """Do the recorded work again, on what its memory holds now."""
+        ...
 
 
 class Recordings(Protocol):
     """The recordings of one model."""
 
-    def new(self) -> Recording: ...
+    def new(self) -> Recording:
+        """Give a recording that holds nothing yet."""
+        ...
 
     def forget(self) -> None:
         """Let go of all memory that they hold; none of them is replayed again."""

@@ -37,6 +37,7 @@ class LiveJob:
 
     @property
     def kind(self) -> Kind:
+        """What it can share a U-Net call with."""
         return _kind(self.job.request)
 
 
