@@ -185,9 +185,9 @@ async def rerun_of(scene: Scene, post: Post) -> tuple[Post, Post]:
 
 # ------------------------------------------------------------------------------------------ a bot that dies, or stops
 
-#: Where a job's life is written down, in order.
+#: The calls that write down a job's life, in order.
 STATES = {
-    "accepted": "bot.services.reservations:Reservations._take_together",
+    "accepted": "bot.services.images:ImageService.imagine",
     "answered": "bot.services.images:ImageService.answered",
     "started": "bot.storage.journal:StoredJournal.started",
     "rendered": "bot.storage.journal:StoredJournal.rendered",
