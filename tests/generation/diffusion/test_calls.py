@@ -45,7 +45,7 @@ def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None
         assert not program.constants
 
 
-def test_what_is_made_in_half_precision_was_never_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_made_in_half_precision_was_never_larger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch keeps what was reserved on a device, even if only for a moment."""
     made: list[torch.dtype] = []
     from_config = UNet2DConditionModel.from_config

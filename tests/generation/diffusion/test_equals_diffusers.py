@@ -83,7 +83,7 @@ def latents_alone(model: LoadedModel, job: Job) -> torch.Tensor:
 
 @pytest.mark.parametrize("dtype", BOUND, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_latents_are_the_pipelines(kind: str, dtype: torch.dtype) -> None:
+def test_latents_equal_the_pipelines(kind: str, dtype: torch.dtype) -> None:
     model = load_tiny(kind, dtype)
     jobs = crowd()
     ours = latents_in_a_crowd(model, jobs)
@@ -93,7 +93,7 @@ def test_latents_are_the_pipelines(kind: str, dtype: torch.dtype) -> None:
         assert (ours[job.request.seed] - theirs).abs().max().item() <= BOUND[dtype], job.request.scheduler
 
 
-def test_one_shared_timestep_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_shared_timestep_would_not_equal_the_pipelines_latents(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: were all rows at the first row's timestep, the bound above would not hold."""
     model = load_tiny("epsilon", torch.float64)
     predict = model.predict_noise
@@ -106,7 +106,7 @@ def test_one_shared_timestep_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> N
     assert worst > 1e-2
 
 
-def test_the_picture_is_the_pipelines(tiny_model: LoadedModel) -> None:
+def test_a_picture_equals_the_pipelines(tiny_model: LoadedModel) -> None:
     job = make_job()
     (ready,) = (event for event in events_of(tiny_model, [job]) if isinstance(event, ImageReady))
     tiny_model.pipeline.scheduler = make_scheduler(job.request.scheduler, tiny_model.scheduler_config)
@@ -122,7 +122,7 @@ def test_the_picture_is_the_pipelines(tiny_model: LoadedModel) -> None:
     assert difference(pixels(ready.image.png), np.asarray(theirs)) <= 1
 
 
-def test_same_seed_same_picture_alone_or_in_a_crowd(tiny_model: LoadedModel) -> None:
+def test_a_seed_gives_the_same_picture_alone_and_in_a_crowd(tiny_model: LoadedModel) -> None:
     jobs = crowd()
     in_a_crowd = {e.image.seed: e.image.png for e in events_of(tiny_model, jobs) if isinstance(e, ImageReady)}
 

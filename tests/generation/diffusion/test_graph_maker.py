@@ -65,10 +65,10 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 class TestRealProcess:
     """The tiny U-Net for real, once for all of these tests."""
 
-    def test_nothing_is_left_but_the_graph(self, cache: Path) -> None:
+    def test_compiling_leaves_nothing_but_the_graph(self, cache: Path) -> None:
         assert [path.name for path in cache.rglob("*") if path.is_file()] == [f"{TWO_ROWS.name}.pt2"]
 
-    def test_pictures_are_those_of_the_eager_call(self, cache: Path) -> None:
+    def test_pictures_by_a_graph_equal_those_of_the_eager_call(self, cache: Path) -> None:
         eager = picture(load_tiny("epsilon"))
         model = with_graphs(cache)
         assert model.row_buckets(((4, 16, 16), 77)) == ()
@@ -81,7 +81,7 @@ class TestRealProcess:
         assert error <= 255**2 / 10**4, "40 dB"
 
     @torch.inference_mode()
-    def test_weights_are_shared(self, cache: Path) -> None:
+    def test_a_graph_shares_the_networks_weights(self, cache: Path) -> None:
         model = with_graphs(cache)
         model.idle()
         latents, timesteps, text, *_ = example_inputs(TWO_ROWS.shapes, device=CPU, dtype=torch.float32)
@@ -111,7 +111,7 @@ class TestRealProcess:
         weight.data = weight.detach().clone()
         assert memory.expired()
 
-    def test_a_corrupt_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
+    def test_a_corrupt_graph_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
         shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
         (file,) = tmp_path.rglob("*.pt2")
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -121,7 +121,9 @@ class TestRealProcess:
         assert model.row_buckets(((4, 16, 16), 77)) == ()
         model.close()
 
-    def test_it_ends_with_the_bot(self, tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    def test_the_compiling_process_ends_with_the_bot(
+        self, tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+    ) -> None:
         """Closing ends it at once; so does letting go of its standard input, as a killed bot does."""
         for end in ("close", "let go"):
             graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path / end, wish="on")
@@ -139,7 +141,7 @@ class TestRealProcess:
             assert process.wait(120) != 0
             graphs.close()
 
-    def test_a_compiler_that_fails_is_told_of_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_compiler_that_fails_is_logged_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         maker = MakerProcess(tmp_path)
         graph = {"part": "unet", "inputs": [[1]], "path": str(tmp_path / "unet_1.pt2")}
         maker.make({"device": "cpu", "parts": {}, "graphs": [graph]})

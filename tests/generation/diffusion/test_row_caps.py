@@ -76,7 +76,7 @@ def test_on_a_gpu_more_rows_are_tried(tiny_model: LoadedModel, monkeypatch: pyte
     assert measured(Device(tiny_model, lambda rows: 1.0).caps()).cap(NATIVE) == 32
 
 
-def test_a_job_never_waits_for_more_than_one_call(tiny_model: LoadedModel) -> None:
+def test_each_piece_of_measuring_is_one_call(tiny_model: LoadedModel) -> None:
     device = Device(tiny_model, lambda rows: 1.0)
     caps = device.caps()
     more, calls = True, 0
@@ -87,7 +87,7 @@ def test_a_job_never_waits_for_more_than_one_call(tiny_model: LoadedModel) -> No
     assert calls > 6
 
 
-def test_what_is_drawn_while_it_is_being_measured_is_not_measured_again(tiny_model: LoadedModel) -> None:
+def test_a_kind_that_is_being_measured_is_not_measured_again(tiny_model: LoadedModel) -> None:
     device = Device(tiny_model, lambda rows: rows)
     caps = device.caps()
     assert caps.measure()
@@ -103,7 +103,7 @@ def test_a_slow_moment_does_not_make_a_knee(tiny_model: LoadedModel) -> None:
     assert measured(device.caps()).cap(NATIVE) == 8
 
 
-def test_it_is_measured_once_in_all_starts(tmp_path: Path) -> None:
+def test_a_knee_is_measured_once_in_all_starts(tmp_path: Path) -> None:
     first = Device(load_tiny("epsilon"), lambda rows: max(rows, 4))
     assert measured(first.caps(tmp_path / "cache")).cap(NATIVE) == 4
     second = Device(load_tiny("epsilon"), lambda rows: 1.0)
@@ -132,7 +132,7 @@ def test_another_dtype_or_model_is_measured_anew(tmp_path: Path) -> None:
         lambda written: written.replace('"model": "tiny"', '"model": "another"'),
     ],
 )
-def test_a_file_that_is_no_use_is_measured_again(tmp_path: Path, damage: Callable[[str], str]) -> None:
+def test_a_knee_whose_file_is_of_no_use_is_measured_again(tmp_path: Path, damage: Callable[[str], str]) -> None:
     measured(Device(load_tiny("epsilon"), lambda rows: max(rows, 4)).caps(tmp_path))
     (file,) = tmp_path.iterdir()
     file.write_text(damage(file.read_text()))
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_use_is_measured_again(tmp_path: Path, damage: Callabl
     assert Device(load_tiny("epsilon"), lambda rows: 1.0).caps(tmp_path).cap(NATIVE) == 8
 
 
-def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_caps_do_without_a_folder_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
     assert measured(Device(load_tiny("epsilon"), lambda rows: rows).caps(tmp_path / "cache")).cap(NATIVE) == 2
     assert "cannot be written" in caplog.text
@@ -161,7 +161,7 @@ def test_memory_that_runs_out_ends_the_measuring(tiny_model: LoadedModel, tmp_pa
     assert measured(again).cap(NATIVE) == 8, "somebody else had the memory"
 
 
-def test_a_passing_shortage_is_forgotten_after_some_days(tiny_model: LoadedModel, tmp_path: Path) -> None:
+def test_a_shortage_of_memory_is_forgotten_after_some_days(tiny_model: LoadedModel, tmp_path: Path) -> None:
     device = Device(tiny_model, lambda rows: 1.0)
     caps = device.caps(tmp_path)
     caps.lower(NATIVE, 2)
@@ -171,7 +171,7 @@ def test_a_passing_shortage_is_forgotten_after_some_days(tiny_model: LoadedModel
     assert caps.cap(NATIVE) == device.caps(tmp_path).cap(NATIVE) == UNMEASURED
 
 
-def test_a_device_that_is_lost_is_no_matter_of_measuring(tiny_model: LoadedModel) -> None:
+def test_a_device_that_is_lost_while_measuring_is_not_hidden(tiny_model: LoadedModel) -> None:
     def die(rows: int) -> float:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
@@ -179,7 +179,7 @@ def test_a_device_that_is_lost_is_no_matter_of_measuring(tiny_model: LoadedModel
         Device(tiny_model, die).caps().measure()
 
 
-def test_another_error_ends_it_for_this_run_only(tiny_model: LoadedModel, tmp_path: Path) -> None:
+def test_an_error_while_measuring_ends_it_for_this_run_only(tiny_model: LoadedModel, tmp_path: Path) -> None:
     def stumble(rows: int) -> float:
         raise RuntimeError("a kernel tripped")
 

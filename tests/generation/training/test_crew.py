@@ -65,7 +65,7 @@ def work_that_fails(crew: Crew) -> None:
     raise ValueError(f"{crew.rank} cannot")
 
 
-def test_a_failure_is_told(tmp_path: Path):
+def test_a_failure_in_a_crew_is_raised(tmp_path: Path):
     with pytest.raises(ProcessRaisedException, match="cannot"):
         run_crew(2, tmp_path, work_that_fails)
 

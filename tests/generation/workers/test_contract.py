@@ -126,7 +126,7 @@ def unlucky_job(**wishes: Any) -> Job:
     return make_job(seed=13, **wishes)
 
 
-async def test_a_job_from_start_to_end(bench: Bench) -> None:
+async def test_a_job_is_drawn_from_start_to_end(bench: Bench) -> None:
     bench.release()
     job = make_job(count=2)
     events = await follow(bench.worker.draw(job))
@@ -154,7 +154,7 @@ async def test_drawing_reserves_before_it_returns(bench: Bench) -> None:
     assert bench.worker.room(make_job().request) == 1
 
 
-async def test_a_job_of_four_where_two_fit(bench: Bench) -> None:
+async def test_a_job_of_four_is_drawn_where_two_fit(bench: Bench) -> None:
     job = make_job(count=4)
     assert bench.worker.room(job.request) == ROOM
     stream = bench.worker.draw(job)
@@ -168,7 +168,7 @@ async def test_room_is_never_more_than_asked_for(bench: Bench) -> None:
     assert bench.worker.room(make_job(count=1).request) == 1
 
 
-async def test_cancel_before_anything_was_read(bench: Bench) -> None:
+async def test_a_job_can_be_cancelled_before_anything_was_read(bench: Bench) -> None:
     job = make_job()
     stream = bench.worker.draw(job)
     await bench.worker.cancel(job.id)
@@ -176,7 +176,7 @@ async def test_cancel_before_anything_was_read(bench: Bench) -> None:
     assert isinstance((await follow(stream))[-1], JobCancelled)
 
 
-async def test_cancel_while_it_runs(bench: Bench) -> None:
+async def test_a_job_can_be_cancelled_while_it_runs(bench: Bench) -> None:
     job, other = make_job(steps=100, count=2), make_job()
     stream = bench.worker.draw(job)
     if isinstance(bench, LocalBench):
@@ -192,7 +192,7 @@ async def test_cancel_while_it_runs(bench: Bench) -> None:
     assert isinstance((await follow(bench.worker.draw(other)))[-1], JobDone)
 
 
-async def test_cancel_after_the_end_changes_nothing(bench: Bench) -> None:
+async def test_cancelling_a_job_after_its_end_changes_nothing(bench: Bench) -> None:
     bench.release()
     job = make_job()
     assert isinstance((await follow(bench.worker.draw(job)))[-1], JobDone)
@@ -222,7 +222,7 @@ async def test_an_error_stays_with_its_job(bench: Bench, kind: str, monkeypatch:
     assert isinstance(good_events[-1], JobDone)
 
 
-async def test_close_ends_what_runs_and_may_come_twice(bench: Bench) -> None:
+async def test_close_cancels_what_runs_and_may_be_called_twice(bench: Bench) -> None:
     streams = [bench.worker.draw(make_job(steps=100)) for _ in range(2)]
     following = [asyncio.create_task(follow(stream)) for stream in streams]
     bench.release() if isinstance(bench, LocalBench) else None
@@ -308,7 +308,7 @@ async def test_closing_a_stream_wakes_its_reader() -> None:
 class TestLocalWorker:
     """What only a thread can do wrong."""
 
-    async def test_a_model_that_does_not_load(self) -> None:
+    async def test_a_model_that_does_not_load_is_raised_by_start(self) -> None:
         def build() -> DiffusionEngine:
             raise ValueError("no such file")
 
@@ -318,7 +318,7 @@ class TestLocalWorker:
         assert worker.room(make_job().request) == 0
         await worker.close()
 
-    async def test_a_panic_while_it_loads(self) -> None:
+    async def test_a_panic_while_a_model_loads_is_raised_by_start(self) -> None:
         """Such as one of a library in Rust, which is no Exception."""
 
         def build() -> DiffusionEngine:
@@ -329,7 +329,7 @@ class TestLocalWorker:
             await worker.start()
         await worker.close()
 
-    async def test_whoever_cancels_does_not_wait_for_the_model(self) -> None:
+    async def test_cancelling_does_not_wait_for_the_model(self) -> None:
         """The job ends at once; its place is kept for as long as the thread is busy over it."""
         loading, loaded = threading.Event(), threading.Event()
         names: set[str] = set()
@@ -374,7 +374,9 @@ class TestLocalWorker:
         await asyncio.sleep(0)
         assert worker.room(make_job().request) == 0
 
-    async def test_a_fault_of_the_engine_itself(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_fault_of_the_engine_itself_fails_its_jobs_and_is_logged(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """Everyone is told, the trace is in the log under the reference, and the thread lives on."""
 
         class Engine(DiffusionEngine):
@@ -397,7 +399,7 @@ class TestLocalWorker:
         assert isinstance((await follow(worker.draw(make_job())))[-1], JobDone)
         await worker.close()
 
-    async def test_it_is_not_bothered_by_a_third_size(self) -> None:
+    async def test_there_is_no_room_for_a_third_size(self) -> None:
         bench = LocalBench()
         await bench.worker.start()
         streams = [bench.worker.draw(make_job(width=width)) for width in (32, 64)]
@@ -472,7 +474,7 @@ class HangingEngine(BareEngine):
 class TestLosingAThread:
     """A thread that hangs or dies takes its jobs with it, and nobody waits for ever."""
 
-    async def test_a_thread_that_dies(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_thread_that_dies_loses_the_worker(self, caplog: pytest.LogCaptureFixture) -> None:
         def step() -> list[WorkerEvent]:
             raise SystemExit("out of the blue")
 
@@ -504,7 +506,7 @@ class TestLosingAThread:
         assert worker.room(make_job().request) == 0
         await worker.close()
 
-    async def test_a_thread_that_hangs(self) -> None:
+    async def test_a_thread_that_hangs_loses_the_worker(self) -> None:
         engine = HangingEngine()
         worker = LocalWorker(lambda: engine, patience=0.01, name=engine.thread)
         await worker.start()
@@ -530,7 +532,7 @@ class TestLosingAThread:
         assert isinstance((await following)[-1], JobCancelled)
         await engine.recover()
 
-    async def test_a_job_that_cannot_even_be_taken_in(self) -> None:
+    async def test_a_job_that_cannot_be_taken_in_fails_alone(self) -> None:
         engine = BareEngine()
         engine.admit_error = ZeroDivisionError("a bug of ours")
         worker = LocalWorker(lambda: engine)

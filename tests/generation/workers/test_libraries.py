@@ -24,14 +24,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     gc.unfreeze()
 
 
-def test_no_garbage_is_collected_during_the_import_nor_what_it_left_afterwards(home: Path) -> None:
+def test_imports_are_kept_from_the_garbage_collector(home: Path) -> None:
     import_libraries()
     assert not sys.modules[home.stem].collected
     assert gc.isenabled()
     assert gc.get_freeze_count() > 1000
 
 
-def test_once_only_so_that_a_model_can_be_collected(home: Path) -> None:
+def test_objects_are_frozen_once_so_that_a_model_can_be_collected(home: Path) -> None:
     import_libraries()
     gc.unfreeze()
     import_libraries()

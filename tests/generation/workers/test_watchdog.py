@@ -53,7 +53,7 @@ async def yard(monkeypatch: pytest.MonkeyPatch) -> Yard:
     return yard
 
 
-async def test_it_barks_once_when_the_budget_is_spent(yard: Yard) -> None:
+async def test_a_watchdog_barks_once_when_the_budget_is_spent(yard: Yard) -> None:
     yard.dog.watch()
     for _ in range(LOOKS - 1):
         yard.look_after(25)
@@ -80,7 +80,7 @@ async def test_a_machine_that_slept_is_no_thread_that_hangs(yard: Yard) -> None:
     yard.dog.rest()
 
 
-async def test_a_loop_whose_time_is_wound_forward_is_none_either(yard: Yard) -> None:
+async def test_a_loop_whose_time_is_wound_forward_is_no_thread_that_hangs(yard: Yard) -> None:
     yard.dog.watch()
     for _ in range(1000):
         yard.look_after(0.001)
@@ -88,7 +88,7 @@ async def test_a_loop_whose_time_is_wound_forward_is_none_either(yard: Yard) -> 
     yard.dog.rest()
 
 
-async def test_there_is_no_timer_while_nothing_runs(yard: Yard) -> None:
+async def test_a_watchdog_has_no_timer_while_nothing_runs(yard: Yard) -> None:
     yard.budget = None
     yard.dog.watch()
     assert not yard.armed
