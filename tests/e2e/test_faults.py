@@ -1,4 +1,4 @@
-"""Whatever fails around a job, at whichever of its requests and states: one message with the pictures in the end.
+"""A fault at any request or state of a job still ends in one message with its pictures.
 
 The bot is a process on the playground's Discord with discord.py's own network stack; only its worker has no device.
 """

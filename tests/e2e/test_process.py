@@ -204,7 +204,7 @@ async def test_a_bot_that_cannot_run_says_why_and_exits(
 
 
 def private_text(answer: Answer) -> str:
-    """What only whoever asked can see of an answer."""
+    """Return the text that only the member who asked can see; empty for a public answer."""
     return answer.post.text if answer.post is not None and answer.post.ephemeral else ""
 
 

@@ -1,4 +1,4 @@
-"""From submit to exactly one end."""
+"""The dispatcher: every job goes from submit to exactly one end."""
 
 import asyncio
 import uuid
@@ -267,7 +267,7 @@ async def test_a_job_that_was_in_a_crash_is_drawn_alone_and_keeps_its_place() ->
 
 
 async def test_a_lost_worker_ends_nobodys_job() -> None:
-    """Rows stay as they are, so that the next run knows who was in the crash; the line is put back."""
+    """Rows stay as they are, so that the next run knows which jobs were in the crash; waiting jobs are put back."""
     worker, journal = FakeWorker(room=2, hold=True), MemoryJournal()
     dispatcher = await running_dispatcher(worker, journal)
     tickets = [dispatcher.submit(job()) for _ in range(3)]
@@ -391,7 +391,7 @@ async def test_a_ticket_ends_even_when_the_journal_fails() -> None:
 
 
 async def test_a_picture_that_is_being_kept_cannot_be_cancelled_by_the_worker() -> None:
-    """Then nobody draws it any more: `cancel` says so, and whoever asked may still mark the row."""
+    """The worker is done with it: `cancel` returns False, and the caller may still mark the row."""
 
     class Slow(MemoryJournal):
         writing, go_on = asyncio.Event(), asyncio.Event()
@@ -477,7 +477,7 @@ async def test_tickets_say_that_their_model_is_being_loaded() -> None:
 
 
 async def test_a_suspect_passes_nobody_and_is_not_passed() -> None:
-    """What is to be drawn alone waits for its turn, and with it all behind it."""
+    """A job that is to be drawn alone waits for its turn, and all jobs behind it wait too."""
     worker = FakeWorker(room=8, hold=True, loaded="m")
     dispatcher = await running_dispatcher(worker)
     running = dispatcher.submit(job("a"))
@@ -502,7 +502,7 @@ async def test_a_suspect_passes_nobody_and_is_not_passed() -> None:
 
 async def test_the_first_step_of_a_job_makes_room_for_the_next() -> None:
     class OneAhead(FakeWorker):
-        """Takes a job on while none of those it has is still to begin."""
+        """Takes the next job only when all that it has have begun."""
 
         begun = True
 

@@ -1,4 +1,4 @@
-"""The parameters chunk, as other tools read it."""
+"""The parameters chunk of a PNG, as other tools read it."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""The queue: whose turn it is."""
 
 import uuid
 
@@ -119,7 +119,7 @@ def test_nobody_is_passed_for_ever() -> None:
 
 
 def test_a_member_whose_job_goes_before_saves_no_turn() -> None:
-    """Passing is charged like any other job: the member's next one waits as if nobody had been passed."""
+    """A job that passes is charged like any other: the member's next one waits as if it had passed nobody."""
     queue = filled(job("a"), job("b", count=4, model="n"))
     queue.take(list(queue.may_go())[1])
     queue.push(job("b", model="n"))

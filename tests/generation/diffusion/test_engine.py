@@ -279,7 +279,7 @@ class TestMemory:
         assert isinstance(ends(drive(DiffusionEngine(tiny_model), job))[job.id], JobDone)
 
     def test_a_failed_call_keeps_no_activations(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What ran out of memory must not go on holding it, neither in the engine nor in the error that is said."""
+        """A call that ran out of memory must not go on holding it, neither in the engine nor in the job's error."""
         activations: list[weakref.ref[torch.Tensor]] = []
 
         def greedy(latents: Any, timesteps: Any, conditioning: Any) -> Any:
@@ -391,7 +391,7 @@ def poison_first_row(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def limit_rows(model: LoadedModel, monkeypatch: pytest.MonkeyPatch, *, most: int) -> list[int]:
-    """Memory for `most` rows; the list tells how many rows each call asked for."""
+    """Give the model memory for `most` rows; the list tells how many rows each call asked for."""
     calls: list[int] = []
     predict: Callable[..., Any] = model.predict_noise
 

@@ -22,7 +22,7 @@ BOUND = {torch.float32: 1e-3, torch.float64: 1e-10}
 
 
 def crowd() -> list[Job]:
-    """Every scheduler, with different steps, guidance and prompts; the last ones without guidance."""
+    """Make a job for every scheduler, with different steps, guidance and prompts; every third without guidance."""
     return [
         make_job(
             f"a {colour} heart",
@@ -39,7 +39,7 @@ def crowd() -> list[Job]:
 
 
 def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: bool = False) -> dict[int, torch.Tensor]:
-    """The final latents of each image by seed. The jobs join one by one, a step apart, a few of them at once."""
+    """Draw the jobs, which join one by one, a step apart; return the final latents of each image by seed."""
     kept: list[torch.Tensor] = []
     seeds: list[int] = []
     decode = model.decode
@@ -65,7 +65,7 @@ def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: boo
 
 
 def latents_alone(model: LoadedModel, job: Job) -> torch.Tensor:
-    """What the pipeline itself draws for the job."""
+    """Draw the job with the pipeline itself; return its latents [1, C, h, w]."""
     request = job.request
     model.pipeline.scheduler = make_scheduler(request.scheduler, model.scheduler_config)
     model.pipeline.set_progress_bar_config(disable=True)

@@ -32,7 +32,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the graph of the tiny U-Net's two rows, compiled by a process of its own."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        # What makes the compiler quick and its code slow.
+        # These make the compiler quick and its code slow.
         patch.setenv("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
         patch.setenv("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
         graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=folder, wish="on")
@@ -95,7 +95,7 @@ class TestRealProcess:
         assert torch.allclose(after, before + 1, atol=1e-5)
         assert model.graphs is not None
         assert model.graphs.called == 2
-        # Strides are none of the graph's business either.
+        # Other strides make no difference.
         turned = model.predict_noise(latents.to(memory_format=torch.channels_last), timesteps, Conditioning(text=text))
         assert torch.equal(turned, after)
 
@@ -124,7 +124,7 @@ class TestRealProcess:
     def test_the_compiling_process_ends_with_the_bot(
         self, tmp_path: Path, processes: list[subprocess.Popen[bytes]]
     ) -> None:
-        """Closing ends it at once; so does letting go of its standard input, as a killed bot does."""
+        """Closing ends it at once; so does the end of its standard input, which a killed bot leaves behind."""
         for end in ("close", "let go"):
             graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path / end, wish="on")
             assert graphs is not None

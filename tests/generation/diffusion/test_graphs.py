@@ -1,4 +1,4 @@
-"""Compiled graphs: made beside the bot, taken up while it is idle, and saying what the eager call says."""
+"""Compiled graphs: made beside the bot, taken up while it is idle, and answering as the eager call does."""
 
 import os
 from collections.abc import Callable
@@ -260,7 +260,7 @@ class TestTakingUp:
 
 
 class TestDistrust:
-    """After a device was lost with graphs in use the next run goes without: round in circles else."""
+    """After a device was lost with graphs in use the next run goes without: else it might be lost again and again."""
 
     def test_a_device_lost_with_graphs_in_use_gets_none_in_the_next_run(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture

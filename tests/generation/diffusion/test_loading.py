@@ -176,7 +176,7 @@ class TestLoading:
 
 
 def hash_of(model: LoadedModel) -> str | None:
-    """The model's hash once it is computed; None when that takes longer than ten seconds."""
+    """Wait for the model's hash; None when it takes longer than ten seconds."""
     deadline = time.monotonic() + 10
     while model.model_hash is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -184,7 +184,7 @@ def hash_of(model: LoadedModel) -> str | None:
 
 
 def draws(engine: DiffusionEngine, request: object = None) -> list[ImageReady]:
-    """The pictures of one job."""
+    """Draw one job; return its pictures."""
     from dataclasses import replace
 
     job = make_job() if request is None else replace(make_job(), request=request)

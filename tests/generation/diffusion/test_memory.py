@@ -100,7 +100,7 @@ def test_a_picture_is_the_same_wherever_the_parts_live(kind: str, placement: Pla
 
 
 class Moves:
-    """Where networks were moved to, instead of moving them: there is one device here."""
+    """Notes where networks are moved to instead of moving them: there is one device here."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[tuple[int, str]] = []
@@ -122,7 +122,7 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
 
 
 def resident(now: list[float], **settings: Any) -> LoadedModel:
-    """A tiny model that believes to live on a GPU."""
+    """Make a tiny model that believes to live on a GPU."""
     plain = load_tiny("epsilon")
     return LoadedModel(plain.pipeline, plain.spec, device=torch.device("cuda"), clock=lambda: now[0], **settings)
 

@@ -70,7 +70,7 @@ class Bench:
         return job.id
 
     def load(self, model: str) -> None:
-        """Have it loaded, by a job that is drawn to its end."""
+        """Load a model by drawing a job with it."""
         self.admit(model)
         self.drain()
 
@@ -260,7 +260,7 @@ def test_a_model_that_would_be_slow_beside_others_is_loaded_without_them(monkeyp
 
 
 def test_a_model_that_was_never_loaded_is_judged_by_its_files(tmp_path: Path) -> None:
-    """What cannot be beside the first model is not even tried beside it."""
+    """A model whose files are too large for the room beside the first one is not tried beside it."""
     folder = save_folder("epsilon", tmp_path / "b")
     specs = [ModelSpec(name="a", source="a"), ModelSpec(name="b", source=str(folder))]
     assert file_bytes(specs[0]) == 0

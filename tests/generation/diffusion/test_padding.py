@@ -12,7 +12,7 @@ from tests.generation.diffusion.test_equals_diffusers import crowd, latents_in_a
 
 
 class Calls:
-    """A model with graphs for these row counts; keeps what was called, and predicts cheaply."""
+    """Gives a model graphs for these row counts; notes the calls, and predicts cheaply."""
 
     def __init__(self, model: LoadedModel, monkeypatch: pytest.MonkeyPatch, buckets: tuple[int, ...]) -> None:
         self.rows: list[int] = []

@@ -18,7 +18,7 @@ NATIVE = ((4, 16, 16), 77)
 
 
 class Device:
-    """Takes time by rows, on a clock of its own; memory for `most` rows."""
+    """A device with memory for `most` rows, whose calls take time by their rows, on a clock of its own."""
 
     def __init__(self, model: LoadedModel, seconds: Callable[[int], float], *, most: int = 1000) -> None:
         self.now = 0.0

@@ -61,8 +61,8 @@ def test_a_name_means_the_same_whatever_scheduler_the_model_came_with(base: str,
     scheduler = make_scheduler(name, FOREIGN[base].config)
     scheduler.set_timesteps(20)
     assert len(scheduler.timesteps) == 20
-    heard = inspect.signature(type(scheduler).__init__).parameters  # a config also keeps what its class does not hear
-    config = {key: value for key, value in scheduler.config.items() if key in heard}
+    known = inspect.signature(type(scheduler).__init__).parameters  # a config keeps others too
+    config = {key: value for key, value in scheduler.config.items() if key in known}
     assert config.get("use_karras_sigmas", False) is (name is SchedulerName.DPMPP_2M_KARRAS)
     assert not config.get("use_exponential_sigmas")
     assert not config.get("clip_sample")

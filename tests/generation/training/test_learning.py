@@ -144,7 +144,7 @@ def test_the_vae_learns_and_its_latents_are_whitened(collection: Collection, tmp
 
 def test_a_vae_learns_another_ones_latents(collection: Collection, tmp_path: Path):
     def learnt(*, teacher: AutoencoderKL | None) -> float:
-        """How far apart the latents are in the end."""
+        """Train a VAE, and return how far its latents are from its predecessor's."""
         torch.manual_seed(2)
         settings = LearnerSettings(budget=Budget(steps=60), batch=16, peak_rate=4e-3)
         weights = torch.ones(len(collection.pictures))

@@ -64,7 +64,7 @@ class LocalBench:
         self._gate.set()
 
     def fail_next_job(self, patch: pytest.MonkeyPatch) -> None:
-        """An error in the step of seed 13 alone."""
+        """Make the step of seed 13 alone fail."""
 
         def stumble(images: list[ImageRun], predictions: list[torch.Tensor]) -> None:
             if any(image.seed == 13 for image in images):
@@ -74,7 +74,7 @@ class LocalBench:
         patch.setattr("generation.diffusion.engine.advance", stumble)
 
     def fail_shared_call(self, patch: pytest.MonkeyPatch) -> None:
-        """An error in every U-Net call that has rows of a job with seed 13."""
+        """Make every U-Net call fail that has rows of a job with seed 13."""
         predict = SharedCall.predict
 
         def stumble(call: SharedCall, key: BatchKey, images: list[ImageRun]) -> list[torch.Tensor]:
@@ -85,7 +85,7 @@ class LocalBench:
         patch.setattr(SharedCall, "predict", stumble)
 
     def lose(self) -> None:
-        """The next U-Net call finds a device that answers no more."""
+        """Make the next U-Net call find a device that answers no more."""
         self._dead_device = True
         self._gate.set()
 
@@ -94,7 +94,7 @@ class LocalBench:
         predict = model.predict_noise
 
         def gated(*inputs: Any, eager: bool = False) -> torch.Tensor:
-            if not eager:  # as upkeep measures
+            if not eager:  # as upkeep is when it measures
                 self._gate.wait(30)
                 if self._dead_device:
                     raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
@@ -117,7 +117,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 
 async def follow(stream: EventStream) -> list[WorkerEvent]:
-    """All events of a job."""
+    """Follow a job to its end; return all its events."""
     async with aclosing(stream):
         return [event async for event in stream]
 
@@ -306,7 +306,7 @@ async def test_closing_a_stream_wakes_its_reader() -> None:
 
 
 class TestLocalWorker:
-    """What only a thread can do wrong."""
+    """What can go wrong with a worker's thread."""
 
     async def test_a_model_that_does_not_load_is_raised_by_start(self) -> None:
         def build() -> DiffusionEngine:
@@ -319,7 +319,7 @@ class TestLocalWorker:
         await worker.close()
 
     async def test_a_panic_while_a_model_loads_is_raised_by_start(self) -> None:
-        """Such as one of a library in Rust, which is no Exception."""
+        """A panic of a library in Rust is no Exception."""
 
         def build() -> DiffusionEngine:
             raise SystemExit("a panic")
@@ -377,7 +377,7 @@ class TestLocalWorker:
     async def test_a_fault_of_the_engine_itself_fails_its_jobs_and_is_logged(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Everyone is told, the trace is in the log under the reference, and the thread lives on."""
+        """Each job fails, the log has the trace under the reference, and the thread lives on."""
 
         class Engine(DiffusionEngine):
             tripped = False
@@ -413,7 +413,7 @@ class TestLocalWorker:
 
 
 async def test_two_models_from_their_files_through_the_dispatcher(tmp_path: Path) -> None:
-    """One that ships and one from a folder, and a third that is broken: its jobs fail, the others are drawn."""
+    """One model ships, one comes from a folder, and a third is broken: its jobs fail, the others are drawn."""
     folder = save_folder("xl", tmp_path / "tiny")
     shipped, own = inspect_model("builtin"), inspect_model(str(folder))
     broken = replace(own, name="broken", source=str(folder / "unet"))
@@ -431,7 +431,7 @@ async def test_two_models_from_their_files_through_the_dispatcher(tmp_path: Path
 
 
 class BareEngine:
-    """An engine without a model, whose steps do what a test wants: for what can go wrong around one."""
+    """An engine without a model, whose steps do what a test wants: what can go wrong around an engine."""
 
     def __init__(self, step: Callable[[], list[WorkerEvent]] = list, idle: Callable[[], bool] = bool) -> None:
         self.jobs: list[Job] = []
@@ -466,7 +466,7 @@ class HangingEngine(BareEngine):
         return self.abort(WorkerFault("too late"))
 
     async def recover(self) -> None:
-        """The step returns after all, and the thread ends in good order."""
+        """Let the step return after all, so that the thread ends in good order."""
         self._go_on.set()
         await thread_has_ended(self.thread)
 

@@ -1,4 +1,4 @@
-"""The libraries are imported once, out of the garbage collector's sight, and what comes after them is in its sight."""
+"""The libraries are imported once and kept from the garbage collector, which collects all that comes later."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""When silence is too long, and when it only seems so."""
+"""The watchdog: when a thread's silence is too long, and when it only seems so."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Yard:
         self.dog = Watchdog(lambda: self.budget, self.barks.append, clock=lambda: self.now)
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        """Stands for the event loop's."""
+        """Stands for the event loop's `call_later`."""
         self.timers.append(Timer(callback))
         return self.timers[-1]
 
@@ -39,7 +39,7 @@ class Yard:
         return any(not timer.cancelled for timer in self.timers)
 
     def look_after(self, seconds: float) -> None:
-        """The one timer goes off, so many seconds after the last time."""
+        """Make the one timer go off, so many seconds after the last time."""
         self.now += seconds
         (timer,) = (timer for timer in self.timers if not timer.cancelled)
         self.timers.clear()

@@ -15,7 +15,7 @@ def take(work: Workload, job: Job, *, begun: bool = False) -> LiveJob:
 
 
 def fill(work: Workload, *, takes: int) -> list[int]:
-    """Images in work after each tick of a device that draws `takes` of them at once, with a line of single ones."""
+    """Return the images in work after each tick of a device that draws `takes` at once, with a line of single ones."""
     counts: list[int] = []
     while len(counts) < 2 or counts[-1] != counts[-2]:
         while work.room(make_job().request) > 0:
@@ -72,7 +72,7 @@ class TestBudget:
         assert Workload().budget() is None
 
     def test_a_job_that_is_over_needs_no_time(self) -> None:
-        """Its stream is still open, for as long as the journal takes: the thread has nothing to do with that."""
+        """Its stream stays open for as long as the journal takes, but the thread is done with it."""
         work = Workload(patience=10.0, is_loaded=lambda model: False)
         take(work, make_job()).over = True
         assert work.budget() is None
