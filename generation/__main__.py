@@ -90,14 +90,14 @@ def _request(spec: ModelSpec, prompt: str, options: argparse.Namespace) -> Gener
 
 
 def _plain(error: BaseException) -> str:
-    """An error for a terminal; whoever started this is its operator too."""
+    """Put an error into words for a terminal; the person who reads it is the operator too."""
     if isinstance(error, ModelUnavailable):
         return f"{error.user_text} {error.detail}"
     return error.user_text.replace("**", "") if isinstance(error, KnownError) else repr(error)
 
 
 def _free(path: Path) -> Path:
-    """The path, or one with a number, where no file is yet."""
+    """Return the path, or one with a number after its name, at which there is no file yet."""
     candidates = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
     return next(candidate for candidate in candidates if not candidate.exists())
 

@@ -23,7 +23,7 @@ class ModelFamily(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
-    """What can be said of a model before it is loaded."""
+    """What is known of a model before it is loaded."""
 
     name: str  #: what people type and see
     source: str  #: "builtin", a folder, a .safetensors file or a hub id
@@ -41,7 +41,7 @@ class ModelSpec:
     vocabulary: tuple[str, ...] = ()  #: all it can draw, in the words people use; empty for models that know the world
 
     def size_of(self, aspect: str) -> tuple[int, int]:
-        """(width, height) in pixels for an aspect such as "16:9": the native number of pixels, rounded to what fits.
+        """Return (width, height) in pixels for an aspect such as "16:9": the native number of pixels, rounded to fit.
 
         Raises InvalidRequest for anything that is no ratio between 1:3 and 3:1.
         """
@@ -79,7 +79,7 @@ class ModelSpec:
         count: int = 1,
         scheduler: str | None = None,
     ) -> GenerationRequest:
-        """A valid request for this model; what is not given takes the model's default, the seed a random one.
+        """Make a valid request for this model. What is not given takes the model's default, the seed a random one.
 
         `width` and `height` go before `aspect`. Raises InvalidRequest.
         """
@@ -112,7 +112,7 @@ class ModelCatalog:
     """The models on offer, the default first."""
 
     def __init__(self, specs: Sequence[ModelSpec]) -> None:
-        """Raises ModelUnavailable when two have one name: people could not tell them apart."""
+        """Raise ModelUnavailable when two models have one name: people could not tell them apart."""
         if not specs:
             raise ValueError("a catalog needs at least one model")
         self._specs: dict[str, ModelSpec] = {}
@@ -130,7 +130,7 @@ class ModelCatalog:
         return next(iter(self))
 
     def get(self, name: str | None = None) -> ModelSpec:
-        """The model of that name, in any case of letters; the default for None. Raises InvalidRequest."""
+        """Return the model of that name, in any case of letters; the default for None. Raises InvalidRequest."""
         if name is None:
             return self.default
         for spec in self:
@@ -140,7 +140,7 @@ class ModelCatalog:
 
 
 def _words(text: str) -> list[str]:
-    """Lower-case words, plurals as their singular, roughly: enough to find "hearts" in a vocabulary with "heart"."""
+    """Return lower-case words, plurals roughly as their singular: a vocabulary with "heart" knows "hearts"."""
     found = re.findall(r"[\w'-]+", text.casefold())
     return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
 
@@ -152,7 +152,7 @@ def _phrases(vocabulary: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
 
 
 def scheduler_named(name: str) -> SchedulerName:
-    """The scheduler of that name, in any case of letters. Raises InvalidRequest."""
+    """Return the scheduler of that name, in any case of letters. Raises InvalidRequest."""
     for scheduler in SchedulerName:
         if scheduler.casefold() == name.strip().casefold():
             return scheduler
@@ -160,5 +160,5 @@ def scheduler_named(name: str) -> SchedulerName:
 
 
 def random_seed() -> int:
-    """A seed nobody can predict, 32-bit unsigned."""
+    """Draw a seed that nobody can predict, 32-bit unsigned."""
     return secrets.randbelow(SEEDS)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Takes jobs in, hands them to workers in the queue's order, and sees each one to exactly one end.
 
-    What is not done when the process stops is no end: such a job is put back in the journal, for the next run.
+    A stop of the process ends no job: what is not done is put back in the journal, for the next run.
 
     Nothing here waits for work: `submit` and every event that frees room call `_hand_out`.
     """
@@ -78,14 +78,14 @@ class Dispatcher:
         await asyncio.shield(self._first_ready)
 
     def check_open(self) -> None:
-        """Whether a job could be restored now. Raises ShuttingDown, or why no worker could start."""
+        """Check that a job can be restored now. Raises ShuttingDown, or why no worker could start."""
         if self._closing:
             raise ShuttingDown()
         if self._dead is not None:
             raise self._dead
 
     def check_room(self) -> None:
-        """Whether a job could be submitted now. Raises QueueFull, and what `check_open` raises."""
+        """Check that a job can be submitted now. Raises QueueFull, and what `check_open` raises."""
         self.check_open()
         if len(self._queue) >= self._queue.capacity:
             raise QueueFull(self._queue.capacity)
@@ -123,28 +123,28 @@ class Dispatcher:
         return Progress(place=place, loading=loading or not self._ready)
 
     def seconds_left(self, job_id: JobId) -> float | None:
-        """Seconds until a live job will be done, by estimate; None while there is nothing to judge by."""
+        """Estimate the seconds until a live job will be done; None while nothing was measured."""
         running = {job: self._tickets[job.id].share_done for job in self.running()}
         return self._forecast.seconds_left(
             job_id, running=running, waiting=self._queue.in_order(), workers=len(self._ready)
         )
 
     def ticket(self, job_id: JobId) -> JobTicket | None:
-        """The ticket of a job that is waiting or running."""
+        """Return the ticket of a job that is waiting or running; None for any other."""
         return self._tickets.get(job_id)
 
     def waiting(self) -> tuple[Job, ...]:
-        """The waiting jobs in the order they will be started."""
+        """List the waiting jobs in the order in which they will be started."""
         return self._queue.in_order()
 
     def running(self) -> tuple[Job, ...]:
-        """The jobs that workers draw now."""
+        """List the jobs that workers draw now."""
         return tuple(job for job, _ in self._running.values())
 
     async def cancel(self, job_id: JobId) -> bool:
-        """Cancel a waiting or running job; False when nobody draws it, or nobody does any more."""
+        """Cancel a waiting or running job; return False when no worker draws it, or none does any more."""
         if (job := self._queue.cancel(job_id)) is not None:
-            # Shielded: whoever pressed the button may vanish, the row must still be written.
+            # Shielded: the caller may be cancelled, and the row must still be written.
             await asyncio.shield(self._spawn(self._end(job, JobStatus.CANCELLED, Cancelled(), 0.0), name="cancel"))
             return True
         if (running := self._running.get(job_id)) is not None:
@@ -154,7 +154,7 @@ class Dispatcher:
         return False
 
     async def lost(self) -> NoReturn:
-        """Wait for a worker to be beyond help, in the good case for ever. Raises WorkerLost."""
+        """Wait until a worker is lost, in the good case for ever. Raises WorkerLost."""
         await self._lost.wait()
         raise self._loss
 
@@ -187,7 +187,7 @@ class Dispatcher:
         if len(failures) == len(self._workers) and not self._closing:
             self._dead = failures[0]
             first_ready.set_exception(self._dead)
-            # Whoever runs the bot will mend what is wrong with the model; the jobs wait for that in the journal.
+            # The operator will mend what is wrong with the model; until then the jobs wait in the journal.
             await self._put_back_waiting()
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
@@ -204,10 +204,10 @@ class Dispatcher:
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Start those whose turn it is, as long as there is room for one of them.
+        """Start the jobs whose turn it is, while a worker has room for one of them.
 
-        The next job is never passed by one behind it that would fit: that would starve the large ones. Only what would
-        have another model loaded lets others go before, so often as the queue says.
+        No job passes the next one just because it would fit: that would starve the large ones. Only a job that would
+        have another model loaded lets others pass, as often as the queue says.
         """
         while not self._closing and (turn := self._next_turn()) is not None:
             job, worker = turn
@@ -221,7 +221,7 @@ class Dispatcher:
             self._spawn(self._run(job, events), name=f"job {job.id}")
 
     def _next_turn(self) -> tuple[Job, Worker] | None:
-        """The job to start now, and who draws it."""
+        """Choose the job to start now, and the worker that draws it."""
         if not self._alone.isdisjoint(self._running):
             return None
         for job in tuple(self._queue.may_go()):
@@ -252,7 +252,7 @@ class Dispatcher:
             outcome = _fault(job, error)
         if isinstance(outcome, WorkerLost):
             self._lose(self._running[job.id][1], outcome)
-        # The stream is closed: its room is free, and there is nothing left that a worker could cancel.
+        # The stream is closed: its room is free, and the worker has nothing left to cancel.
         del self._running[job.id]
         self._hand_out()
         if isinstance(outcome, GenerationResult):
@@ -269,7 +269,7 @@ class Dispatcher:
             case Cancelled():
                 await self._end(job, JobStatus.CANCELLED, outcome, device_seconds)
             case WorkerLost():
-                # Not written down: the next run shall know that this job was in it, and try it alone.
+                # Not written down: the next run shall know that this job was in the crash, and try it alone.
                 self._leave(job, Postponed())
             case _:
                 await self._end(job, JobStatus.FAILED, outcome, device_seconds)
@@ -286,7 +286,7 @@ class Dispatcher:
                     begins = ticket.share_done == 0
                     ticket.report(Progress(step=event.step, steps=event.steps, preview=event.preview))
                     if begins:
-                        self._hand_out()  # what has begun makes room for what shall be ready to begin
+                        self._hand_out()  # a job that has begun makes room for the one after it
                 case ImageReady():
                     images.append(event.image)
                     self._hand_out()
@@ -325,7 +325,7 @@ class Dispatcher:
             self._lost.set()
 
     def _leave(self, job: Job, outcome: RenderedJob | KnownError) -> None:
-        """The job is over: its ticket resolves and its room goes to the next one."""
+        """End the job: resolve its ticket, and give its room to the next one."""
         self._alone.discard(job.id)
         self._cancelled.discard(job.id)
         self._tickets.pop(job.id).resolve(outcome)
@@ -339,7 +339,7 @@ class Dispatcher:
 
 
 def _fault(job: Job, error: Exception) -> KnownError:
-    """What ended a job from outside the worker, in words; the trace goes to the log under a reference."""
+    """Turn an error from outside the worker into a known one; the log gets its trace, under a reference."""
     if isinstance(error, KnownError):
         log.info("job %s ended: %s", job.id, error)
         return error

@@ -1,7 +1,7 @@
 """The errors this project raises on purpose, one tree.
 
     KnownError                      has a code, a sentence for people and a detail for operators
-    ├── Refusal                     nothing was started; whoever asked can do something about it
+    ├── Refusal                     nothing was started; the requester can do something about it
     │   ├── InvalidRequest          a field is out of its range
     │   ├── QueueFull
     │   └── ShuttingDown
@@ -14,7 +14,7 @@
     │   ├── Cancelled
     │   ├── Interrupted             it cannot go on
     │   └── Postponed               it goes on when the process runs again
-    └── WorkerLost                  the device or its thread is beyond help; only a new process will do
+    └── WorkerLost                  the device or its thread is lost; only a new process helps
 
 `bot.services.errors` grows the `Refusal` branch with what members may not do. Errors cross from worker to dispatcher
 inside events, so each one survives pickling.

@@ -20,14 +20,14 @@ class Estimates:
         self._seconds_a_row: dict[_Shape, float] = {}
 
     def learn(self, request: GenerationRequest, device_seconds: float) -> None:
-        """A job was drawn, and took so long."""
+        """Learn from a job that was drawn in so many device seconds."""
         if device_seconds > 0:
             measured = self._measured[_shape(request)]
             measured.append(device_seconds / _rows(request))
             self._seconds_a_row[_shape(request)] = median(measured)
 
     def seconds(self, request: GenerationRequest) -> float | None:
-        """Device seconds such a job will take; None while this model has drawn nothing yet.
+        """Estimate the device seconds of such a job; None while this model has drawn nothing yet.
 
         A size that was never drawn is judged by the one nearest in pixels, in proportion to them.
         """
@@ -49,6 +49,6 @@ def _shape(request: GenerationRequest) -> _Shape:
 
 
 def _rows(request: GenerationRequest) -> int:
-    """Rows of U-Net calls that the whole job takes, its decoding counted as some."""
+    """Count the rows of U-Net calls that the whole job takes; decoding counts as some."""
     guided = 2 if request.guidance_scale > 1 else 1
     return request.count * (request.steps * guided + DECODE_ROWS)

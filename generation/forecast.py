@@ -16,13 +16,13 @@ class Forecast:
         self._added_up: tuple[tuple[Job, ...], dict[JobId, float]] | None = None
 
     def forget(self) -> None:
-        """The estimates have changed."""
+        """Forget what was added up, because the estimates have changed."""
         self._added_up = None
 
     def seconds_left(
         self, job_id: JobId, *, running: Mapping[Job, float], waiting: tuple[Job, ...], workers: int
     ) -> float | None:
-        """Seconds until the job will be done; None while there is nothing to judge by.
+        """Estimate the seconds until the job will be done; None while nothing was measured.
 
         `running` says how much of each is done, from 0 to 1; `waiting` is the line. Device seconds of jobs in one batch
         add up to the device's time. So a waiting job is done when what runs, what is before it and itself are done; of
@@ -37,7 +37,7 @@ class Forecast:
         return None if math.isnan(total) else total / max(1, workers)
 
     def _until_done(self, waiting: tuple[Job, ...]) -> dict[JobId, float]:
-        """Device seconds of each waiting job and all before it; NaN when they cannot be estimated."""
+        """Add up the device seconds of each waiting job and all before it; NaN where there is no estimate."""
         # A thousand posts ask for a thousand jobs: added up once for each state of the line.
         if self._added_up is None or self._added_up[0] is not waiting:
             sums = itertools.accumulate(map(self._seconds, waiting))

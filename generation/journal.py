@@ -12,19 +12,19 @@ class Journal(Protocol):
     """Where the dispatcher records a job's life. `bot.storage` has the durable one."""
 
     async def started(self, job: Job) -> None:
-        """The job was handed to a worker."""
+        """Note that the job was handed to a worker."""
         ...
 
     async def rendered(self, job: Job, result: GenerationResult) -> RenderedJob:
-        """The pictures are done: keep them, and only then return."""
+        """Keep the pictures, which are done, and only then return."""
         ...
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
-        """The job ended without pictures: failed, cancelled or interrupted."""
+        """Note that the job ended without pictures: failed, cancelled or interrupted."""
         ...
 
     async def put_back(self, job: Job, device_seconds: float) -> None:
-        """The process stops before the job is done: it waits again, for the next run, and nothing is held against it.
+        """Let the job wait again, for the next run: the process stops before it is done, which is not the job's fault.
 
         `device_seconds` is what was spent on it in vain, 0 for a job that was not begun.
         """

@@ -18,7 +18,7 @@ _FIELD = re.compile(r'\s*([\w ]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 
 
 def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | None = None) -> str:
-    """The text that describes one image of the request, as other tools read it."""
+    """Write the text that describes one image of the request, as other tools read it."""
     settings = {
         "Steps": request.steps,
         "Sampler": request.scheduler,
@@ -36,7 +36,7 @@ def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | 
 
 
 def parse_parameters(text: str) -> dict[str, str]:
-    """The fields of a `parameters` text by name, with "Prompt" and "Negative prompt" beside the settings.
+    """Return the fields of a `parameters` text by name, "Prompt" and "Negative prompt" beside the settings.
 
     Fields that are not there are missing from the result; text in no known form is taken as a prompt.
     """
@@ -52,7 +52,7 @@ def parse_parameters(text: str) -> dict[str, str]:
 
 
 def png_of(picture: Image.Image, request: GenerationRequest, *, seed: int, model_hash: str | None) -> bytes:
-    """The picture as PNG with its parameters in the text chunk."""
+    """Encode the picture as PNG, with its parameters in the text chunk."""
     info = PngInfo()
     info.add_text(CHUNK, parameters_text(request, seed=seed, model_hash=model_hash))
     out = io.BytesIO()
@@ -61,7 +61,7 @@ def png_of(picture: Image.Image, request: GenerationRequest, *, seed: int, model
 
 
 def enlarged(png: bytes, factor: int) -> bytes:
-    """The picture `factor` times larger a side, by Lanczos; its parameters go on telling the native size."""
+    """Enlarge each side of the picture `factor` times, by Lanczos; its parameters keep the native size."""
     picture = Image.open(io.BytesIO(png))
     info = PngInfo()
     if (text := picture.info.get(CHUNK)) is not None:

@@ -49,7 +49,7 @@ class FairQueue:
         return len(self._entries)
 
     def in_order(self) -> tuple[Job, ...]:
-        """All waiting jobs, the next one first. They are started in this order, but for those that `may_go` before."""
+        """List all waiting jobs, the next one first. They start in this order, except those that `may_go` before."""
         if self._line is None:
             self._line = tuple(entry.job for entry in self._entries)
             self._places = {job.id: place for place, job in enumerate(self._line, 1)}
@@ -67,7 +67,7 @@ class FairQueue:
         self._finish[job.requester] = entry.finish
 
     def may_go(self) -> Iterator[Job]:
-        """Whose turn it may be, best first: the next job, then the first of each other model that may still pass."""
+        """Yield the jobs whose turn it may be: the next one, then the first of each other model that may still pass."""
         seen: set[str] = set()
         slack = math.inf
         for entry in self._entries:
@@ -99,7 +99,7 @@ class FairQueue:
         return job
 
     def place(self, job_id: JobId) -> int | None:
-        """The job's place in line, 1 being next; None when it does not wait here."""
+        """Return the job's place in line, 1 being next; None when it does not wait here."""
         self.in_order()
         return self._places.get(job_id)
 
@@ -114,7 +114,7 @@ class FairQueue:
         return entry.job
 
     def _close_gap(self, gone: _Entry) -> None:
-        """The requester's later jobs move up by what the cancelled one would have cost."""
+        """Move the requester's later jobs up by what the cancelled one would have cost."""
         requester, finish = gone.job.requester, gone.start
         later = [e for e in self._entries if e.job.requester == requester and e.arrival > gone.arrival]
         for entry in sorted(later, key=lambda e: e.arrival):

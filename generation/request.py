@@ -37,7 +37,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  #: not Cn: an emoj
 
 
 def clean_text(text: str) -> str:
-    """The text without control characters and half characters; line ends and tabs stay, and what joins emoji."""
+    """Remove control characters and half characters; line ends, tabs and what joins emoji stay."""
     return "".join(c for c in text if c in "\n\t" or (c not in _BIDI_CONTROLS and category(c) not in ("Cc", "Cs")))
 
 
@@ -91,5 +91,5 @@ class GenerationRequest:
         return tuple((self.seed + index) % SEEDS for index in range(self.count))
 
     def with_seed(self, seed: int) -> Self:
-        """The same request with other seeds: what a rerun asks for."""
+        """Return the same request with other seeds: what a rerun asks for."""
         return replace(self, seed=seed)

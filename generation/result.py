@@ -1,4 +1,4 @@
-"""What comes out of a worker, and what a ticket hands to whoever waited."""
+"""What comes out of a worker, and what a ticket resolves to."""
 
 from dataclasses import dataclass
 from uuid import UUID

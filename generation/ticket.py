@@ -61,21 +61,21 @@ class JobTicket:
         return self._result.done()
 
     async def result(self) -> RenderedJob:
-        """The rendered job, once its pictures are safe. Raises the KnownError that ended it otherwise."""
+        """Return the rendered job once its pictures are safe. Raises the KnownError that ended it otherwise."""
         return await asyncio.shield(self._result)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for the result, this long at most; says whether it is there."""
+        """Wait for the result, this many seconds at most; say whether it is there."""
         await asyncio.wait({self._result}, timeout=seconds)
         return self.done
 
     def report(self, progress: Progress) -> None:
-        """Newer progress replaces the older. For the dispatcher."""
+        """Replace the progress by a newer one. For the dispatcher."""
         preview = progress.preview or self._latest.preview
         self._latest = replace(progress, preview=preview)
 
     def resolve(self, outcome: RenderedJob | KnownError) -> None:
-        """The final outcome; the first one wins. For the dispatcher."""
+        """Set the final outcome; the first one wins. For the dispatcher."""
         if self._result.done():
             return
         if isinstance(outcome, KnownError):

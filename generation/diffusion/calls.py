@@ -32,7 +32,7 @@ class UnetCall(nn.Module):
         time_ids: Tensor | None = None,
         guidance: Tensor | None = None,
     ) -> Tensor:
-        """Latents [R, C, h, w], timesteps float32 [R], text [R, T, D] -> prediction [R, C, h, w].
+        """Predict: latents [R, C, h, w], timesteps float32 [R], text [R, T, D] -> prediction [R, C, h, w].
 
         `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] that of models distilled with it.
         """
@@ -56,7 +56,7 @@ class DecoderCall(nn.Module):
         self.decoder = vae.decoder
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Scaled latents [B, C, h, w] -> pixels [B, 3, H, W]."""
+        """Decode: scaled latents [B, C, h, w] -> pixels [B, 3, H, W]."""
         return self.decoder(latents if self.post_quant_conv is None else self.post_quant_conv(latents))
 
 
@@ -80,12 +80,12 @@ class Part:
 
 
 def part_of(name: str, network: Any) -> Part:
-    """The part called "unet" or "vae"."""
+    """Make the part called "unet" or "vae" of a network."""
     return Part(network=network, call=UnetCall(network) if name == "unet" else DecoderCall(network))
 
 
 def build_part(name: str, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype) -> Part:
-    """One of the same geometry with random weights, laid out in memory as `lay_out` does."""
+    """Make a part of the same geometry with random weights, laid out in memory as `lay_out` does."""
     with torch.device(device), made_in(dtype):
         network: Any = _CLASSES[name].from_config(dict(config))
     network.to(dtype=dtype).eval().requires_grad_(requires_grad=False)
@@ -95,7 +95,7 @@ def build_part(name: str, config: Mapping[str, Any], *, device: torch.device, dt
 
 @contextmanager
 def made_in(dtype: torch.dtype) -> Generator[None]:
-    """Tensors are of this number format from the start: what was float32 for a moment stays reserved on the device."""
+    """Make tensors in this number format from the start: what was float32 for a moment stays reserved on the device."""
     usual = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -105,7 +105,7 @@ def made_in(dtype: torch.dtype) -> Generator[None]:
 
 
 def lay_out(network: nn.Module, device: torch.device) -> None:
-    """Channels last on CUDA, what its tensor cores want. A graph is right for one layout only."""
+    """Put channels last on CUDA, as its tensor cores want them. A graph is right for one layout only."""
     if device.type == "cuda":
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
@@ -113,7 +113,7 @@ def lay_out(network: nn.Module, device: torch.device) -> None:
 def example_inputs(
     shapes: Sequence[Shape | None], *, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor | None, ...]:
-    """Random arguments of these shapes, the same at every call. Of one dimension are only timesteps, float32."""
+    """Make random arguments of these shapes, the same at every call. One dimension means timesteps, float32."""
     generator = torch.Generator("cpu").manual_seed(0)
 
     def example(shape: Shape) -> Tensor:

@@ -14,12 +14,12 @@ Delete this file to have them tried again.
 
 
 def distrust_file(cache: Path, device: torch.device) -> Path:
-    """The file that says so, of this torch on this device, whether it is there or not."""
+    """Return the path of the file that says so, for this torch on this device, whether it is there or not."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return cache / "graphs" / re.sub(r"[^\w.+-]+", "-", f"distrusted-{torch.__version__}-{name}.txt")
 
 
 def write_distrust(file: Path) -> None:
-    """Raises OSError."""
+    """Write the file, with words for the operator. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(_WORDS, "utf-8")

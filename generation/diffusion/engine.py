@@ -42,10 +42,10 @@ class DiffusionEngine:
         cache: Path | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """At most `max_rows` in a U-Net call, by default as many as pay; `cache` is a folder to remember that in.
+        """A U-Net call has at most `max_rows` rows, by default as many as pay; the folder `cache` remembers how many.
 
-        With `reproducible` it is exactly so many, by default a fixed number of them. A kernel's last bits depend on how
-        many rows it is given, not on what is in the others: so a picture is bit-equal alone and in a crowd, for the
+        With `reproducible` a call has exactly so many rows, by default a fixed number. A kernel's last bits depend on
+        the number of rows, not on what the other rows hold: so a picture is bit-equal alone and in a crowd, for the
         price of drawing the padding.
         """
         self.model = model
@@ -68,7 +68,7 @@ class DiffusionEngine:
 
     @property
     def unet_calls(self) -> int:
-        """Made so far, for the images."""
+        """U-Net calls made so far to draw images."""
         return self._calls.calls
 
     @property
@@ -78,7 +78,7 @@ class DiffusionEngine:
 
     @property
     def padded_rows(self) -> int:
-        """Rows of these calls that were nobody's."""
+        """Rows of these calls that belonged to no image."""
         return self._calls.padded_rows
 
     def admit(self, job: Job, *, cancelled: Callable[[], bool] = lambda: False) -> None:
@@ -87,7 +87,7 @@ class DiffusionEngine:
 
     @torch.inference_mode()
     def step(self) -> list[WorkerEvent]:
-        """One tick: leave, join, one U-Net call, decode one image, hand out what is encoded. Says what happened."""
+        """Make one tick: leave, join, one U-Net call, decode one image, hand over written ones. Return the events."""
         torch.set_num_threads(self.model.threads)
         self._drop_cancelled()
         self._join()
@@ -112,9 +112,9 @@ class DiffusionEngine:
 
     @torch.inference_mode()
     def idle(self) -> bool:
-        """One small piece of upkeep, while nothing is drawn; whether there may be more soon."""
+        """Do one small piece of upkeep while nothing is drawn; return whether there may be more soon."""
         torch.set_num_threads(self.model.threads)
-        # Measured first: that is soon done, and compiling goes on for minutes.
+        # Measuring comes first: it is soon done, and compiling goes on for minutes.
         return self._caps.measure() or self.model.idle()
 
     # leaving
@@ -181,7 +181,7 @@ class DiffusionEngine:
         return not batch or sum(image.run.rows for image in batch) + run.rows <= self._caps.cap(run.key)
 
     def _next_key(self) -> BatchKey | None:
-        """The batch that has used the device least so far."""
+        """Choose the batch that has used the device least so far."""
         return min(self._used, key=lambda key: self._used[key], default=None)
 
     # denoising
@@ -208,9 +208,10 @@ class DiffusionEngine:
     def _predict(
         self, key: BatchKey, images: list[ImageRun]
     ) -> tuple[dict[int, Tensor], list[tuple[JobRun, KnownError]]]:
-        """The guided prediction of each image by its id, and the jobs for which there is none.
+        """Return the guided prediction of each image by its id, and the jobs for which there is none.
 
-        An error of the shared call runs each of its jobs again alone: no state has changed, and the culprit shows.
+        After an error of the shared call each of its jobs runs again alone: no state has changed, and the culprit
+        shows.
         """
         jobs = {id(image.run): image.run for image in images}
         try:
@@ -232,7 +233,7 @@ class DiffusionEngine:
         return predictions, failures
 
     def _advance_all(self, images: list[ImageRun], predictions: dict[int, Tensor]) -> list[tuple[JobRun, KnownError]]:
-        """One step of each image, those that can together; who could not, and why."""
+        """Make one step of each image, together where that is possible; return the jobs that failed, and why."""
         failures: list[tuple[JobRun, KnownError]] = []
         groups = stepping_together(images)
         for group in groups:
@@ -260,7 +261,7 @@ class DiffusionEngine:
             run.preview = self._previews.draw(image, prediction)
 
     def _charge(self, images: list[ImageRun], seconds: float) -> None:
-        """Device seconds go to jobs by their share of the rows; the shares add up to the busy time."""
+        """Charge device seconds to jobs by their share of the rows; the shares add up to the busy time."""
         rows = sum(image.run.rows for image in images)
         for image in images:
             image.run.device_seconds += seconds * image.run.rows / rows

@@ -1,4 +1,4 @@
-"""What goes wrong on a device, in words."""
+"""What goes wrong on a device: telling errors apart, and turning them into known ones."""
 
 import logging
 
@@ -22,7 +22,7 @@ _ONE_CALLS_OWN = (
 
 
 def told(error: Exception, job: Job) -> KnownError:
-    """What ended a job, in words, logged. It keeps no trace: that would keep the tensors of its frames."""
+    """Log what ended a job, and return it as a known error without a trace, which would keep its frames' tensors."""
     if isinstance(error, KnownError):
         log.warning("job %s failed: %s", job.id, error)
         error.__cause__ = error.__context__ = None
@@ -47,14 +47,14 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def gives_no_cause(error: Exception) -> bool:
-    """Whether a compiled graph has failed without a word why, as in torch 2.11: memory may have run out."""
+    """Whether a compiled graph failed without saying why, as in torch 2.11: memory may have run out."""
     return isinstance(error, RuntimeError) and "API call failed" in str(error)
 
 
 def is_device_lost(error: Exception) -> bool:
     """Whether the device will answer no further call of this process.
 
-    In doubt it will not: a restart too many costs a minute, a dead device that is kept fails every job it is given.
+    In doubt it is lost: a needless restart costs a minute, while a dead device fails every job it is given.
     """
     if is_out_of_memory(error) or not isinstance(error, RuntimeError):
         return False
@@ -64,6 +64,6 @@ def is_device_lost(error: Exception) -> bool:
 
 
 def require_finite(values: Tensor, what: str) -> None:
-    """Raises BrokenImage for NaN or infinity."""
+    """Raise BrokenImage if any value is NaN or infinite."""
     if not bool(torch.isfinite(values).all()):
         raise BrokenImage(detail=f"NaN or infinity in the {what}")

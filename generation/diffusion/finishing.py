@@ -1,4 +1,4 @@
-"""Finishing: denoised images on their way to a picture, decoded one at a time and written as PNG in another thread."""
+"""Finishing turns denoised images into pictures: decodes one at a time, and writes PNG in another thread."""
 
 import logging
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class Finishing:
-    """Called by the engine only."""
+    """The engine's last stage: images that wait to be decoded, and those that are being written."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
@@ -30,11 +30,11 @@ class Finishing:
         self._written = [pair for pair in self._written if pair[0].run is not run]
 
     def decode(self, image: ImageRun) -> None:
-        """Decode it, and let it be written. Raises BrokenImage, and what the device raises."""
+        """Decode an image, and have it written. Raises BrokenImage, and what the device raises."""
         self._written.append((image, self._writer.submit(self._write, image, self._pixels(image))))
 
     def collect(self, *, waiting: bool) -> list[tuple[ImageRun, Future[GeneratedImage]]]:
-        """The images that are written by now, or could not be; with `waiting`, one at least if any is under way."""
+        """Return the images that are written or failed by now; with `waiting`, wait for one if any is under way."""
         if waiting and self._written:
             wait([future for _, future in self._written], return_when=FIRST_COMPLETED)
         done = [pair for pair in self._written if pair[1].done()]
@@ -42,7 +42,7 @@ class Finishing:
         return done
 
     def _pixels(self, image: ImageRun) -> Tensor:
-        """Decoded pixels [1, 3, H, W] on the CPU."""
+        """Decode to pixels [1, 3, H, W] on the CPU. Raises BrokenImage."""
         require_finite(image.latents, "latents")
         pixels = None
         try:
@@ -59,7 +59,7 @@ class Finishing:
         return self._model.to_host(pixels)
 
     def _write(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
-        """In the writer's thread."""
+        """Encode the PNG, in the writer's thread."""
         picture = self._model.to_picture(pixels)
         png = png_of(picture, image.run.job.request, seed=image.seed, model_hash=self._model.model_hash)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)

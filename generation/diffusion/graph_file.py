@@ -1,5 +1,5 @@
 # pyright: reportUnknownVariableType=false
-"""A compiled graph from its file, and whether it says what the eager call says."""
+"""Loading a compiled graph from its file, and comparing its answer with the eager call's."""
 
 import weakref
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _HALF_TOLERANCE = 0.05
 
 
 def load_graph(path: Path, part: Part, device: torch.device) -> Call:
-    """The graph of this file, over the part's own weights. Raises what torch raises for a file it cannot use."""
+    """Load the graph of this file over the part's own weights. Raises what torch raises for a file it cannot use."""
     from torch._inductor import aoti_load_package
 
     index = -1 if device.type == "cpu" else device.index or 0
@@ -42,13 +42,13 @@ class _LoadedGraph:
 
 @torch.inference_mode()
 def _empty(tensors: Sequence[Tensor]) -> None:
-    """AOTInductor keeps what it was handed for ever, so these let go of the memory that they share with the network."""
+    """Empty the tensors that AOTInductor keeps for ever, so that they let go of the network's memory."""
     for tensor in tensors:
         tensor.set_()  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def compare(call: Call, part: Part, inputs: Sequence[Tensor | None]) -> None:
-    """Raises ValueError if the graph does not say what the eager call says."""
+    """Raise ValueError if the graph's answer differs from the eager call's."""
     theirs = part.call(*inputs).float()
     difference = float((call(*inputs).float() - theirs).norm() / theirs.norm())
     if not difference <= _TOLERANCE.get(part.network.dtype, _HALF_TOLERANCE):  # NaN fails too

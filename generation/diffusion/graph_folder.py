@@ -19,28 +19,28 @@ UNUSED_DAYS = 90
 
 
 class GraphFolder:
-    """A file's name says which call it is for, its time when it was used last."""
+    """A folder of graphs. A file's name says which call it is for, its time when it was used last."""
 
     def __init__(self, cache: Path, device: torch.device, parts: Mapping[str, Any]) -> None:
-        """Below `cache`; `parts` describes the networks. Raises OSError.
+        """The folder lies below `cache`; `parts` describes the networks. Raises OSError.
 
-        The files would all be others on another device or with another torch, and are in another folder then.
+        Another device or another torch has another folder, since all its files would differ.
         """
         self.path = cache / "graphs" / environment_of(device, parts)
         self.path.mkdir(parents=True, exist_ok=True)
         self._tidy()
 
     def file(self, key: GraphKey) -> Path:
-        """The graph's file, whether it is there or not."""
+        """Return the path of the graph's file, whether it is there or not."""
         return self.path / f"{key.name}.pt2"
 
     @staticmethod
     def marker(file: Path) -> Path:
-        """What is there while a graph is loaded: one that brought the process down is not tried again."""
+        """Return the path of the mark of a graph that is being loaded; one that brings the process down leaves it."""
         return file.with_suffix(".loading")
 
     def made(self, most: int, parts: Collection[str]) -> tuple[list[GraphKey], set[GraphKey]]:
-        """What an earlier life has made of these parts, the most recently used first, and which of it not to touch."""
+        """Return the graphs of earlier runs for these parts, the last used first, and those that ended the process."""
         for marker in self.path.glob("*.loading"):
             log.warning("the process ended while it loaded a graph; to try that again, delete %s", marker)
         usable: list[GraphKey] = []
@@ -55,12 +55,12 @@ class GraphFolder:
         return usable, feared
 
     def note_use(self, key: GraphKey) -> None:
-        """What is used does not expire; what is only loaded at every start does."""
+        """Renew the file's time: a graph that is used does not expire, one that is only loaded at every start does."""
         with suppress(OSError):
             os.utime(self.file(key))
 
     def _tidy(self) -> None:
-        """Remove what nothing has used for long, such as the graphs of an older torch, and what a crash left."""
+        """Remove graphs that were not used for long, such as those of an older torch, and what a crash left."""
         now = time.time()
         for file in self.path.parent.glob("*/*.pt2"):
             if file.stat().st_mtime < now - UNUSED_DAYS * 86400:

@@ -29,12 +29,12 @@ class GraphKey:
 
     @classmethod
     def of(cls, part: str, inputs: Sequence[Tensor | None]) -> "GraphKey":
-        """The key of a call with these arguments."""
+        """Make the key of a call with these arguments."""
         return cls(part, tuple(None if tensor is None else tuple(tensor.shape) for tensor in inputs))
 
     @classmethod
     def parse(cls, name: str) -> "GraphKey":
-        """What `name` wrote. Raises ValueError for anything else."""
+        """Read what `name` wrote. Raises ValueError for anything else."""
         part, *shapes = name.split("_")
         if part not in ("unet", "vae") or not shapes:
             raise ValueError(f"{name!r} names no graph")
@@ -42,7 +42,7 @@ class GraphKey:
 
     @property
     def name(self) -> str:
-        """Such as "unet_2x4x64x64_2_2x77x768_none_none_none"."""
+        """The key as a file name, such as "unet_2x4x64x64_2_2x77x768_none_none_none"."""
         shapes = ("none" if shape is None else "x".join(map(str, shape)) for shape in self.shapes)
         return "_".join((self.part, *shapes))
 
@@ -57,7 +57,7 @@ class GraphKey:
         return tuple(None if shape is None else shape[1:] for shape in self.shapes)
 
     def padded(self) -> "GraphKey | None":
-        """The key of the bucket these rows belong to; None above the largest."""
+        """Return the key of the bucket that these rows belong to; None above the largest."""
         rows = next((bucket for bucket in BUCKETS if bucket >= self.rows), None)
         if rows is None:
             return None
@@ -65,7 +65,7 @@ class GraphKey:
 
 
 def environment_of(device: torch.device, parts: Mapping[str, Any]) -> str:
-    """All else that a graph depends on, as 16 hex digits: libraries, device, the parts' geometry and number format."""
+    """Return a hash of 16 hex digits of all else that a graph depends on: libraries, device, geometry, dtype."""
     if device.type == "cuda":
         machine = [torch.cuda.get_device_name(device), *torch.cuda.get_device_capability(device), torch.version.cuda]
     else:

@@ -1,7 +1,7 @@
 """`python -m generation.diffusion.graph_maker ORDER`: compiles graphs, in a process of its own beside the bot.
 
 Compiling takes minutes of processor time; here, at low priority, nobody's picture waits for it. Weights are no part of
-a graph, so the geometry is enough: no model file is read. It ends when its standard input does, with whatever it has
+a graph, so the geometry is enough: no model file is read. It ends when its standard input does, with all that it has
 started, so that nothing goes on compiling for a bot that is gone.
 """
 
@@ -67,7 +67,7 @@ def make_graph(order: dict[str, Any], graph: dict[str, Any]) -> None:
 
 
 def _end_with_the_bot() -> None:
-    """The bot holds the other end of the pipe; a bot that is killed lets go of it too."""
+    """End when the bot closes its end of the pipe, as it does even when it is killed."""
     os.read(sys.stdin.fileno(), 1)  # not sys.stdin itself: its lock would still be held at a normal end
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)  # with the compilers it has started

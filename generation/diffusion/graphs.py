@@ -1,10 +1,10 @@
 """Graphs: compiled calls of a model's parts, each for one set of shapes, taken up while nothing is being drawn.
 
-Pictures are drawn eagerly at first. Shapes that are drawn often are compiled by a process beside the bot, and what it
-has made is taken up between jobs, one graph at a time, so nobody waits for a compiler. A graph holds no weights: it
-shares those of the network it stands for. It cannot compile anything itself, so that once all shapes in use are known
-nothing is compiled any more; `ordered` counts what was. Where calls can be recorded (CUDA), the eager call of a few
-rows is, until there is its compiled graph or where there will be none.
+At first all calls are eager. A process beside the bot compiles the shapes that are drawn often, and its graphs are
+taken up between jobs, one at a time, so nobody waits for a compiler. A graph holds no weights: it shares those of the
+network it stands for. A graph compiles nothing itself, so that compiling ends once all shapes in use are known;
+`ordered` counts the graphs that were ordered. Where calls can be recorded (CUDA), an eager call of a few rows is
+recorded until its compiled graph is there, or for good where none will be.
 """
 
 import logging
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 Loader: TypeAlias = Callable[[Path, Part, torch.device], Call]
 
-OFTEN = {"unet": 20, "vae": 2}  #: calls of a shape that make it worth a graph: one or two pictures
+OFTEN = {"unet": 20, "vae": 2}  #: calls after which a shape is worth a graph: one or two pictures
 MOST = 32  #: graphs of a model
 AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
 _BELIEVED = 3  #: failures of a graph without a cause that are taken for too little memory
@@ -84,7 +84,7 @@ class Graphs:
         self.called = 0  #: calls that a graph has answered
 
     def call(self, part: str, inputs: Sequence[Tensor | None]) -> Tensor:
-        """The part's answer, by its graph where there is one, else eagerly."""
+        """Call the part, by its graph where there is one, else eagerly. Shapes as in `UnetCall` and `DecoderCall`."""
         key = GraphKey.of(part, inputs)
         graph = self._ready.get(key)
         if graph is None:
@@ -118,13 +118,13 @@ class Graphs:
         return is_out_of_memory(error) or (gives_no_cause(error) and self._unexplained[key] <= _BELIEVED)
 
     def _fit(self, part: str, tensor: Tensor | None) -> Tensor | None:
-        """As the graph was made for: it does not look at number formats and strides itself."""
+        """Give the tensor the number format and strides that the graph was made for, which it does not check itself."""
         if tensor is None or tensor.dim() == 1:
             return tensor
         return tensor.to(self._parts[part].network.dtype).contiguous()
 
     def rows(self, latent: Shape, tokens: int) -> tuple[int, ...]:
-        """The row counts that a U-Net graph is ready for, at this latent shape and text length, smallest first."""
+        """Return the row counts with a U-Net graph, at this latent shape and text length, smallest first."""
         return tuple(
             sorted(
                 key.rows
@@ -145,18 +145,23 @@ class Graphs:
         return tuple(self._ready)
 
     @property
+    def compiled(self) -> tuple[GraphKey, ...]:
+        """The compiled ones among them; the others are eager calls that were recorded."""
+        return tuple(key for key, call in self._ready.items() if not self._is_eager(key, call))
+
+    @property
     def waiting(self) -> int:
         """How many graphs are wanted and not ready."""
         return len(self._wanted)
 
     def order_for(self, keys: Iterable[GraphKey]) -> dict[str, Any]:
-        """What a maker is told to make these graphs."""
+        """Write the order that tells a maker to make these graphs."""
         graphs = [{"part": key.part, "inputs": key.shapes, "path": str(self._files.file(key))} for key in keys]
         threads = torch.get_num_threads()  # written into a CPU's graph
         return {"device": str(self._device), "threads": threads, "parts": self._described, "graphs": graphs}
 
     def idle(self) -> bool:
-        """Take up one graph that has been made, or have more made; whether there is more to come."""
+        """Take up one graph that has been made, or have more made; return whether there is more to come."""
         made = [key for key in self._wanted if self._files.file(key).exists()]
         eager = [key for key in self._wanted if key not in self._ready and key not in made and self._may_record(key)]
         for key in [*made, *eager][:1]:
@@ -182,15 +187,18 @@ class Graphs:
         self._forget_recordings()
 
     def drop_recordings(self) -> None:
-        """Give back the memory that recordings hold; what was recorded is called as it is, until `idle` finds time."""
+        """Give back the memory that recordings hold; calls go without recordings until `idle` makes them anew."""
         for key, recorded in [(key, call) for key, call in self._ready.items() if isinstance(call, Recorded)]:
-            if recorded.call is not self._parts[key.part].call:
+            if not self._is_eager(key, recorded):
                 self._ready[key] = recorded.call
                 continue
             del self._ready[key]
             if key not in self._wanted:
                 self._wanted.append(key)
         self._forget_recordings()
+
+    def _is_eager(self, key: GraphKey, call: Call) -> bool:
+        return isinstance(call, Recorded) and call.call is self._parts[key.part].call
 
     def _forget_recordings(self) -> None:
         if self._recordings is not None:
@@ -204,7 +212,7 @@ class Graphs:
         self._wanted.clear()
 
     def distrust(self) -> None:
-        """The device is lost: if a graph was in use it may be the cause, and the next run goes without."""
+        """Have the next run go without graphs, after a device was lost: a graph in use may be the cause."""
         if not self._tried:
             return
         self._tried = False  # once is enough
@@ -235,7 +243,7 @@ class Graphs:
         self._order()
 
     def _let_go(self, key: GraphKey) -> None:
-        """Others are drawn more often. Its file stays for a while."""
+        """Stop using a graph, because others are drawn more often. Its file stays for a while."""
         self._ready.pop(key, None)
         if key in self._wanted:
             self._wanted.remove(key)
@@ -301,11 +309,11 @@ class Graphs:
         log.info("graph %s is in use (taken up in %.1f s)", key.name, time.perf_counter() - started)
 
     def _may_record(self, key: GraphKey) -> bool:
-        """Only the U-Net: a decoder is called once a picture, and would hold the most memory."""
+        """Whether to record: only the U-Net, since a decoder is called once a picture and holds the most memory."""
         return self._can_record and key.part == "unet" and Recorded.pays(key.rows) and key not in self._unrecorded
 
     def _record(self, key: GraphKey) -> None:
-        """The eager call for the time being."""
+        """Record the eager call, until there is a compiled graph."""
         part = self._parts[key.part]
         inputs = example_inputs(key.shapes, device=self._device, dtype=part.network.dtype)
         call = self._recorded(key, part.call, inputs)
@@ -313,7 +321,7 @@ class Graphs:
             self._ready[key] = call
 
     def _recorded(self, key: GraphKey, call: Call, inputs: Sequence[Tensor | None]) -> Call:
-        """The call as a recording, where that pays and works."""
+        """Record the call where that pays and works; otherwise return it as it is."""
         if self._recordings is not None and self._may_record(key):
             try:
                 return Recorded(call, inputs, self._recordings.new())

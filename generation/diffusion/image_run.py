@@ -36,7 +36,7 @@ class JobRun:
 
     @property
     def key(self) -> BatchKey:
-        """Images of one key can share a U-Net call. Known once the prompt is encoded."""
+        """The key of its images: those of one key can share a U-Net call. Known once the prompt is encoded."""
         if self.conditioning is None or self._latent_shape is None:
             raise RuntimeError("encode() comes first")
         return self._latent_shape, self.conditioning.positive.text.shape[1]
@@ -47,7 +47,7 @@ class JobRun:
         return 2 if self.conditioning is not None and self.conditioning.negative is not None else 1
 
     def encode(self, model: LoadedModel) -> None:
-        """Turn its prompts into what the U-Net understands, once for all its images."""
+        """Encode its prompts as the U-Net needs them, once for all its images."""
         request = self.job.request
         self._latent_shape = model.latent_shape(request.width, request.height)
         self.conditioning = model.encode(
@@ -92,21 +92,21 @@ class ImageRun:
         return self.step >= len(self.schedule.timesteps)
 
     def model_input(self) -> Tensor:
-        """Its latents [1, C, h, w] as the U-Net expects them at this timestep."""
+        """Return its latents [1, C, h, w] as the U-Net expects them at this timestep."""
         return self.schedule.model_input(self.latents, self.step)
 
 
 def stepping_together(images: list[ImageRun]) -> list[list[ImageRun]]:
-    """The images in groups that `advance` takes: all with linear schedules, and each of the others alone."""
+    """Group the images as `advance` takes them: all with linear schedules together, each of the others alone."""
     linear = [image for image in images if isinstance(image.schedule, LinearSchedule)]
     return [*([linear] if linear else []), *([image] for image in images if image not in linear)]
 
 
 def advance(images: list[ImageRun], predictions: list[Tensor]) -> None:
-    """One step down the schedule of each, with the (guided) predictions [1, C, h, w].
+    """Take one step down the schedule of each image, with the (guided) predictions [1, C, h, w].
 
-    For linear schedules row by row and without fused operations, so that an image's bits do not depend on who else is
-    there. When this raises no image has moved.
+    Linear schedules are computed row by row and without fused operations, so that an image's bits do not depend on
+    its neighbours. When this raises, no image has moved.
     """
     tables = [(image.schedule, image.step) for image in images]
     numbers = [[s.keep[step], s.add[step]] for s, step in tables if isinstance(s, LinearSchedule)]

@@ -52,7 +52,7 @@ _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; for "auto" CUDA, then Apple's MPS, then the CPU."""
+    """Return the device of that name; for "auto" CUDA, then Apple's MPS, then the CPU."""
     if name != "auto":
         return torch.device(name)
     if torch.cuda.is_available():
@@ -61,7 +61,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype of that name; for "auto" what the device is fast and safe with."""
+    """Return the dtype of that name; for "auto" the one that the device is fast and safe with."""
     if name != "auto":
         return getattr(torch, name)
     if device.type == "cuda":
@@ -78,7 +78,7 @@ def load_model(
     graphs: str = "auto",
     rest_after: float | None = None,
 ) -> LoadedModel:
-    """The model on its device, ready to draw. Raises ModelUnavailable with words for the operator in `detail`.
+    """Load the model on its device, ready to draw. Raises ModelUnavailable, with words for the operator in `detail`.
 
     `graphs` is "auto" (on CUDA), "on" or "off" and says whether shapes that are drawn often get compiled graphs, kept
     below `cache`; without a folder there are none. A graph's last bits are not the eager call's: where pictures have to
@@ -108,7 +108,7 @@ def load_model(
 
 
 def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish: str = "auto") -> Graphs | None:
-    """The graphs of this pipeline's U-Net and decoder, if `wish` and the device are for it; see `load_model`."""
+    """Make the graphs of a pipeline's U-Net and decoder, or None where `wish` or the device rule them out."""
     if cache is None or wish == "off" or (wish == "auto" and device.type != "cuda"):
         return None
     if device.type not in ("cuda", "cpu"):
@@ -137,7 +137,7 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
 
 
 def _prepare(pipeline: Any, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Placement:
-    """Number formats, memory layout and place of the parts."""
+    """Give the parts their number formats, their memory layout and their place."""
     pipeline.to(dtype=dtype)
     for name in ("unet", "vae"):
         getattr(pipeline, name).requires_grad_(requires_grad=False)
@@ -154,7 +154,7 @@ def _prepare(pipeline: Any, spec: ModelSpec, device: torch.device, dtype: torch.
 
 
 def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> tuple[Any, Path]:
-    """The pipeline on the CPU, and the file that stands for its weights."""
+    """Load the pipeline on the CPU; return it and the file whose hash stands for it."""
     settings: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if issubclass(pipeline_class, StableDiffusionPipeline):
         # Safety of pictures is the bot's business and one for the server to choose.
@@ -185,19 +185,19 @@ def _download(hub_id: str, settings: dict[str, Any], *, half: bool) -> Path:
 
 
 def _variant(folder: Path) -> str | None:
-    """The variant its files are named by ("fp16" in model.fp16.safetensors), if all of them are."""
+    """Return the variant in its files' names ("fp16" in model.fp16.safetensors), if all of them have it."""
     names = [path.name for path in folder.glob("*.safetensors")]
     return "fp16" if names and all(".fp16." in name for name in names) else None
 
 
 def _weights_of(folder: Path, variant: str | None) -> Path:
-    """The file whose hash stands for the model: the U-Net's, the first part of it where it has several."""
+    """Return the file whose hash stands for the model: the U-Net's, the first part of it where it has several."""
     files = [path for path in folder.glob("*.safetensors") if (".fp16." in path.name) == (variant == "fp16")]
     return min(files)
 
 
 def _refuse_pickles(folder: Path) -> None:
-    """Every component that is loaded needs its weights as safetensors, whatever else lies beside them."""
+    """Raise ValueError unless every component that is loaded has its weights as safetensors."""
     index: dict[str, Any] = json.loads((folder / "model_index.json").read_text("utf-8"))
     for component in (folder / name for name in index if name not in _NOT_LOADED and (folder / name).is_dir()):
         pickles = [path for pattern in _PICKLES for path in component.glob(pattern)]
@@ -206,7 +206,7 @@ def _refuse_pickles(folder: Path) -> None:
 
 
 def _check_usable(pipeline: Any) -> None:
-    """Whether it can draw from words alone: models for inpainting, upscaling or refining look alike and cannot."""
+    """Raise ValueError for a model that cannot draw from words alone: one for inpainting, upscaling or refining."""
     if pipeline.text_encoder is None or pipeline.tokenizer is None:
         raise ValueError("it has no text encoder of its own, such as a refiner; it cannot draw from a prompt")
     channels, latents = pipeline.unet.config.in_channels, pipeline.vae.config.latent_channels
@@ -217,7 +217,7 @@ def _check_usable(pipeline: Any) -> None:
 
 
 def _hashed_in_background(weights: Path) -> "Future[str]":
-    """Hashing gigabytes takes seconds, and the first picture need not wait for them."""
+    """Hash in another thread: gigabytes take seconds, and the first picture need not wait for them."""
     future: Future[str] = Future()
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""MakerProcess: the bot's end of the process that compiles graphs. One at a time, and none outlives the bot."""
+"""MakerProcess: the bot's end of the process that compiles graphs. One runs at a time, and none outlives the bot."""
 
 import json
 import logging
@@ -33,16 +33,24 @@ class Maker(Protocol):
     """Makes graphs somewhere else."""
 
     @property
-    def busy(self) -> bool: ...
-    def make(self, order: Mapping[str, Any]) -> None: ...
-    def close(self) -> None: ...
+    def busy(self) -> bool:
+        """Whether an order is under way."""
+        ...
+
+    def make(self, order: Mapping[str, Any]) -> None:
+        """Start on an order, as `Graphs.order_for` writes it. Raises OSError if nothing can be made here."""
+        ...
+
+    def close(self) -> None:
+        """Give up the order that is under way, if any. May be called twice."""
+        ...
 
 
 class MakerProcess:
     """Runs `generation.diffusion.graph_maker`."""
 
     def __init__(self, folder: Path) -> None:
-        """Scratch files go below `folder`, and away with the process."""
+        """Scratch files lie below `folder`, and go away with the process."""
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._work: Path | None = None
@@ -50,7 +58,7 @@ class MakerProcess:
 
     @property
     def busy(self) -> bool:
-        """Whether it is still at an order. When one has ended badly, the log is told why, once."""
+        """Whether an order is under way. Logs why one has failed, once."""
         if self._process is None:
             return False
         status = self._process.poll()
@@ -88,7 +96,7 @@ class MakerProcess:
         self._net = weakref.finalize(self, _end, process, work)
 
     def close(self) -> None:
-        """End it, with the compilers it has started. May be called twice."""
+        """End the process, with the compilers it has started. May be called twice."""
         if self._net is not None:
             self._net()
         self._process = self._work = self._net = None
@@ -100,12 +108,12 @@ class MakerProcess:
 
 
 def _inherited() -> dict[str, str]:
-    """What a compiler needs to know. The rest is none of its business: the bot's token is there."""
+    """Return the variables that a compiler needs, and no others: the bot's token is among them."""
     return {name: value for name, value in os.environ.items() if _NEEDED.fullmatch(name)}
 
 
 def _toolkit() -> dict[str, str]:
-    """Where CUDA's toolkit is, if that is not said: the linker needs its stub where the driver is not on its path."""
+    """Find CUDA's toolkit unless the environment names it: the linker needs its stub of the driver's library."""
     nvcc = shutil.which("nvcc")
     folder = Path(nvcc).resolve().parent.parent if nvcc else Path("/usr/local/cuda")
     return {"CUDA_HOME": str(folder)} if "CUDA_HOME" not in os.environ and folder.is_dir() else {}

@@ -1,6 +1,6 @@
-"""Where the parts of a model live: on the device if they fit, else as much of them as does.
+"""Where the parts of a model live: on the device if they fit, else as many of them as do.
 
-Everything here is decided by the memory that is free when the model is loaded, and what drawing is expected to take.
+The memory that is free when the model is loaded decides, and the memory that drawing is expected to take.
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class Placement:
 
     @property
     def words(self) -> str:
-        """For the log."""
+        """The measures in words, for the log."""
         measures = {
             "decoding in tiles": self.decode_in_tiles,
             "text encoders wait in main memory": self.text_encoders_wait,
@@ -60,7 +60,7 @@ class Placement:
 
 
 def choose_placement(sizes: Sizes, *, free: int, total: int) -> Placement:
-    """The fastest way to live in `free` bytes of a device that has `total`. Raises MemoryError if there is none."""
+    """Choose the fastest placement in `free` bytes of a device that has `total`. Raises MemoryError if none fits."""
     budget = free - int(total * _SPARE)
     at_work = max(sizes.step, sizes.tile)
     needs = {
@@ -83,7 +83,7 @@ def choose_placement(sizes: Sizes, *, free: int, total: int) -> Placement:
 
 
 def sizes_of(pipeline: Any, spec: ModelSpec) -> Sizes:
-    """Weights as they are, work as it is expected to be."""
+    """Measure the weights in bytes, and estimate the working memory."""
     unet, vae = pipeline.unet, pipeline.vae
     side = spec.native_size // pipeline.vae_scale_factor
     unet_map = side * side * unet.config.block_out_channels[0] * unet.dtype.itemsize
@@ -100,13 +100,13 @@ def sizes_of(pipeline: Any, spec: ModelSpec) -> Sizes:
 
 
 def text_encoders_of(pipeline: Any) -> list[nn.Module]:
-    """One, or SDXL's two."""
+    """Return the pipeline's one text encoder, or SDXL's two."""
     encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2"))
     return [encoder for encoder in encoders if encoder is not None]
 
 
 def measure_memory(device: torch.device) -> tuple[int, int] | None:
-    """Free and total bytes; None where main memory is all there is."""
+    """Return free and total bytes of the device; None where main memory is all there is."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)
     if device.type == "mps":
@@ -116,7 +116,7 @@ def measure_memory(device: torch.device) -> tuple[int, int] | None:
 
 
 def room_to_compile(unet: Any, device: torch.device) -> bool:
-    """Whether a compiling process fits beside what is there: it builds a U-Net of its own, without trained weights."""
+    """Whether a compiling process fits beside the model: it builds a U-Net of its own, without trained weights."""
     memory = measure_memory(device)
     return memory is None or memory[0] >= 2 * _bytes_of(unet) + 2 * GIB
 
@@ -139,7 +139,7 @@ def place(pipeline: Any, placement: Placement, device: torch.device) -> None:
 
 
 def move(networks: Iterable[nn.Module], device: torch.device) -> None:
-    """Move their weights, also in the middle of drawing: they stay ordinary tensors."""
+    """Move the networks' weights, also in the middle of drawing: they stay ordinary tensors."""
     with torch.inference_mode(mode=False):
         for network in networks:
             network.to(device)

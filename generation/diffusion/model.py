@@ -42,7 +42,7 @@ class Conditioning:
 
     @classmethod
     def stack(cls, parts: "list[Conditioning]") -> "Conditioning":
-        """Several as one, all of one model."""
+        """Stack several of one model into one, row after row."""
         return cls(
             text=torch.cat([part.text for part in parts]),
             pooled=_cat([part.pooled for part in parts]),
@@ -51,7 +51,7 @@ class Conditioning:
         )
 
     def rows(self, which: slice | Tensor) -> "Conditioning":
-        """Some of the rows, by a slice or by their indices."""
+        """Return some of the rows, by a slice or by their indices."""
         return Conditioning(
             text=self.text[which],
             pooled=_cut(self.pooled, which),
@@ -124,12 +124,12 @@ class LoadedModel:
         return future.result() if future is not None and future.done() and future.exception() is None else None
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
-        """[C, h, w] of an image of this many pixels."""
+        """Return [C, h, w] of an image of this many pixels."""
         factor = self.pipeline.vae_scale_factor
         return self.unet.config.in_channels, height // factor, width // factor
 
     def initial_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
-        """Unit Gaussian noise [1, C, h, w], drawn on the CPU so that a seed means the same on every device."""
+        """Draw unit Gaussian noise [1, C, h, w], on the CPU so that a seed means the same on every device."""
         shape = (1, *self.latent_shape(width, height))
         return self.to_device(torch.randn(shape, generator=generator, dtype=self.dtype))
 
@@ -140,9 +140,9 @@ class LoadedModel:
     def encode(
         self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
     ) -> PromptConditioning:
-        """The prompt as the U-Net understands it; the last ones are remembered, since reruns ask for them again.
+        """Encode the prompt as the U-Net needs it; the last ones are remembered, since reruns ask for them again.
 
-        What is longer than the tokenizer's limit is cut.
+        A prompt beyond the tokenizer's limit is cut.
         """
         key = (prompt, negative_prompt, guidance_scale, width, height)
         encoded = self._encoded.pop(key, None)
@@ -157,7 +157,7 @@ class LoadedModel:
 
     @contextmanager
     def _text_encoders(self) -> Generator[None]:
-        """With the text encoders on the device."""
+        """Hold the text encoders on the device."""
         self._residence.use()
         if not self.placement.text_encoders_wait:
             yield
@@ -187,9 +187,9 @@ class LoadedModel:
     def predict_noise(
         self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning, *, eager: bool = False
     ) -> Tensor:
-        """One U-Net call: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w].
+        """Make one U-Net call: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w].
 
-        By a graph where one is ready for this number of rows, see `row_buckets`, unless it has to be `eager`.
+        A graph answers where one is ready for this number of rows, see `row_buckets`, unless the call is `eager`.
         """
         self._residence.use()
         c = conditioning
@@ -197,13 +197,13 @@ class LoadedModel:
         return self._unet_call(*inputs) if eager or self.graphs is None else self.graphs.call("unet", inputs)
 
     def row_buckets(self, shape: tuple[tuple[int, int, int], int]) -> tuple[int, ...]:
-        """The row counts that a compiled graph is ready for, at this latent shape and text length; often none."""
+        """Return the row counts with a graph, at this latent shape and text length, smallest first; often none."""
         latent_shape, tokens = shape
         return self.graphs.rows(latent_shape, tokens) if self.graphs is not None else ()
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents [B, C, h, w] -> pixels [B, 3, H, W], nominally in -1..1."""
+        """Decode: latents [B, C, h, w] -> pixels [B, 3, H, W], nominally in -1..1."""
         self._residence.use()
         config = self.vae.config
         latents = latents.to(self.vae.dtype)
@@ -217,7 +217,7 @@ class LoadedModel:
         return self.vae.decode(latents, return_dict=False)[0]
 
     def to_host(self, pixels: Tensor) -> Tensor:
-        """The same tensor in main memory, through pinned memory, which the device writes to without a detour."""
+        """Copy to main memory, through pinned memory, which the device writes to directly."""
         if self.device.type != "cuda":
             return pixels.cpu()
         host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
@@ -226,24 +226,24 @@ class LoadedModel:
         return host
 
     def to_device(self, values: Tensor) -> Tensor:
-        """A small tensor from main memory on the device, without waiting for what the device is at."""
+        """Copy a small tensor from main memory to the device, without waiting for the device's present work."""
         if self.device.type != "cuda":
             return values.to(self.device)
         return values.pin_memory().to(self.device, non_blocking=True)
 
     def to_picture(self, pixels: Tensor) -> Image.Image:
-        """Decoded pixels [1, 3, H, W] as a picture."""
+        """Turn decoded pixels [1, 3, H, W] into a picture."""
         return self.pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
 
     def save_memory(self) -> bool:
-        """Decode in tiles from now on, after memory ran out; False when that is already so."""
+        """Decode in tiles from now on, after memory ran out; return False when that is already so."""
         if self.vae.use_tiling:
             return False
         self.vae.enable_tiling()
         return True
 
     def release_memory(self) -> None:
-        """After memory ran out: give back what is only kept to be faster."""
+        """Give back, after memory ran out, what is only kept to be faster."""
         if self.graphs is not None:
             self.graphs.drop_recordings()
         self._residence.release()
@@ -255,21 +255,21 @@ class LoadedModel:
 
     @torch.inference_mode()
     def idle(self) -> bool:
-        """One small piece of upkeep while nothing is drawn; whether there may be more soon.
+        """Do one small piece of upkeep while nothing is drawn; return whether there may be more soon.
 
-        Takes up one compiled graph; later gives spare memory back, and last, where that is wanted, its place.
+        It takes up one compiled graph; later it gives spare memory back, and last, if wanted, the model's place.
         """
         more = self.graphs is not None and not self._residence.away and self.graphs.idle()
         self._residence.idle()
         return more
 
     def distrust(self) -> None:
-        """The device is lost: what may have been the cause is not used again after the restart."""
+        """Have the next run go without what may have caused the loss of the device."""
         if self.graphs is not None:
             self.graphs.distrust()
 
     def close(self) -> None:
-        """End what runs beside it. May be called twice."""
+        """End the compiling that runs beside the model. May be called twice."""
         if self.graphs is not None:
             self.graphs.close()
 

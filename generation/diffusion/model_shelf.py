@@ -41,7 +41,7 @@ def open_shelf(
     rest_after: float | None = None,
     loaded: set[str] | None = None,
 ) -> "ModelShelf":
-    """A shelf with these models, the first one loaded. Raises ModelUnavailable.
+    """Make a shelf with these models, the first one loaded. Raises ModelUnavailable.
 
     `memory`: bytes that weights may take, by default a share of what is free. `cache`: a folder for what is worth
     keeping for the next run, compiled graphs and measured caps. `reproducible` as DiffusionEngine says, and without
@@ -65,8 +65,11 @@ def open_shelf(
 
 
 def give_way(device: str) -> None:
-    """Let this thread, and those that torch makes for it, step back when others want a core: an answer is due in three
-    seconds, a picture is not. On a CPU, where both compete, and on Linux, where a thread has a priority of its own."""
+    """Lower the priority of this thread, and of those that torch makes for it, below the event loop's.
+
+    An answer is due in three seconds, a picture is not. Only on a CPU, where both compete for cores, and only on Linux,
+    where a thread has a priority of its own.
+    """
     if sys.platform == "linux" and choose_device(device).type == "cpu":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DRAWING_NICENESS)
 
@@ -83,7 +86,7 @@ class _Waiting:
 class ModelShelf:
     """One DiffusionEngine for each loaded model; of those with work, the one that used the device least is next.
 
-    What does not fit any more is put away in the order of last use, but never what is being drawn with. A model is
+    Models that do not fit any more are put away, the least recently used first, but never one that draws. A model is
     loaded between two jobs, not beside one, and a model that cannot be loaded fails its own jobs only. Single-threaded,
     like the engines.
     """
@@ -97,7 +100,7 @@ class ModelShelf:
         loaded: set[str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Loads the first model with `build`; raises what that raises. Weights may take `memory` bytes.
+        """Load the first model with `build`; raises what that raises. Weights may take `memory` bytes.
 
         `loaded` is kept up to date with the names of the loaded models; other threads may look into it.
         """
@@ -127,7 +130,7 @@ class ModelShelf:
             self._waiting.append(_Waiting(job, cancelled))
 
     def step(self) -> list[WorkerEvent]:
-        """One tick of one engine; with nothing to draw, say who waits for a model, and then load it."""
+        """Make one tick of one engine; with nothing to draw, say which jobs wait for a model, and then load it."""
         self._drop_cancelled()
         working = [name for name, engine in self._engines.items() if engine.busy]
         if working:
@@ -140,7 +143,7 @@ class ModelShelf:
     def abort(self, error: KnownError) -> list[WorkerEvent]:
         """Give everything up, after a fault of the engines themselves."""
         waiting, self._waiting = self._waiting, []
-        # What the tick that failed had to say is said now.
+        # The tick that failed had no time to say these.
         events, self._events = self._events, []
         events += [_failed(entry.job.id, error) for entry in waiting]
         for engine in self._engines.values():
@@ -148,7 +151,7 @@ class ModelShelf:
         return events
 
     def idle(self) -> bool:
-        """One small piece of upkeep for each model; whether there may be more soon."""
+        """Do one small piece of upkeep for each model; return whether there may be more soon."""
         more = [_keep_up(name, engine) for name, engine in self._engines.items()]
         return any(more)
 
@@ -170,7 +173,7 @@ class ModelShelf:
     # loading
 
     def _fetch(self, name: str) -> list[WorkerEvent]:
-        """Tell those who wait for this model; when all know, load it and hand them over."""
+        """Say which jobs wait for this model; when that is said, load it and hand them over."""
         mine = [entry for entry in self._waiting if entry.job.request.model == name]
         untold = [entry for entry in mine if not entry.told]
         if untold:
@@ -194,10 +197,10 @@ class ModelShelf:
     def _load(self, name: str) -> None:
         if name not in self._specs:
             raise ModelUnavailable(name, detail="it is not among the models on offer")
-        # What was never loaded is judged by its files, and without any taken to be as large as the largest known.
+        # A model that was never loaded is judged by its files; without files it counts as the largest known.
         on_disk = file_bytes(self._specs[name]) or max(self._bytes.values(), default=0)
         self._make_room(self._memory if name in self._tight else self._bytes.get(name, on_disk))
-        if self._engines:  # the first one finds nothing to collect, and somebody waits for it
+        if self._engines:  # the first model finds nothing to collect, and the start waits for it
             _return_memory()
         engine = None
         try:
@@ -240,7 +243,7 @@ class ModelShelf:
 
 
 def _keep_up(name: str, engine: DiffusionEngine) -> bool:
-    """What fails with one model is no reason to neglect the others."""
+    """Do one model's upkeep; log its failure, so that the others get theirs."""
     try:
         return engine.idle()
     except Exception as error:
@@ -251,21 +254,21 @@ def _keep_up(name: str, engine: DiffusionEngine) -> bool:
 
 
 def weight_bytes(model: LoadedModel) -> int:
-    """What a model's weights take on the device."""
+    """Count the bytes that a model's weights take on the device."""
     parts = [part for part in model.pipeline.components.values() if isinstance(part, torch.nn.Module)]
     tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def file_bytes(spec: ModelSpec) -> int:
-    """What the files of a model's weights take on disk; 0 for a hub id."""
+    """Count the bytes of a model's weights on disk; 0 for a hub id."""
     path = BUILTIN_FOLDER if spec.source == BUILTIN else Path(spec.source).expanduser()
     files = [path] if path.is_file() else path.glob("*/*.safetensors")
     return sum(file.stat().st_size for file in files)
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free on a GPU; all that the machine has where models live in its own memory."""
+    """Return the bytes that are free on a GPU, or all main memory where models live in it."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
@@ -278,7 +281,7 @@ def _is_caused_by(error: ModelUnavailable, kind: Callable[[Exception], bool]) ->
 
 
 def _return_memory() -> None:
-    """Give what nothing uses any more back to whichever device there is, cached blocks too."""
+    """Give unused memory, cached blocks too, back to the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -26,7 +26,7 @@ _SAMPLE_SIDE = 8  #: latent pixels
 def predicted_original(
     model_input: Tensor, prediction: Tensor, timestep: float, alphas_cumprod: Tensor, kind: str
 ) -> Tensor:
-    """The model's present guess of the finished latents x_0, [1, C, h, w].
+    """Compute the model's present guess of the finished latents x_0, [1, C, h, w].
 
     From x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e (Ho et al., arXiv:2006.11239, eq. 4) for `epsilon`, and
     x_0 = sqrt(a_t) x_t - sqrt(1 - a_t) v (Salimans and Ho, arXiv:2202.00512) for `v_prediction`. The U-Net's scaled
@@ -42,7 +42,7 @@ def predicted_original(
 
 
 class Previews:
-    """Draws previews for one model; one whose previews do not work draws without them."""
+    """Draws previews for one model, or none once a preview has failed."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
@@ -50,7 +50,7 @@ class Previews:
         self._work = True
 
     def draw(self, image: ImageRun, prediction: Tensor) -> bytes | None:
-        """A small JPEG of how far the image is, from its present latents and the prediction for them."""
+        """Draw a small JPEG of the image so far, from its latents and the prediction [1, C, h, w]; None on failure."""
         if not self._work:
             return None
         try:
@@ -70,13 +70,13 @@ class Previews:
 
 
 class PreviewMap:
-    """Draws previews for one model."""
+    """The linear map from latents to colours that is fitted to one model."""
 
     def __init__(self, model: LoadedModel) -> None:
         self._weights = _fit(model)
 
     def jpeg(self, latents: Tensor) -> bytes:
-        """Latents [1, C, h, w] as a small JPEG."""
+        """Turn latents [1, C, h, w] into a small JPEG."""
         flat = latents[0].float().flatten(1).T.cpu()
         pixels = torch.cat([flat, torch.ones(len(flat), 1)], dim=1) @ self._weights
         height, width = latents.shape[2:]
@@ -91,7 +91,7 @@ class PreviewMap:
 
 @torch.inference_mode()
 def _fit(model: LoadedModel) -> Tensor:
-    """Weights [C + 1, 3], the last row being the offset."""
+    """Fit weights [C + 1, 3], the last row being the offset. Raises ValueError for a VAE that decodes to NaN."""
     channels = model.unet.config.in_channels
     generator = torch.Generator("cpu").manual_seed(0)
     # Smooth patches: that is what latents of pictures look like, and what a colour is decided by.

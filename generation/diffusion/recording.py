@@ -16,16 +16,20 @@ class Recording(Protocol):
     """Something that can record one call and play it again on the same memory."""
 
     def record(self, work: Callable[[], Tensor]) -> Tensor:
-        """Run `work`, and give the tensor that it and every replay leave their answer in."""
+        """Run `work`, and return the tensor that it and every replay leave their answer in."""
         ...
 
-    def replay(self) -> None: ...
+    def replay(self) -> None:
+        """Do the recorded work again, on what its memory holds now."""
+        ...
 
 
 class Recordings(Protocol):
     """The recordings of one model."""
 
-    def new(self) -> Recording: ...
+    def new(self) -> Recording:
+        """Make a recording that holds nothing yet."""
+        ...
 
     def forget(self) -> None:
         """Let go of all memory that they hold; none of them is replayed again."""
@@ -33,7 +37,7 @@ class Recordings(Protocol):
 
 
 class Recorded:
-    """A call on fixed memory: arguments are copied in, the answer is copied out."""
+    """A call on fixed memory: it copies arguments in and the answer out."""
 
     def __init__(self, call: Callable[..., Tensor], inputs: Sequence[Tensor | None], recording: Recording) -> None:
         self.call = call  #: what was recorded
@@ -57,9 +61,9 @@ class Recorded:
 class CudaRecordings:
     """CUDA graphs that share a pool of memory and streams: they never run at once, and answers are copied out.
 
-    When one is destroyed, torch clears the working memory that cuBLAS has for the stream it was recorded on, and what
-    else was recorded there would still write to it. So each model has streams of its own, and what is not replayed any
-    more is kept all the same, until all are dropped together.
+    When a graph is destroyed, torch clears the working memory that cuBLAS has for the stream it was recorded on, and
+    other graphs of that stream would still write to it. So each model has streams of its own, and keeps all of its
+    graphs, replayed or not, until it drops them together.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -69,7 +73,7 @@ class CudaRecordings:
         self._graphs: list[Any] = []
 
     def new(self) -> Recording:
-        """One more, in the same pool."""
+        """Make one more, in the same pool."""
         with torch.cuda.device(self._device):
             if self._streams is None:
                 spare = _SPARE.setdefault(self._device, [])
@@ -119,12 +123,12 @@ class _CudaRecording:
                 with graph:
                     return work()
             except Exception:
-                # What CUDA itself broke off leaves the pool open, and then torch could not give back memory any more.
+                # A recording that CUDA breaks off leaves the pool open, and torch could never give back memory again.
                 with suppress(Exception):
                     end = torch._C._cuda_endAllocateToPool  # pyright: ignore[reportPrivateUsage]
                     end(torch.cuda.current_device(), self._pool)
                 raise
 
     def replay(self) -> None:
-        """Do it again, on what the inputs hold now."""
+        """Replay the graph on what the inputs hold now."""
         self._graph.replay()

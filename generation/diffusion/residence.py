@@ -37,7 +37,7 @@ class Residence:
         self.away = False  #: whether the networks are in main memory
 
     def use(self) -> None:
-        """Before any work: be where it is done."""
+        """Come back to the device if the model is away. Called before any work."""
         self._last_used = self._clock()
         self._holds_spare = True
         if self.away:
@@ -45,7 +45,7 @@ class Residence:
             self.away = False
 
     def idle(self) -> None:
-        """Give back what it is time for."""
+        """Give back spare memory, and the model's place, when it is time for that."""
         unused = self._clock() - self._last_used
         if self._rest_after is not None and not self.away and unused >= self._rest_after:
             log.info("not used for %.0f s: the model moves to main memory", unused)

@@ -1,6 +1,6 @@
 """RowCaps: the most rows of a U-Net call for each kind of batch, measured in idle time and remembered.
 
-More rows a call draw more images a second until the device is full; from there on they only make everybody wait. The
+More rows in a call draw more images a second until the device is full; beyond that every image only waits longer. The
 cap is that knee: rows are doubled while images a second rise by a tenth or more.
 """
 
@@ -28,10 +28,10 @@ UNMEASURED = 8  #: the cap until the knee is known
 FEWEST = 2  #: what one guided image needs
 MOST = {"cuda": 32}  #: rows that are tried, by device
 MOST_ELSEWHERE = 8
-RISE = 1.1  #: of images a second, for which rows are doubled
-SHORTAGE = 7 * 86400.0  #: seconds for which memory that ran out is held against a kind: others may have used it
+RISE = 1.1  #: times as many images a second are worth twice the rows
+SHORTAGE = 7 * 86400.0  #: seconds for which a kind keeps its lower cap after memory ran out: others may have used it
 _OVER = object()
-_CALLS = 3  #: of each of two row counts, in turn, the fastest counting
+_CALLS = 3  #: of each of two row counts, in turn; the fastest one counts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class _Limits:
 
 
 class RowCaps:
-    """Called by the thread that owns the device."""
+    """The caps of one model. Only the thread that owns the device calls it."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class RowCaps:
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`fixed` is the cap instead of a measured one. `cache` is a folder for what is to be known after a restart."""
+        """`fixed` is the cap instead of a measured one. The folder `cache` keeps what is known over a restart."""
         self._model = model
         self._fixed = fixed
         self._clock = clock
@@ -69,13 +69,13 @@ class RowCaps:
         self._asked_for_native = False
 
     def cap(self, key: BatchKey) -> int:
-        """Most rows of a call of this kind."""
+        """Return the most rows for a call of this kind."""
         limits = self._known(key)
         wanted = self._fixed or limits.knee or UNMEASURED
         return wanted if limits.fits is None else min(wanted, limits.fits)
 
     def lower(self, key: BatchKey, rows: int) -> None:
-        """Memory ran out: at most so many for some days, after a restart too."""
+        """Lower the cap for some days, after a restart too: memory ran out."""
         self._set(key, replace(self._known(key), fits=rows, until=self._now() + SHORTAGE))
 
     def _known(self, key: BatchKey) -> _Limits:
@@ -83,17 +83,17 @@ class RowCaps:
         return _Limits() if limits.until is not None and limits.until <= self._now() else limits
 
     def expect(self, key: BatchKey, row: Conditioning) -> None:
-        """Images of this kind are drawn: its knee is worth knowing. `row` is one to measure with."""
+        """Have a kind measured, because its images are drawn. `row` is the conditioning of one row to measure with."""
         done = key in self._stumbled or key == self._under_way or self._known(key).knee is not None
         if self._fixed is None and not done:
             self._unmeasured.setdefault(key, row)
 
     def measure(self) -> bool:
-        """One U-Net call of what is left to measure; whether there is more."""
+        """Make one U-Net call of what is left to measure; return whether there is more."""
         if self._fixed is not None:
             return False
         if not self._asked_for_native:
-            # Somebody will want it, and then there may never be idle time again.
+            # Members will want it, and then there may never be idle time again.
             self._asked_for_native = True
             size = self._model.spec.native_size
             row = self._model.encode("", "", guidance_scale=1.0, width=size, height=size).positive
@@ -106,7 +106,7 @@ class RowCaps:
         return self._measuring is not None or bool(self._unmeasured)
 
     def _find_knee(self, key: BatchKey, row: Conditioning) -> Iterator[None]:
-        """Yields after each call; two row counts take turns, so that a noisy neighbour meets both."""
+        """Measure, yielding after each call; two row counts take turns, so that a noisy neighbour meets both."""
         most = MOST.get(self._model.device.type, MOST_ELSEWHERE)
         rows, failure = FEWEST, None
         while 2 * rows <= most and failure is None:
@@ -118,7 +118,7 @@ class RowCaps:
             except Exception as error:
                 if is_device_lost(error):
                     raise
-                # Nobody waits for this who could be told, and "no more than these" is an answer too.
+                # No member waits for this, and "no more rows than these" is an answer too.
                 failure = "memory" if is_out_of_memory(error) else repr(error)
             if failure is not None or 2 * fastest[rows] < RISE * fastest[2 * rows]:
                 break
@@ -135,7 +135,7 @@ class RowCaps:
         self._set(key, known)
 
     def _seconds(self, key: BatchKey, row: Conditioning, rows: int) -> float:
-        """Of the eager call: a few rows have a graph, and compared with that no further row would seem to pay."""
+        """Time the eager call: only few rows have a graph, and compared with it no further row would seem to pay."""
         # Drawn on the CPU: the device's own generator is of no use after a recording that failed.
         latents = self._model.to_device(torch.randn(rows, *key[0], dtype=self._model.dtype))
         timesteps = self._model.to_device(torch.full((rows,), 500.0))

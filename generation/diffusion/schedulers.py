@@ -38,11 +38,11 @@ SCHEDULERS: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
 
 
 def make_scheduler(name: SchedulerName, config: Mapping[str, Any]) -> Any:
-    """A new scheduler of that name for a model whose own scheduler has this config (betas, prediction type, ...)."""
+    """Make a scheduler of that name for a model whose own scheduler has this config (betas, prediction type, ...)."""
     class_name, settings = SCHEDULERS[name]
     return getattr(diffusers, class_name).from_config(config, **settings)
 
 
 def takes_generator(scheduler: Any) -> bool:
-    """Whether its `step` draws noise of its own (ancestral ones, LCM) and wants the image's generator for it."""
+    """Whether the scheduler's `step` draws noise of its own (ancestral ones, LCM) and needs the image's generator."""
     return "generator" in inspect.signature(scheduler.step).parameters

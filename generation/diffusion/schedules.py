@@ -32,7 +32,7 @@ class LinearSchedule:
     alphas_cumprod: Tensor  #: [T], what is left of the picture at each timestep of the training
 
     def model_input(self, latents: Tensor, step: int) -> Tensor:
-        """The latents as the U-Net expects them at this step."""
+        """Scale the latents [1, C, h, w] as the U-Net expects them at this step."""
         scale = self.input_scale[step]
         return latents if scale == 1 else latents * scale
 
@@ -49,11 +49,11 @@ class OwnSchedule:
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
 
     def model_input(self, latents: Tensor, step: int) -> Tensor:
-        """As above."""
+        """Scale the latents [1, C, h, w] as the U-Net expects them at this step."""
         return self._scheduler.scale_model_input(latents, self._scheduler.timesteps[step])
 
     def advance(self, latents: Tensor, prediction: Tensor, step: int) -> Tensor:
-        """The latents after this step, both [1, C, h, w]."""
+        """Return the latents after this step; latents and prediction are [1, C, h, w]."""
         timestep = self._scheduler.timesteps[step]
         prediction = prediction.to(latents.dtype)
         return self._scheduler.step(prediction, timestep, latents, **self._settings, return_dict=False)[0]
@@ -69,7 +69,7 @@ class Schedules:
         self._tables: dict[tuple[SchedulerName, int], LinearSchedule | None] = {}
 
     def make(self, name: SchedulerName, steps: int, generator: torch.Generator) -> LinearSchedule | OwnSchedule:
-        """The schedule of an image; `generator` is the image's own."""
+        """Make the schedule of an image; `generator` is the image's own."""
         if name in _LINEAR:
             if (name, steps) not in self._tables:
                 self._tables[name, steps] = self._read(name, steps)
@@ -83,7 +83,7 @@ class Schedules:
         return scheduler
 
     def _read(self, name: SchedulerName, steps: int) -> LinearSchedule | None:
-        """The table; None for a scheduler that is not linear with this model."""
+        """Read the table off diffusers' scheduler; None for one that is not linear with this model."""
         scheduler = self._scheduler(name, steps)
         if scheduler.config.get("thresholding"):
             return None

@@ -30,7 +30,7 @@ class SharedCall:
         self.padded_rows = 0
 
     def predict(self, key: BatchKey, images: list[ImageRun]) -> list[Tensor]:
-        """The guided prediction [1, C, h, w] of each image.
+        """Return the guided prediction [1, C, h, w] of each image.
 
         Rows are [negative rows of guided images] + [positive rows of all], the guided ones first; guidance is
         negative + scale (positive - negative), equation 6 of Ho and Salimans, arXiv:2207.12598, in diffusers' form.
@@ -56,7 +56,7 @@ class SharedCall:
         return [by_image[id(image)] for image in images]
 
     def _halved(self, key: BatchKey, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The call; when memory runs out, the same rows in halves, and fewer rows from now on."""
+        """Make the call; when memory runs out, the same rows in halves, and fewer rows from now on."""
         rows = len(latents)
         if rows <= self._caps.cap(key):
             try:
@@ -73,7 +73,7 @@ class SharedCall:
         return torch.cat([self._halved(key, latents[p], timesteps[p], conditioning.rows(p)) for p in parts])
 
     def _padded(self, key: BatchKey, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The bare call, filled up to a better number of rows by repeating the last one."""
+        """Make the bare call, filled up to a better number of rows by repeating the last one."""
         rows = len(latents)
         size = self._padded_size(key, rows)
         if size > rows:
@@ -85,10 +85,10 @@ class SharedCall:
         return self._model.predict_noise(latents, timesteps, conditioning)[:rows]
 
     def _padded_size(self, key: BatchKey, rows: int) -> int:
-        """How many rows to call the U-Net with.
+        """Choose how many rows to call the U-Net with.
 
-        The next row count with a compiled graph, while of all rows so far at most one in MOST_PADDING is padding: each
-        row sent earns, each padded one costs MOST_PADDING, and what was earned is never overdrawn.
+        The next row count with a graph, as long as at most one in MOST_PADDING of all rows so far is padding: each row
+        earns 1, each padded one costs MOST_PADDING, and the account is never overdrawn.
         """
         cap = self._caps.cap(key)
         if self._reproducible:

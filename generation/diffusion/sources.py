@@ -18,7 +18,7 @@ _MAX_HEADER = 100 * 2**20  #: bytes; the limit of the safetensors format itself
 
 
 def inspect_model(source: str, config: str | None = None) -> ModelSpec:
-    """The spec of a model: "builtin", a diffusers folder, a .safetensors file, or a hub id.
+    """Read the spec of a model: "builtin", a diffusers folder, a .safetensors file, or a hub id.
 
     Of a hub id only configs of a few kB are fetched, from the hub's cache where it has them. Raises ModelUnavailable
     with words for the operator in `detail`.
@@ -73,7 +73,7 @@ def _spec(name: str, source: str, configs: dict[str, Any], *, config: str | None
 
 
 def _habits(name: str, scheduler: dict[str, Any], *, is_distilled: bool) -> tuple[int, float, SchedulerName]:
-    """Steps, guidance and scheduler that this kind of model was made for."""
+    """Return the steps, guidance and scheduler that this kind of model was made for."""
     if _is_turbo(name):
         return 4, 0.0, SchedulerName.EULER_A
     if scheduler.get("_class_name") == "LCMScheduler" or re.search(r"(^|[^a-z])lcm([^a-z]|$)", name.casefold()):
@@ -121,7 +121,7 @@ def _parse(texts: dict[str, str]) -> dict[str, Any]:
 
 
 def _guess_from_header(path: Path, source: str) -> dict[str, Any]:
-    """The configs that matter here, guessed from a single file's tensor names, as its header lists them."""
+    """Guess the configs that matter here from a single file's tensor names, as its header lists them."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))

@@ -12,6 +12,6 @@ ALL = torch.get_num_threads()  #: as torch began, which is the number of cores o
 
 
 def threads_for(unet: torch.nn.Module, device: torch.device) -> int:
-    """The number for `torch.set_num_threads`; it counts for the process, so each step has to set it."""
+    """Choose the number for `torch.set_num_threads`; it counts for the process, so each step has to set it."""
     small = sum(parameter.numel() for parameter in unet.parameters()) < SMALL
     return 1 if small and device.type == "cpu" else ALL

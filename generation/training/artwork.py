@@ -31,7 +31,7 @@ _COMPONENTS, _FLAGS = 2, 9  #: emojibase's numbers of groups that are no picture
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is known of an emoji whoever draws it."""
+    """What is known of an emoji, in every artist's style."""
 
     code: str  #: code points in hex, without variation selectors
     label: str  #: CLDR short name, lower case
@@ -49,7 +49,7 @@ class Drawing:
 
 
 def read_entries(folder: Path) -> dict[str, Entry]:
-    """All emoji that show a thing, by code."""
+    """Read all emoji that show a thing, by code."""
     return {
         code: Entry(code=code, label=item["label"].lower(), tags=tuple(item.get("tags", ())))
         for item in json.loads((folder / "en/data.json").read_text("utf-8"))
@@ -59,7 +59,7 @@ def read_entries(folder: Path) -> dict[str, Entry]:
 
 
 def read_drawings(folder: Path, package: Package, entries: dict[str, Entry]) -> Iterator[Drawing]:
-    """The drawings of one set, at most one an entry. A set is Iconify's JSON or a folder of files named by code."""
+    """Read a set's drawings, at most one an entry. A set is Iconify's JSON or a folder of files named by code."""
     seen: set[str] = set()
     source_of = _iconify_sources if (folder / "icons.json").is_file() else _file_sources
     for code, source in source_of(folder, entries):
@@ -106,7 +106,7 @@ def _slug(text: str) -> str:
 
 
 def draw(drawing: Drawing, size: int) -> RGBA | None:
-    """The drawing as pixels, or None where the file draws nothing."""
+    """Draw the drawing [size, size, 4], straight alpha; None where the file draws nothing."""
     if drawing.source.startswith("<svg"):
         import resvg_py
 
@@ -119,7 +119,7 @@ def draw(drawing: Drawing, size: int) -> RGBA | None:
 
 
 def fit(image: Image.Image, size: int) -> RGBA | None:
-    """What is drawn, centred in a square of `size` pixels with a margin; None if nothing is."""
+    """Centre what is drawn in a square of `size` pixels with a margin: [size, size, 4]; None if nothing is drawn."""
     alpha = np.asarray(image)[..., 3] > 24
     if alpha.sum() < _EMPTY:
         return None
@@ -142,7 +142,7 @@ class Collection:
 
 
 def collect(folder: Path, size: int, *, workers: int = 2) -> Collection:
-    """All pictures of all packages at that size, from the cache in `folder` if these packages were drawn before."""
+    """Draw all pictures of all packages at that size, or read them from the cache in `folder` if it has them."""
     pins = hashlib.sha256("".join(package.integrity for package in PACKAGES).encode()).hexdigest()[:8]
     cache, index = (folder / f"artwork-{size}-{pins}.{kind}" for kind in ("npz", "json"))
     if index.is_file():

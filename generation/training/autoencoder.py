@@ -60,7 +60,7 @@ class VaeRun(Learner):
         super().__init__(settings, crew, parameters_of(*halves))
 
     def batch(self) -> Tensor:
-        """The pictures of the current step, -1 to 1."""
+        """Choose the pictures of the current step, -1 to 1."""
         count, generator = self.settings.batch, self.generator()
 
         def chance(share: float) -> Tensor:
@@ -75,7 +75,7 @@ class VaeRun(Learner):
         return pictures * 2 - 1
 
     def error(self) -> Tensor:
-        """How different the pictures come back."""
+        """Measure how different the pictures come back."""
         pictures = self.batch()[self.crew.share(self.settings.batch)].to(self.settings.device)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.settings.device, dtype=torch.bfloat16):
@@ -86,7 +86,7 @@ class VaeRun(Learner):
         return difference(pictures, returned.float()) + _KL * kl + self._apart_from_teacher(pictures, mean)
 
     def _apart_from_teacher(self, pictures: Tensor, latents: Tensor) -> Tensor | float:
-        """How far the latents are from another VAE's: at 0 a U-Net that learnt with that one fits this one too."""
+        """Measure how far the latents are from another VAE's: at 0 a U-Net that learnt with that one fits this one."""
         if self.teacher is None:
             return 0.0
         with torch.no_grad(), torch.autocast(self.settings.device, dtype=torch.bfloat16):
@@ -94,14 +94,14 @@ class VaeRun(Learner):
         return F.mse_loss(latents, wanted.float())
 
     def _as_drawn(self, latents: Tensor) -> Tensor:
-        """Latents as a U-Net draws them: not quite right. The decoder learns to make clean pictures of them."""
+        """Disturb latents as a U-Net that draws them not quite right. The decoder learns to make clean pictures."""
         generator = self.generator().manual_seed(self.settings.seed * 1_000_003 - 1 - self.step)
         amount = torch.rand(self.settings.batch, 1, 1, 1, generator=generator) * _DRAWN_NOISE
         noise = torch.randn(self.settings.batch, *latents.shape[1:], generator=generator) * amount
         return latents.detach() + noise[self.crew.share(self.settings.batch)].to(latents)
 
     def look(self, path: Path) -> None:
-        """Some pictures above what comes back of them."""
+        """Save some pictures above what comes back of them."""
         chosen = torch.linspace(0, len(self.pictures) - 1, 16).long()
         pictures = compose(self.pictures[chosen], torch.ones(())) * 2 - 1
         both = torch.cat([pictures, reconstruct(self.vae, pictures).cpu()])
@@ -111,18 +111,18 @@ class VaeRun(Learner):
 
 
 def compose(rgba: Tensor, colour: Tensor) -> Tensor:
-    """Pictures 0 to 1 in front of a colour: n, 3, size, size."""
+    """Put pictures in front of a colour: 0 to 1, [n, 3, size, size]."""
     pictures = rgba.permute(0, 3, 1, 2).float() / 255
     return pictures[:, :3] * pictures[:, 3:] + colour * (1 - pictures[:, 3:])
 
 
 def edges(pictures: Tensor) -> Tensor:
-    """Where brightness jumps."""
+    """Find where brightness jumps."""
     return (F.max_pool2d(pictures, 3, 1, 1) + F.max_pool2d(-pictures, 3, 1, 1)).amax(1, keepdim=True) > _EDGE
 
 
 def difference(pictures: Tensor, returned: Tensor) -> Tensor:
-    """The error described at the top of this file."""
+    """Compute the error described at the top of this file."""
     apart = pictures - returned
     means = F.avg_pool2d(apart, 4)
     hues = means - means.mean(1, keepdim=True)
@@ -132,7 +132,7 @@ def difference(pictures: Tensor, returned: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reconstruct(vae: Any, pictures: Tensor, *, at_once: int = 64) -> Tensor:
-    """What comes back of pictures from -1 to 1."""
+    """Encode and decode pictures from -1 to 1."""
     device = vae.device
     vae.eval()
     parts = [vae.decode(vae.encode(part.to(device)).latent_dist.mean).sample for part in pictures.split(at_once)]
@@ -140,7 +140,7 @@ def reconstruct(vae: Any, pictures: Tensor, *, at_once: int = 64) -> Tensor:
 
 
 def psnr(pictures: Tensor, returned: Tensor) -> float:
-    """Peak signal to noise in dB, of the mean squared error over all of them; pixels from -1 to 1."""
+    """Compute the peak signal to noise in dB, of the mean squared error over all of them; pixels from -1 to 1."""
     return float(10 * torch.log10(4 / F.mse_loss(returned, pictures)))
 
 

@@ -40,17 +40,17 @@ class Subject:
 
 
 def article(name: str) -> str:
-    """ "an" before a vowel, "a" before others, nothing before plurals."""
+    """Return "an" before a vowel and "a" before others."""
     return "an" if name[0] in "aeiou" else "a"
 
 
 def without_colour(name: str) -> str:
-    """The name without words for colours, unless nothing were left."""
+    """Remove words for colours from a name, unless nothing were left."""
     return " ".join(word for word in name.split() if word not in COLOUR_WORDS) or name
 
 
 def caption(subject: Subject, rng: random.Random) -> str:
-    """One way to describe the picture."""
+    """Choose one way to describe the picture."""
     name = rng.choice(subject.names)
     if rng.random() < 0.5:
         name = subject.names[0]

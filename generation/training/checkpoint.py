@@ -8,7 +8,7 @@ import torch
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write beside it, then put it in place: whoever looks sees the old one or the new one."""
+    """Write beside the file, then put it in place: a reader sees the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
@@ -16,7 +16,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state, on the CPU, or None where a run begins. Tensors and plain values only: no code is run."""
+    """Load the state on the CPU; None where a run begins. Tensors and plain values only: no code is run."""
     if not path.is_file():
         return None
     return torch.load(path, map_location="cpu", weights_only=True)

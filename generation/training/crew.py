@@ -33,7 +33,7 @@ class Crew:
         return self.rank == 0
 
     def share(self, count: int) -> slice:
-        """This process's rows of a batch of `count`."""
+        """Return this process's rows of a batch of `count`."""
         return slice(self.rank, count, self.size)
 
     def agree(self, parameters: Sequence[torch.nn.Parameter], clock: float) -> float:

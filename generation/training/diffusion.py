@@ -64,7 +64,7 @@ class Networks:
 
 @torch.no_grad()
 def encode(vae: Any, data: TrainingSet, *, flips: bool, device: str, at_once: int = 64) -> Tensor:
-    """Half precision latents of every picture, with `flips` of its mirror image too: n, 1 or 2, 4, side, side."""
+    """Encode every picture, with `flips` its mirror image too, in half precision: [n, 1 or 2, 4, side, side]."""
     vae.to(device).eval()
     encoded: list[Tensor] = []
     for start in tqdm(range(0, len(data.pictures), at_once), desc="encoding"):
@@ -114,7 +114,7 @@ class DiffusionRun(Learner):
         return min(self.settings.short_tokens, self.tokens)
 
     def batch(self) -> Batch:
-        """The pictures, captions, timesteps and noise of the current step."""
+        """Draw the pictures, captions, timesteps and noise of the current step."""
         count, generator, words = self.settings.batch, self.generator(), self.words()
         chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator)
         mirrored = torch.randint(0, self.latents.shape[1], (count,), generator=generator)
@@ -127,7 +127,7 @@ class DiffusionRun(Learner):
         return Batch(clean=clean, noise=noise, timesteps=spread_timesteps(count, generator), captions=captions)
 
     def error(self) -> Tensor:
-        """The mean squared error of the predicted velocity: noise.py says why of the velocity."""
+        """Compute the mean squared error of the predicted velocity; noise.py says why of the velocity."""
         batch, device = self.batch(), self.settings.device
         self._lengthen()
         mine = self.crew.share(len(batch.captions))
@@ -163,7 +163,7 @@ class DiffusionRun(Learner):
                 mean.lerp_(parameter, 1 - decay)
 
     def pipeline(self) -> StableDiffusionPipeline:
-        """The averaged networks as a Stable Diffusion pipeline."""
+        """Make a Stable Diffusion pipeline of the averaged networks."""
         scheduler, nothing = cast(Any, make_scheduler()), cast(Any, None)
         return StableDiffusionPipeline(
             vae=self.vae,
@@ -181,7 +181,7 @@ class DiffusionRun(Learner):
         save_grid(path, draw(self.pipeline(), GRID_PROMPTS, seeds=range(len(GRID_PROMPTS))))
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs."""
+        """Return all that `restore` needs."""
         ema = [parameter.detach().cpu() for parameter in self.ema_parameters]
         return super().state() | {"ema": ema, "tokens": self.networks.tokenizer.model_max_length}
 
@@ -193,7 +193,7 @@ class DiffusionRun(Learner):
 
 
 def attention_for_training(device: str) -> AbstractContextManager[Any]:
-    """On a CPU the plain formula: torch's fused attention is slow there in the backward pass of pictures this small."""
+    """Use the plain formula on a CPU: torch's fused attention is slow there in the backward pass of small pictures."""
     return sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext()
 
 

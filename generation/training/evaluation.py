@@ -65,24 +65,24 @@ class Score:
 
 
 def score(answers: Tensor, truth: Sequence[int]) -> Score:
-    """How often the truth is the first, and among the first five, of the answers (n, 5)."""
+    """Count how often the truth is the first, and among the first five, of the answers [n, 5]."""
     right = answers == torch.tensor(list(truth))[:, None]
     return Score(top1=right[:, 0].float().mean().item(), top5=right.any(1).float().mean().item(), n=len(truth))
 
 
 def share_right(found: Sequence[str | None], wanted: Sequence[str]) -> float:
-    """The share of equal entries."""
+    """Return the share of equal entries, 0 to 1."""
     return sum(a == b for a, b in zip(found, wanted, strict=True)) / len(wanted)
 
 
 def on_white(rgba: Pictures) -> Pictures:
-    """Pictures in front of white."""
+    """Put pictures in front of white."""
     pixels = rgba.astype(np.float32) / 255
     return np.stack([compose(picture[..., :3], picture[..., 3], None) for picture in pixels])
 
 
 def of_style(collection: Collection, style: str, concepts: Sequence[Concept]) -> tuple[Pictures, list[int]]:
-    """One style's pictures of the concepts, and which concept each shows."""
+    """Return one style's pictures of the concepts, and which concept each shows."""
     number = {concept.label: index for index, concept in enumerate(concepts)}
     chosen = [
         index
@@ -93,7 +93,7 @@ def of_style(collection: Collection, style: str, concepts: Sequence[Concept]) ->
 
 
 def pairs_of(pictures: Pictures, truth: Sequence[int]) -> tuple[Pictures, list[str]]:
-    """Real pictures of the things of the held-out pairs, in every colour, and the colours."""
+    """Recolour real pictures of the things of the held-out pairs, in every colour; return them and the colours."""
     things = {label for label, _ in HELD_OUT_PAIRS}
     made: list[Pictures] = []
     colours: list[str] = []
@@ -126,11 +126,11 @@ class Evaluation:
         self.settings = settings
 
     def run(self, held_out_styles: Sequence[str]) -> list[Measurement]:
-        """All measurements; the first held-out style is the one ceilings are taken from."""
+        """Take all measurements; the ceilings come from the first held-out style."""
         return [*self.concepts(held_out_styles), *self.colours(held_out_styles[0]), seconds_a_picture(self.pipeline)]
 
     def concepts(self, held_out_styles: Sequence[str]) -> list[Measurement]:
-        """Is "a NAME" drawn as that thing?"""
+        """Measure whether "a NAME" is drawn as that thing."""
         names = [f"{article(concept.name)} {concept.name}" for concept in CONCEPTS] * self.settings.concept_seeds
         pictures = self._draw(names)
         found = self.concepts_in(pictures, self.judge, held_out_styles)
@@ -141,7 +141,7 @@ class Evaluation:
         return [*found, *(replace(m, name=f"{m.name}, the judge never saw it") for m in strict)]
 
     def concepts_in(self, pictures: Pictures, judge: nn.Module, styles: Sequence[str]) -> list[Measurement]:
-        """How many pictures, drawn concept by concept, that judge recognises, beside its ceiling in each style."""
+        """Measure how many pictures, drawn concept by concept, a judge recognises, beside its ceilings."""
         truth = list(range(len(CONCEPTS))) * (len(pictures) // len(CONCEPTS))
         drawn = score(guesses(judge, pictures), truth)
         measurements: list[Measurement] = []
@@ -161,7 +161,7 @@ class Evaluation:
         return measurements
 
     def colours(self, style: str) -> list[Measurement]:
-        """Does "a COLOUR NAME" have that colour, for pairs that training showed and for those it never did?"""
+        """Measure whether "a COLOUR NAME" has that colour, for pairs that training showed and for those it did not."""
         real, wanted = pairs_of(*of_style(self.collection, style, CONCEPTS))
         ceiling = share_right([colour_of(picture) for picture in real], wanted)
         concept_of = {concept.label: index for index, concept in enumerate(CONCEPTS)}
@@ -193,7 +193,7 @@ class Evaluation:
 
 
 def vae_quality(vae: AutoencoderKL, collection: Collection, styles: Sequence[str]) -> list[Measurement]:
-    """How close pictures of each style, in front of white, come back from the VAE."""
+    """Measure how close pictures of each style, in front of white, come back from the VAE."""
     measurements: list[Measurement] = []
     for style in styles:
         chosen = [index for index, drawing in enumerate(collection.drawings) if drawing.style == style]
@@ -204,7 +204,7 @@ def vae_quality(vae: AutoencoderKL, collection: Collection, styles: Sequence[str
 
 
 def seconds_a_picture(pipeline: StableDiffusionPipeline, *, times: int = 7) -> Measurement:
-    """The median time of one picture in 20 steps with guidance, with as many threads as the bot would draw with."""
+    """Take the median time of a picture in 20 steps with guidance, with as many threads as the bot draws with."""
     threads, before = threads_for(pipeline.unet, pipeline.device), torch.get_num_threads()
     torch.set_num_threads(threads)
     taken: list[float] = []
@@ -218,7 +218,7 @@ def seconds_a_picture(pipeline: StableDiffusionPipeline, *, times: int = 7) -> M
 
 
 def save_measurements(path: Path, measurements: Sequence[Measurement], settings: EvaluationSettings) -> None:
-    """Write them for the model card."""
+    """Write the measurements for the model card."""
     content = {"settings": asdict(settings), "measurements": [asdict(measurement) for measurement in measurements]}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

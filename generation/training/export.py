@@ -47,11 +47,11 @@ def _strip_paths(config: Path) -> None:
 
 
 def save_concepts(folder: Path, concepts: tuple[Concept, ...] = CONCEPTS) -> None:
-    """What the model claims to draw, for hints to people whose prompt names none of it."""
+    """Write what the model claims to draw, for hints to people whose prompt names none of it."""
     rows = [{"name": concept.name, "aliases": list(concept.names[1:])} for concept in concepts]
     (folder / "concepts.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def size_in_megabytes(folder: Path) -> float:
-    """Of the weights."""
+    """Return the size of the weights in megabytes."""
     return sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 1e6

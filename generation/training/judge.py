@@ -22,7 +22,7 @@ from generation.training.recolouring import HUES, between, name_of, to_hsv
 
 
 def make_judge(concepts: int) -> nn.Module:
-    """Four convolutions on half the picture's size."""
+    """Make a network of four convolutions on half the picture's size."""
 
     def block(into: int, out: int) -> nn.Sequential:
         return nn.Sequential(
@@ -57,7 +57,7 @@ class JudgeRun(Learner):
         super().__init__(settings, Crew(), list(self.judge.parameters()))
 
     def error(self) -> Tensor:
-        """Cross-entropy on pictures that were turned, stretched, blurred and put in front of something."""
+        """Compute the cross-entropy on pictures that were turned, stretched, blurred and put in front of something."""
         count, generator = self.settings.batch, self.generator()
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))  # for dropout
         chosen = torch.randint(0, len(self.pictures), (count,), generator=generator)
@@ -72,7 +72,7 @@ class JudgeRun(Learner):
         """A judge has nothing to show."""
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs; batch norm's running means are no parameters."""
+        """Return all that `restore` needs; batch norm's running means are no parameters."""
         return super().state() | {"means": [buffer.clone() for buffer in self.judge.buffers()]}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ class JudgeRun(Learner):
 
 
 def grayed(pictures: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Pictures in gray, -1 to 1, from 0 to 1; with a generator, by a random mixture of the channels for each."""
+    """Turn pictures of 0 to 1 gray, -1 to 1; with a generator, by a random mixture of the channels for each."""
     weights = torch.full((len(pictures), 3, 1, 1), 1 / 3)
     if generator is not None:
         weights = torch.rand(len(pictures), 3, 1, 1, generator=generator) + 0.1
@@ -91,7 +91,7 @@ def grayed(pictures: Tensor, generator: torch.Generator | None = None) -> Tensor
 
 
 def disturbed(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures as another artist, or a blurry model, might have drawn them."""
+    """Disturb pictures as another artist, or a blurry model, might have drawn them."""
     count = len(pictures)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -110,7 +110,7 @@ def disturbed(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def guesses(judge: nn.Module, pictures: NDArray[np.uint8]) -> Tensor:
-    """The judge's five best guesses for each picture (n, size, size, 3), the best first."""
+    """Return the judge's five best guesses [n, 5] for each picture [n, size, size, 3], the best first."""
     judge.eval()
     device = next(judge.parameters()).device
     tensors = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
@@ -119,7 +119,7 @@ def guesses(judge: nn.Module, pictures: NDArray[np.uint8]) -> Tensor:
 
 
 def colour_of(picture: NDArray[np.uint8]) -> str | None:
-    """The word for the colour that most of a thing in front of white has; None if it is all gray.
+    """Name the colour that most of a thing in front of white has; None if it is all gray.
 
     Pale shades count too, by their saturation: pink is a pale colour.
     """

@@ -52,30 +52,30 @@ class Learner(ABC):
 
     @abstractmethod
     def error(self) -> Tensor:
-        """The error of this process's share of the current step's batch."""
+        """Compute the error of this process's share of the current step's batch."""
 
     @abstractmethod
     def look(self, path: Path) -> None:
         """Save a picture of what has been learnt so far."""
 
     def after_step(self) -> None:  # noqa: B027
-        """Called when the weights have moved."""
+        """Do what has to be done after the weights have moved; by default nothing."""
 
     @property
     def progress(self) -> float:
-        """0 at the start, 1 at the end."""
+        """The share of the run that is done: 0 at the start, 1 at the end."""
         return self.settings.budget.progress(self.step, self.seconds)
 
     def generator(self) -> torch.Generator:
-        """This step's randomness for tensors."""
+        """Make this step's randomness for tensors."""
         return torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
 
     def words(self) -> random.Random:
-        """This step's randomness for words."""
+        """Make this step's randomness for words."""
         return random.Random(f"{self.settings.seed} {self.step}")
 
     def learn(self) -> float:
-        """One step down the error's slope; returns the error."""
+        """Take one step down the error's slope; return the error."""
         self._since = self._since or time.perf_counter()
         error = self.error()
         self.optimizer.zero_grad()
@@ -92,7 +92,7 @@ class Learner(ABC):
         return float(error.detach())
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs."""
+        """Return all that `restore` needs."""
         return {
             "step": self.step,
             "seconds": self.seconds,

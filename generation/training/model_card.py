@@ -53,7 +53,7 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 
 
 def notice() -> str:
-    """The upstream projects' attributions."""
+    """Write the attributions of the upstream projects."""
     parts = [
         "The weights in this folder learnt from the artwork and names below. None of the artwork itself is included.\n"
         "The licences are those of the upstream projects; the npm packages repackage them.\n",
@@ -75,7 +75,7 @@ def _attribution(package: Package) -> str:
 def model_card(
     measurements: Sequence[Measurement], settings: EvaluationSettings, *, megabytes: float, story: Sequence[str] = ()
 ) -> str:
-    """README.md: plain words first. `story` is how these very weights came about, a paragraph each."""
+    """Write README.md, plain words first. `story` is how these very weights came about, a paragraph each."""
     claimed = ", ".join(concept.name for concept in CONCEPTS)
     pairs = ", ".join(f"{colour} {label}" for label, colour in sorted(HELD_OUT_PAIRS))
     sources = "\n".join(f"| {p.upstream} | {p.name} {p.version} | {p.licence} | {p.role} |" for p in PACKAGES)
@@ -151,6 +151,6 @@ def _table(measurements: Sequence[Measurement]) -> str:
 
 
 def save_card(folder: Path, card: str, attributions: str) -> None:
-    """Write both."""
+    """Write the card and the notice to `folder`."""
     (folder / "README.md").write_text(card, "utf-8")
     (folder / "NOTICE").write_text(attributions, "utf-8")

@@ -41,7 +41,7 @@ SIZES = {
 
 
 def make_vae(sizes: NetworkSizes) -> AutoencoderKL:
-    """A VAE without attention: pictures this small are seen whole by its convolutions."""
+    """Make a VAE without attention: its convolutions see pictures this small as a whole."""
     levels = len(sizes.vae_channels)
     per_level: dict[str, Any] = {
         "down_block_types": ("DownEncoderBlock2D",) * levels,
@@ -64,7 +64,7 @@ def make_vae(sizes: NetworkSizes) -> AutoencoderKL:
 
 
 def make_text_encoder(sizes: NetworkSizes, tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """CLIP's text model, untrained: it learns with the U-Net what the words look like."""
+    """Make CLIP's text model, untrained: it learns with the U-Net what the words look like."""
     special: dict[str, Any] = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return CLIPTextModel(
         CLIPTextConfig(
@@ -82,7 +82,7 @@ def make_text_encoder(sizes: NetworkSizes, tokenizer: CLIPTokenizer) -> CLIPText
 
 
 def make_unet(sizes: NetworkSizes) -> UNet2DConditionModel:
-    """A U-Net whose finest level only convolves; the words enter by cross-attention and, pooled, with the timestep.
+    """Make a U-Net whose finest level only convolves; words enter by cross-attention and, pooled, with the timestep.
 
     The second way in ("text" addition embedding with scale-shift norms) reaches every layer at once. Colour and kind of
     thing arrive by it within minutes, while cross-attention alone takes much longer to be of use.
@@ -108,7 +108,7 @@ def make_unet(sizes: NetworkSizes) -> UNet2DConditionModel:
 
 
 def make_scheduler() -> DDIMScheduler:
-    """The scheduler whose config tells all others what the network predicts."""
+    """Make the scheduler whose config tells all others what the network predicts."""
     return DDIMScheduler(
         num_train_timesteps=TIMESTEPS,
         beta_schedule="scaled_linear",
@@ -122,5 +122,5 @@ def make_scheduler() -> DDIMScheduler:
 
 
 def parameters_of(*networks: nn.Module) -> list[nn.Parameter]:
-    """All parameters, in a fixed order."""
+    """Return all parameters, in a fixed order."""
     return [parameter for network in networks for parameter in network.parameters()]

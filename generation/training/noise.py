@@ -50,27 +50,27 @@ class NoiseSchedule:
         return alpha.sqrt(), (1 - alpha).sqrt()
 
     def add_noise(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """x_t of each row at its own timestep."""
+        """Compute x_t of each row at its own timestep."""
         a, s = self._weights(t, clean)
         return a * clean + s * noise
 
     def velocity(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """v_t, what the network is to predict."""
+        """Compute v_t, which the network is to predict."""
         a, s = self._weights(t, clean)
         return a * noise - s * clean
 
     def clean_from(self, noisy: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
-        """The picture that x_t and a predicted v_t stand for."""
+        """Compute the picture that x_t and a predicted v_t stand for."""
         a, s = self._weights(t, noisy)
         return a * noisy - s * velocity
 
     def noise_from(self, noisy: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
-        """The noise that x_t and a predicted v_t stand for."""
+        """Compute the noise that x_t and a predicted v_t stand for."""
         a, s = self._weights(t, noisy)
         return s * noisy + a * velocity
 
 
 def spread_timesteps(count: int, generator: torch.Generator) -> Tensor:
-    """Random timesteps, one from each of `count` equal stretches: uniform, yet no batch sees only easy ones."""
+    """Draw timesteps, one from each of `count` equal stretches: uniform, yet no batch sees only easy ones."""
     shares = (torch.arange(count) + torch.rand(count, generator=generator)) / count
     return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)

@@ -21,14 +21,14 @@ class Budget:
             raise ValueError("a run needs an end: steps, minutes or both")
 
     def progress(self, step: int, seconds: float) -> float:
-        """0 at the start, 1 at the end."""
+        """Return the share of the run that is done: 0 at the start, 1 at the end."""
         by_step = step / self.steps if self.steps else 0.0
         by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(by_step, by_time))
 
 
 def learning_rate(peak: float, step: int, progress: float, *, warmup: int = 60) -> float:
-    """A short climb, then half a cosine down to a hundredth: big steps find the shapes, small ones the details."""
+    """Climb shortly, then follow half a cosine down to a hundredth: big steps find shapes, small ones details."""
     return peak * min(1.0, (step + 1) / warmup) * (0.5 * (1 + math.cos(math.pi * progress)) * 0.99 + 0.01)
 
 
@@ -47,7 +47,7 @@ class ThreadTuner:
     _times: dict[int, float] = field(default_factory=dict[int, float])
 
     def tick(self) -> None:
-        """Call once after each step."""
+        """Count a step; called once after each."""
         if self.most < 2:
             return
         now, phase = time.perf_counter(), self._step % self.every

@@ -149,7 +149,7 @@ def verify(archive: Path, integrity: str) -> None:
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """The package's unpacked folder under `folder`, fetched by npm and verified unless it is there already."""
+    """Fetch the package by npm and verify it, unless it is there; return its unpacked folder under `folder`."""
     unpacked = folder / f"{package.set_name}-{package.version}"
     if unpacked.is_dir():
         return unpacked

@@ -56,7 +56,7 @@ class DominantColour:
 
 
 def to_hsv(rgb: Floats) -> tuple[Floats, Floats, Floats]:
-    """Hue in degrees, saturation and value of colours in 0..1; the last axis holds the channels."""
+    """Return hue in degrees, saturation and value of colours in 0..1; the last axis holds the channels."""
     high: Floats = rgb.max(-1)
     low: Floats = rgb.min(-1)
     red: Floats = rgb[..., 0]
@@ -69,7 +69,7 @@ def to_hsv(rgb: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def to_rgb(hue: Floats, saturation: Floats, value: Floats) -> Floats:
-    """The inverse of `to_hsv`."""
+    """Invert `to_hsv`."""
 
     def channel(offset: int) -> Floats:
         k = (offset + hue / 60) % 6
@@ -79,17 +79,17 @@ def to_rgb(hue: Floats, saturation: Floats, value: Floats) -> Floats:
 
 
 def between(a: Floats | float, b: Floats | float) -> Floats:
-    """The way from hue b to hue a in degrees, -180 to 180."""
+    """Return the way from hue b to hue a in degrees, -180 to 180."""
     return np.asarray((a - b + 180) % 360 - 180, dtype=np.float32)
 
 
 def name_of(hue: float) -> str:
-    """The nearest colour word."""
+    """Return the nearest colour word of a hue in degrees."""
     return min(HUES, key=lambda name: abs(float(between(hue, HUES[name]))))
 
 
 def dominant_colour(rgb: Floats, alpha: Floats) -> DominantColour | None:
-    """The drawing's one colour, or None if it has many."""
+    """Find the drawing's one colour; None if it has many."""
     hue, saturation, value = to_hsv(rgb)
     colourful = (saturation > 0.25) & (value > 0.25)
     if (alpha * (saturation > 0.3)).sum() < _COLOURLESS * alpha.sum():
@@ -110,7 +110,7 @@ def dominant_colour(rgb: Floats, alpha: Floats) -> DominantColour | None:
 
 
 def _word(hue: float, saturation: float, value: float) -> str | None:
-    """What people call an artist's colour: brown is a dark orange, and an emoji's yellow is nearer to orange."""
+    """Name an artist's colour as people do: brown is a dark orange, and an emoji's yellow is nearer to orange."""
     if saturation < 0.4 or value < 0.45:
         return None
     if value < 0.72 and 0 <= hue < 45:
@@ -121,7 +121,7 @@ def _word(hue: float, saturation: float, value: float) -> str | None:
 
 
 def recolour(rgb: Floats, dominant: DominantColour, colour: str) -> Floats:
-    """The drawing with its dominant hues turned to that colour, shades kept; grays are tinted."""
+    """Turn the drawing's dominant hues to that colour, and keep the shades; grays are tinted."""
     hue, saturation, value = to_hsv(rgb)
     if dominant.hue is None:
         turned, way = saturation < 0.3, np.zeros_like(hue)
@@ -143,6 +143,6 @@ def recolour(rgb: Floats, dominant: DominantColour, colour: str) -> Floats:
 
 
 def compose(rgb: Floats, alpha: Floats, background: str | None) -> NDArray[np.uint8]:
-    """The drawing in front of a plain background, white for None."""
+    """Put the drawing in front of a plain background, white for None."""
     colour = np.array(BACKGROUNDS[background] if background else (255, 255, 255), dtype=np.float32) / 255
     return ((rgb * alpha[..., None] + (1 - alpha[..., None]) * colour) * 255).round().astype(np.uint8)

@@ -36,7 +36,7 @@ def draw(
     guidance: float = 4.0,
     at_once: int = 24,
 ) -> NDArray[np.uint8]:
-    """One picture a prompt, each of its own seed: n, height, width, 3."""
+    """Draw one picture a prompt, each of its own seed: [n, height, width, 3]."""
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     drawn: list[NDArray[np.uint8]] = []
@@ -54,7 +54,7 @@ def draw(
 
 
 def grid(pictures: NDArray[np.uint8], *, columns: int = 8) -> Image.Image:
-    """The pictures in rows, white where the last row ends early."""
+    """Lay the pictures out in rows, white where the last row ends early."""
     count, height, width, channels = pictures.shape
     rows = -(-count // columns)
     sheet = np.full((rows * columns, height, width, channels), 255, dtype=np.uint8)

@@ -89,7 +89,7 @@ class Plan:
 
 
 def dataset(plan: Plan) -> None:
-    """Pictures, captions, and a tokenizer that knows their words."""
+    """Collect pictures and captions, and train a tokenizer that knows their words."""
     if plan.pictures:
         data = from_folder(plan.pictures, plan.sizes.pixels)
     else:
@@ -128,7 +128,7 @@ def vae(crew: Crew, plan: Plan) -> None:
 
 
 def _vae_pictures(plan: Plan) -> tuple[Tensor, Tensor]:
-    """What the VAE learns from, with alpha, and how often: half of the time the style that is drawn."""
+    """Return what the VAE learns from, with alpha, and how often: half of the time the style that is drawn."""
     if plan.is_own:
         own = torch.from_numpy(TrainingSet.load(plan.dataset).pictures)
         return torch.cat([own, torch.full_like(own[..., :1], 255)], 3), torch.ones(len(own))
@@ -165,7 +165,7 @@ def _diffusion_run(crew: Crew, plan: Plan, *, to_learn: bool = True) -> Diffusio
 
 
 def _latents(plan: Plan, network: AutoencoderKL, data: TrainingSet, *, flips: bool) -> Tensor:
-    """Encoded pictures, from an earlier sitting if neither the pictures nor the VAE have changed."""
+    """Encode the pictures, or read them from an earlier sitting if neither they nor the VAE have changed."""
     digest = hashlib.sha256(str(flips).encode())
     for path in (*sorted(plan.dataset.iterdir()), *sorted(plan.vae.iterdir())):
         digest.update(path.read_bytes())
@@ -181,7 +181,7 @@ def _latents(plan: Plan, network: AutoencoderKL, data: TrainingSet, *, flips: bo
 
 
 def _assemble(plan: Plan) -> StableDiffusionPipeline:
-    """The model as it will be shipped: written in half precision, and read back."""
+    """Make the model as it will be shipped: written in half precision, and read back."""
     state = load_checkpoint(plan.work / "diffusion" / "checkpoint.pt")
     if state is None:
         raise FileNotFoundError("no diffusion checkpoint in the work folder: run the stage `diffusion` first")
@@ -216,7 +216,7 @@ def evaluate(plan: Plan) -> None:
 
 
 def _judge(plan: Plan, name: str, *roles: Role) -> nn.Module:
-    """A judge that learnt from the styles of those roles."""
+    """Train a judge on the styles of those roles, going on from an earlier sitting."""
     collection = collect(plan.work, plan.sizes.pixels)
     number = {concept.label: index for index, concept in enumerate(CONCEPTS)}
     chosen = [
@@ -232,7 +232,7 @@ def _judge(plan: Plan, name: str, *roles: Role) -> nn.Module:
 
 
 def export(plan: Plan) -> None:
-    """The model folder: weights and, of the built-in model, its card, attributions and what it can draw."""
+    """Write the model folder: weights and, of the built-in model, its card, attributions and what it can draw."""
     _assemble(plan)
     print(f"{plan.export}: {size_in_megabytes(plan.export):.1f} MB")  # noqa: T201
     if plan.is_own:

@@ -20,7 +20,7 @@ _WORD_END = "</w>"
 
 
 def train_tokenizer(captions: Iterable[str], *, vocabulary: int, length: int) -> CLIPTokenizer:
-    """A tokenizer of at most so many tokens; prompts are cut and padded to `length`."""
+    """Train a tokenizer of at most so many tokens; it cuts and pads prompts to `length`."""
     bpe = Tokenizer(models.BPE(end_of_word_suffix=_WORD_END, continuing_subword_prefix=""))
     bpe.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -48,7 +48,7 @@ def train_tokenizer(captions: Iterable[str], *, vocabulary: int, length: int) ->
 
 
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
-    """Write it with vocab.json and merges.txt too, which transformers 5 no longer writes and older readers need."""
+    """Write it, with vocab.json and merges.txt too, which transformers 5 no longer writes and older readers need."""
     tokenizer.save_pretrained(str(folder))
     model = json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]

@@ -42,7 +42,7 @@ class Row:
     text: str = ""  #: captions, one a line
 
     def caption(self, rng: random.Random) -> str:
-        """One caption for it."""
+        """Choose one caption for the picture."""
         return caption(self.subject, rng) if self.subject else rng.choice(self.text.splitlines() or [""])
 
 
@@ -60,7 +60,7 @@ class TrainingSet:
         return weights / weights.sum()
 
     def save(self, folder: Path) -> None:
-        """Write it, compressed: it may be carried to another machine."""
+        """Write the set, compressed: it may be carried to another machine."""
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(folder / "pictures.npz", pictures=self.pictures)
         (folder / "rows.json").write_text(json.dumps([asdict(row) for row in self.rows]), "utf-8")
@@ -73,7 +73,7 @@ class TrainingSet:
 
 
 def read_rows(folder: Path) -> tuple[Row, ...]:
-    """The words alone of a set in `folder`."""
+    """Read the words alone of a set in `folder`."""
     return tuple(_row(item) for item in json.loads((folder / "rows.json").read_text("utf-8")))
 
 
@@ -85,7 +85,7 @@ def _row(item: dict[str, Any]) -> Row:
 
 
 def from_artwork(collection: Collection, *, seed: int, concepts: tuple[Concept, ...] = CONCEPTS) -> TrainingSet:
-    """Every concept in every drawn style: as it is, recoloured, and in front of plain colours."""
+    """Make a set of every concept in every drawn style: as it is, recoloured, and in front of plain colours."""
     rng = random.Random(seed)
     concept_of = {concept.label: concept for concept in concepts}
     pictures: list[NDArray[np.uint8]] = []

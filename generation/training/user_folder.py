@@ -15,7 +15,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def from_folder(folder: Path, size: int) -> TrainingSet:
-    """All pictures with a caption, cropped to a square in the middle. Raises ValueError if there are none."""
+    """Read all pictures with a caption, cropped to a square in the middle. Raises ValueError if there are none."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
     captioned = [(path, path.with_suffix(".txt")) for path in paths if path.with_suffix(".txt").is_file()]
     if not captioned:

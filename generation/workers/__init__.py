@@ -1,1 +1,1 @@
-"""Those who draw."""
+"""Workers: what draws jobs, and the seam that the dispatcher sees."""

@@ -1,4 +1,4 @@
-"""The seam between deciding and drawing."""
+"""Worker: the seam between deciding whose turn it is and drawing."""
 
 from typing import Protocol
 
@@ -15,7 +15,7 @@ class Worker(Protocol):
         ...
 
     def room(self, request: GenerationRequest) -> int:
-        """How many images of this kind it would start now; a snapshot, never blocks."""
+        """Return how many images of this kind it would start now; a snapshot, never blocks."""
         ...
 
     def draw(self, job: Job) -> EventStream:
@@ -24,7 +24,7 @@ class Worker(Protocol):
         The reservation is made before this returns, so this is a plain function that returns a stream and no async
         generator. Progress is newest-wins, other events are never dropped, and the last one is a JobDone, JobFailed
         or JobCancelled. Closing the stream early cancels the job. A JobFailed with WorkerLost says more: the worker is
-        beyond help, every other job it has ends like this, and it has no room ever again.
+        lost, every other job it has ends like this, and it has no room ever again.
         """
         ...
 

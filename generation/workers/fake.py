@@ -23,7 +23,7 @@ class FakeWorker:
     def __init__(
         self, room: int = 8, *, hold: bool = False, device_seconds_per_image: float = 0.5, loaded: str | None = None
     ) -> None:
-        """With `loaded` there is a place for one model at a time, to begin with that one."""
+        """With `loaded` it has a place for one model at a time, to begin with that one."""
         self.drawn: list[Job] = []
         self._room = room
         self._hold = hold
@@ -75,11 +75,11 @@ class FakeWorker:
         stream.put(_step(job, step))
 
     def fail_next(self, error: Exception) -> None:
-        """The next job that would finish fails with this error instead."""
+        """Make the next job that would finish fail with this error instead."""
         self._errors.append(error)
 
     def lose(self) -> None:
-        """From now on it is beyond help, as after a hung kernel or a dead thread."""
+        """Be lost from now on, as after a hung kernel or a dead thread."""
         self._closed = True
         for job, stream in tuple(self._live.values()):
             stream.put(JobFailed(job_id=job.id, error=WorkerLost(detail="lost on purpose"), device_seconds=0.0))

@@ -31,19 +31,33 @@ class Engine(Protocol):
     """What the thread drives; a DiffusionEngine is one, for one model, and a ModelShelf, for several."""
 
     @property
-    def busy(self) -> bool: ...
-    def admit(self, job: Job, *, cancelled: Callable[[], bool]) -> None: ...
-    def step(self) -> list[WorkerEvent]: ...
-    def abort(self, error: KnownError) -> list[WorkerEvent]: ...
-    def idle(self) -> bool: ...
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        ...
+
+    def admit(self, job: Job, *, cancelled: Callable[[], bool]) -> None:
+        """Take a job in; the engine asks `cancelled` between its steps."""
+        ...
+
+    def step(self) -> list[WorkerEvent]:
+        """Make one step, and return what happened to which job."""
+        ...
+
+    def abort(self, error: KnownError) -> list[WorkerEvent]:
+        """End every job with this error."""
+        ...
+
+    def idle(self) -> bool:
+        """Do one small piece of upkeep; return whether there may be more soon."""
+        ...
 
 
 class LocalWorker:
     """Draws with an engine that is built, called and dropped in one thread.
 
     Jobs go to the thread through a queue, events come back by `call_soon_threadsafe`: the one bridge between the two.
-    A thread that dies or hangs, or a device that answers no call any more, loses the worker for good: what it drew ends
-    with WorkerLost, as does what it is given afterwards.
+    When the thread dies or hangs, or the device answers no call any more, the worker is lost for good: its jobs end
+    with WorkerLost, as do those that it is given afterwards.
     """
 
     def __init__(
@@ -56,9 +70,9 @@ class LocalWorker:
         clock: Callable[[], float] = time.perf_counter,
         name: str = "worker",
     ) -> None:
-        """`build` makes the engine, inside the thread. `images_at_once` bounds what runs of one model and picture size.
+        """`build` makes the engine, inside the thread. `images_at_once` bounds the images of one model and size.
 
-        A busy thread that gives no sign of life for `patience` seconds hangs; what is known to take long gets more.
+        A busy thread that gives no sign of life for `patience` seconds hangs; work known to take long gets more time.
         `is_loaded` says whether the engine has a model ready; it is asked from the event loop.
         """
         self._build = build
@@ -86,11 +100,11 @@ class LocalWorker:
         graphs: str = "auto",
         rest_after: float | None = None,
     ) -> "LocalWorker":
-        """A worker that draws with these models; the first is loaded at start. The rest as `open_shelf` says."""
+        """Make a worker that draws with these models; `start` loads the first. The rest as `open_shelf` says."""
         loaded: set[str] = set()
 
         def build() -> Engine:
-            # Here, in the thread: the bot is online while torch loads.
+            # Imported here, in the thread: the bot is online while torch loads.
             import_libraries()
             from generation.diffusion.model_shelf import give_way, open_shelf
 
@@ -132,7 +146,7 @@ class LocalWorker:
         if (live := self._work.jobs.get(job_id)) is not None:
             live.cancelled.set()
             if self._work.waits_for_its_model(live):
-                # The thread will not look before the model is loaded, and nobody need wait for that.
+                # The thread will not look before the model is loaded, and the requester need not wait for that.
                 live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
 
     async def close(self) -> None:
@@ -152,7 +166,7 @@ class LocalWorker:
             live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
 
     def _forget(self, job_id: JobId) -> None:
-        """Nobody follows the job any more. While its model is loaded it still is what the thread is busy with."""
+        """Stop following a job. While its model is being loaded its place is kept: the thread is busy with it."""
         if (live := self._work.jobs.get(job_id)) is not None:
             live.cancelled.set()
             if not self._work.waits_for_its_model(live):
@@ -184,7 +198,7 @@ class LocalWorker:
                 self._tick(engine)
 
     def _take_in(self, engine: Engine) -> bool:
-        """Admit what has arrived; with nothing to do, sleep until something does. Says whether to close."""
+        """Admit the jobs that have arrived; with nothing to do, wait for one. Returns whether to close."""
         while True:
             try:
                 live = self._inbox.get(block=False) if engine.busy else self._wait_for_work(engine)
@@ -200,7 +214,7 @@ class LocalWorker:
             self._watchdog.beat()
 
     def _wait_for_work(self, engine: Engine) -> LiveJob | None:
-        """What arrives next; meanwhile a piece of upkeep every now and then."""
+        """Wait for the next job, and do a piece of upkeep every now and then; None means to close."""
         pause = UPKEEP_PAUSE
         while True:
             try:
@@ -209,7 +223,7 @@ class LocalWorker:
                 pause = UPKEEP_PAUSE if self._keep_up(engine) else UPKEEP_REST
 
     def _keep_up(self, engine: Engine) -> bool:
-        """One piece of upkeep; whether there may be more. Without it pictures are drawn as well, if more slowly."""
+        """Do one piece of upkeep; return whether there may be more. A failure only makes drawing slower."""
         try:
             return engine.idle()
         except Exception as error:
@@ -226,14 +240,14 @@ class LocalWorker:
                 if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
                     events += engine.abort(event.error)
         except Exception as error:
-            # A fault of the engine itself: nobody waits for ever, and the thread lives on if the device does.
+            # A fault of the engine itself: all its jobs end, and the thread lives on if the device does.
             events = engine.abort(_fault(error))
         self._watchdog.beat()
         if events:
             self._call(self._pass_on, events, self._clock() - started)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
-        """Run in the event loop; a loop that is gone waits for nothing."""
+        """Run a function in the event loop, unless that has closed."""
         if self._loop is None:
             raise RuntimeError("start() comes first")
         try:
@@ -253,10 +267,10 @@ class LocalWorker:
             self._started.set_exception(error)
 
     def _pass_on(self, events: list[WorkerEvent], seconds: float) -> None:
-        """What a tick of so many seconds has brought."""
+        """Pass on the events of a tick that took so many seconds."""
         if any(isinstance(event, StepDone) for event in events):
             self._work.learn(seconds)
-            self._watchdog.watch()  # what may take how long is known better now
+            self._watchdog.watch()  # the budget may have shrunk
         for event in events:
             live = self._work.jobs.get(event.job_id)
             if live is None:
@@ -277,9 +291,9 @@ class LocalWorker:
         self._lose(WorkerLost(detail=f"its thread was busy and gave no sign of life for {seconds:.0f} s"))
 
     def _lose(self, error: WorkerLost) -> None:
-        """Nothing more can be drawn: say so to everybody who waits.
+        """Fail every job, because nothing more can be drawn.
 
-        A thread that died with nothing to draw still seems to have room: whoever is given it next is told.
+        A worker whose thread died with nothing to draw still seems to have room: it fails the next job it is given.
         """
         if self._lost is None:
             log.error("the worker is lost: %s", error.detail)
@@ -287,12 +301,12 @@ class LocalWorker:
         self._watchdog.rest()
         for job_id, live in self._work.jobs.items():
             self._open = False
-            live.cancelled.set()  # should the thread come back, it shall not go on for nobody
+            live.cancelled.set()  # should the thread come back, it shall not go on with these
             live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
 
 
 def _fault(error: Exception) -> KnownError:
-    """What the engine's own fault is, in words. Called in the thread, where torch is loaded already."""
+    """Log the engine's own fault, and return it as a known error. Called in the thread, where torch is loaded."""
     from generation.diffusion.failures import is_device_lost
 
     if isinstance(error, WorkerLost):

@@ -1,4 +1,4 @@
-"""EventStream carries one job's events from its worker to whoever follows the job."""
+"""EventStream carries one job's events from its worker to the dispatcher, the stream's one follower."""
 
 import asyncio
 from collections import deque
@@ -31,7 +31,7 @@ class EventStream(AsyncIterator[WorkerEvent]):
         return self._on_close is None
 
     def put(self, event: WorkerEvent) -> None:
-        """Say something; ignored after the last event and after closing."""
+        """Add an event; ignored after the last event and after closing."""
         if self._ended or self._on_close is None:
             return
         if isinstance(event, StepDone) and self._events and isinstance(self._events[-1], StepDone):
@@ -57,7 +57,7 @@ class EventStream(AsyncIterator[WorkerEvent]):
         return event
 
     async def aclose(self) -> None:
-        """The follower is done. May be called twice."""
+        """Close the stream, because the follower is done. May be called twice."""
         on_close, self._on_close = self._on_close, None
         if on_close is not None:
             on_close()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-LOOKS = 4  #: within one budget; silence is counted from look to look
+LOOKS = 4  #: in the time of one budget; silence is counted from look to look
 
 
 class Watchdog:
@@ -33,11 +33,11 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
 
     def beat(self) -> None:
-        """A sign of life. The one thing that is called from the thread."""
+        """Give a sign of life. The one method that the thread calls."""
         self._beats += 1
 
     def watch(self) -> None:
-        """There is something to do for the thread; may be said again, and is when the budget may have shrunk."""
+        """Watch the thread, because it has work. Called again when the budget may have shrunk."""
         if self._timer is None:
             self._silence = 0.0
             self._arm()
@@ -46,13 +46,13 @@ class Watchdog:
             self.look()
 
     def rest(self) -> None:
-        """Nobody is to be looked after any more."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def look(self) -> None:
-        """Count the silence; what the timer does."""
+        """Count the silence, and bark when it is too long; the timer calls this."""
         self._timer = None
         budget = self._budget()
         if budget is None:

@@ -11,32 +11,33 @@ from generation.workers.stream import EventStream
 
 Kind: TypeAlias = tuple[str, int, int]  #: model, width, height: what can share a U-Net call, and costs alike
 
-#: Images of one kind in work. With guidance 32 rows, the knee of a large GPU. How many of them share a call is the
-#: engine's to measure; what it cannot take yet waits there in order of arrival, where the queue is fair no more: see
-#: `Workload.room` for how little that is on a small device.
+#: Images of one kind in work: with guidance 32 rows, the knee of a large GPU. The engine measures how many of them
+#: share a call; the others wait inside it in order of arrival, beyond the queue's fairness: see `Workload.room` for how
+#: few these are on a small device.
 IMAGES_AT_ONCE = 16
 FIRST_IMAGES = 4  #: of one kind, to begin with
 OPEN_KINDS = 2  #: kinds drawn side by side; more would only thin the batches out
 
 PATIENCE = 120.0  #: seconds without a sign of life that are never held against a busy thread
-UNMEASURED = 5  #: times that, for a kind nobody has drawn yet: kernels are loaded, and a CPU may take minutes a tick
-MARGIN = 20  #: times what its ticks have taken so far is what a busy thread may take
+UNMEASURED = 5  #: times the patience, for a kind not drawn yet: kernels are loaded, and a CPU may take minutes a tick
+MARGIN = 20  #: times as long as its ticks took so far a busy thread may take
 LOADING_PATIENCE = 3600.0  #: seconds; a model may have to be fetched first
 
 
 @dataclass(slots=True)
 class LiveJob:
-    """A job between `draw` and the end of its stream, or of what the thread does for it, whichever is later."""
+    """A job from `draw` to the end of its stream or of the thread's work for it, the later of the two."""
 
     job: Job
     stream: EventStream
     images_owed: int
     begun: bool = False  #: a step of it was made
-    over: bool = False  #: the thread has said its last of it
+    over: bool = False  #: the thread has sent the last event
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
     def kind(self) -> Kind:
+        """What it can share a U-Net call with."""
         return _kind(self.job.request)
 
 
@@ -57,20 +58,20 @@ class Workload:
         self._slowest: dict[Kind, float] = {}  #: seconds of a tick for each image in it
 
     def waits_for_its_model(self, live: LiveJob) -> bool:
-        """Whether the thread is busy loading for it, or will be, and cannot be told anything meanwhile."""
+        """Whether the thread loads this job's model, or will, and listens to nothing meanwhile."""
         return not live.over and not self._is_loaded(live.job.request.model)
 
     @property
     def loading(self) -> bool:
-        """Whether a model has to be loaded for what is here."""
+        """Whether a model has to be loaded for any of the jobs."""
         return any(not self._is_loaded(live.job.request.model) for live in self._with_the_thread())
 
     def room(self, request: GenerationRequest) -> int:
-        """How many images of this kind to take on now.
+        """Return how many images of this kind to take on now.
 
         A few to begin with, then half as many as are being drawn, while fewer than that wait for their first step: a
-        device that takes all it is given is full within a few ticks, and for one that cannot only these few wait.
-        Another model is loaded only when nothing is drawn, since everything stands still meanwhile.
+        large device is full within a few ticks, and on a small one only these few wait. Another model is loaded only
+        when nothing is drawn, since drawing stands still meanwhile.
         """
         if (self.loading or not self._is_loaded(request.model)) and any(
             live.job.request.model != request.model for live in self.jobs.values()
@@ -87,13 +88,13 @@ class Workload:
         return max(0, min(request.count, self._images_at_once - drawing - ahead, may_wait - ahead))
 
     def learn(self, seconds: float) -> None:
-        """A tick for what is here took so long."""
+        """Learn from a tick for the jobs that are here, which took so many seconds."""
         an_image = seconds / max(1, sum(live.images_owed for live in self.jobs.values()))
         for live in self.jobs.values():
             self._slowest[live.kind] = max(an_image, self._slowest.get(live.kind, 0.0))
 
     def budget(self) -> float | None:
-        """Seconds without a sign of life that what is here may take; None when nothing is."""
+        """Return the seconds that the thread may be silent over the jobs that are here; None without jobs."""
         jobs = self._with_the_thread()
         if not jobs:
             return None
@@ -104,7 +105,7 @@ class Workload:
         return max(MARGIN * known, self._patience if measured else UNMEASURED * self._patience)
 
     def _with_the_thread(self) -> list[LiveJob]:
-        """Those it is not done with; who follows the others may take their time to let go."""
+        """List the jobs that the thread is not done with; others only wait for their follower to let go."""
         return [live for live in self.jobs.values() if not live.over]
 
 

@@ -17,7 +17,7 @@ from generation.diffusion.graph_key import GraphKey
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import Maker, MakerProcess
 from generation.diffusion.model import LoadedModel
-from generation.diffusion.recording import CudaRecordings, Recorded
+from generation.diffusion.recording import CudaRecordings
 from tests.benchmarks.random_models import random_model
 
 SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL
@@ -163,11 +163,8 @@ def kinds_of_calls(model: LoadedModel) -> str:
     """How many graphs of the model are compiled, and how many are eager calls that were recorded."""
     if model.graphs is None:
         return "no graphs"
-    ready = model.graphs._ready
-    eager = sum(
-        isinstance(call, Recorded) and call.call is model.graphs._parts[k.part].call for k, call in ready.items()
-    )
-    return f"{len(ready) - eager} graphs compiled, {eager} only recorded"
+    ready, compiled = len(model.graphs.ready), len(model.graphs.compiled)
+    return f"{compiled} graphs compiled, {ready - compiled} only recorded"
 
 
 def _toy_graph(path: Path, part: Part, device: torch.device) -> Callable[..., Tensor]:

@@ -67,17 +67,29 @@ _TOY_XL = (
 _TOY_VAE = _VAE | {"block_out_channels": (8, 8, 8, 8), "norm_num_groups": 4, "layers_per_block": 1}
 
 
-class _RandomPrompts:
-    """Stands in for tokenizer and text encoder: every prompt is the same random embedding."""
+class _RandomPrompts(LoadedModel):
+    """Stands in for tokenizer and text encoder: every prompt is the same random embedding, made once."""
 
-    def _encode(self: Any, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int) -> Any:
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._made: dict[tuple[bool, int, int], PromptConditioning] = {}
+
+    def encode(
+        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+    ) -> PromptConditioning:
+        kind = (self.is_guided(guidance_scale), width, height)
+        if kind not in self._made:
+            self._made[kind] = self._embed(*kind)
+        return self._made[kind]
+
+    def _embed(self, guided: bool, width: int, height: int) -> PromptConditioning:
         generator = torch.Generator("cpu").manual_seed(0)
+        config = self.unet.config
 
         def row() -> Conditioning:
             def embedding(*shape: int) -> torch.Tensor:
                 return torch.randn(1, *shape, generator=generator).to(self.device, self.dtype)
 
-            config = self.unet.config
             if config.addition_embed_type != "text_time":
                 return Conditioning(text=embedding(TOKENS, config.cross_attention_dim))
             time_ids = torch.tensor([[height, width, 0, 0, height, width]]).to(self.device, self.dtype)
@@ -85,10 +97,10 @@ class _RandomPrompts:
             text = embedding(TOKENS, config.cross_attention_dim)
             return Conditioning(text=text, pooled=embedding(pooled), time_ids=time_ids)
 
-        return PromptConditioning(positive=row(), negative=row() if self.is_guided(guidance_scale) else None)
+        return PromptConditioning(positive=row(), negative=row() if guided else None)
 
 
-class RandomModel(_RandomPrompts, LoadedModel):
+class RandomModel(_RandomPrompts):
     """Stable Diffusion 1.5's geometry."""
 
 

@@ -8,6 +8,7 @@ import torch
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.image_run import ImageRun
 from generation.diffusion.model import Conditioning, LoadedModel
+from generation.diffusion.previews import Previews
 from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.peers import (
     REPETITIONS,
@@ -113,16 +114,19 @@ def measure_previews(model: LoadedModel) -> Figure:
     """The share of the time that previews take while 8 images run, at the interval that members see."""
     engine = DiffusionEngine(model, max_rows=16)
     drive(engine, make_jobs(model.spec, steps=[1]))
-    draw, took = engine._previews.draw, list[float]()
+    draw, took = Previews.draw, list[float]()
 
-    def timed(image: ImageRun, prediction: torch.Tensor) -> bytes | None:
+    def timed(previews: Previews, image: ImageRun, prediction: torch.Tensor) -> bytes | None:
         start = time.perf_counter()
-        preview = draw(image, prediction)
+        preview = draw(previews, image, prediction)
         took.append(time.perf_counter() - start)
         return preview
 
-    engine._previews.draw = timed  # type: ignore[method-assign]
-    wall = seconds(lambda: drive(engine, make_jobs(model.spec, steps=[PREVIEWED_STEPS] * 8)))
+    Previews.draw = timed  # type: ignore[method-assign]
+    try:
+        wall = seconds(lambda: drive(engine, make_jobs(model.spec, steps=[PREVIEWED_STEPS] * 8)))
+    finally:
+        Previews.draw = draw  # type: ignore[method-assign]
     if len(took) < 8:
         raise RuntimeError("hardly a preview was drawn: the figure would mean nothing")
     # The first one makes the map of colours, once in the model's life.

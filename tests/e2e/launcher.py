@@ -87,18 +87,18 @@ class TimedWorker(FakeWorker):
 
     def draw(self, job: Job) -> EventStream:
         stream = super().draw(job)
-        self._next(job, 1)
+        self._step_later(job, stream, 1)
         return stream
 
-    def _next(self, job: Job, step: int) -> None:
-        asyncio.get_running_loop().call_later(self._takes, self._step_on, job, step)
+    def _step_later(self, job: Job, stream: EventStream, step: int) -> None:
+        asyncio.get_running_loop().call_later(self._takes, self._make_step, job, stream, step)
 
-    def _step_on(self, job: Job, step: int) -> None:
-        if job.id not in self._live:  # cancelled, or put back
+    def _make_step(self, job: Job, stream: EventStream, step: int) -> None:
+        if stream.closed:  # cancelled, or put back
             return
         if step < job.request.steps:
             self.steps(job.id, step)
-            self._next(job, step + 1)
+            self._step_later(job, stream, step + 1)
         else:
             self.release(job.id)
 

@@ -1,4 +1,4 @@
-"""Whatever fails around a job, at whichever of its requests and states: one message with the pictures in the end.
+"""A fault at any request or state of a job still ends in one message with its pictures.
 
 The bot is a process on the playground's Discord with discord.py's own network stack; only its worker has no device.
 """
@@ -112,7 +112,7 @@ async def scene(server: PlaygroundServer, running: Path) -> Scene:
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("moment", [Moment.ANSWER, Moment.PROGRESS, Moment.PICTURES, Moment.REACTION])
-async def test_a_request_fails(scene: Scene, moment: Moment, fault: Fault) -> None:
+async def test_a_request_that_fails_at_any_moment_costs_no_picture(scene: Scene, moment: Moment, fault: Fault) -> None:
     with Trouble(scene.server, moment, fault) as trouble:
         await scene.ask(steps=LONG if moment is Moment.PROGRESS else QUICK)
         await scene.posted()
@@ -120,7 +120,7 @@ async def test_a_request_fails(scene: Scene, moment: Moment, fault: Fault) -> No
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_the_answer_to_a_reaction_fails(scene: Scene, fault: Fault) -> None:
+async def test_a_reaction_whose_answer_fails_gets_its_picture(scene: Scene, fault: Fault) -> None:
     await scene.ask()
     [post] = await scene.posted()
     with Trouble(scene.server, Moment.REPLY, fault) as trouble:
@@ -131,7 +131,7 @@ async def test_the_answer_to_a_reaction_fails(scene: Scene, fault: Fault) -> Non
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_the_pictures_fail_again_and_again(scene: Scene, fault: Fault) -> None:
+async def test_pictures_whose_message_fails_twice_are_posted(scene: Scene, fault: Fault) -> None:
     with Trouble(scene.server, Moment.PICTURES, fault, times=2) as trouble:
         await scene.ask()
         await scene.posted()
@@ -139,7 +139,7 @@ async def test_the_pictures_fail_again_and_again(scene: Scene, fault: Fault) -> 
 
 
 @pytest.mark.parametrize("steps", [QUICK, LONG])
-async def test_the_token_has_expired(scene: Scene, steps: int) -> None:
+async def test_a_job_whose_token_has_expired_is_posted(scene: Scene, steps: int) -> None:
     """Progress and pictures then go by the bot's own rights, into the same message."""
     with Trouble(scene.server, Moment.TOKEN, Fault.EXPIRED, times=float("inf")) as trouble:
         await scene.ask(steps=steps)
@@ -148,7 +148,7 @@ async def test_the_token_has_expired(scene: Scene, steps: int) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_the_pictures_are_too_large(scene: Scene, times: int) -> None:
+async def test_pictures_that_are_too_large_are_posted_smaller(scene: Scene, times: int) -> None:
     with Trouble(scene.server, Moment.PICTURES, Fault.TOO_LARGE, times=times) as trouble:
         await scene.ask()
         [post] = await scene.posted()
@@ -158,7 +158,7 @@ async def test_the_pictures_are_too_large(scene: Scene, times: int) -> None:
 
 @pytest.mark.parametrize("forget", [False, True], ids=["resume", "identify"])
 @pytest.mark.parametrize("when", ["before it is asked", "while it is drawn"])
-async def test_the_gateway_is_lost(scene: Scene, when: str, forget: bool) -> None:
+async def test_a_lost_gateway_costs_no_picture(scene: Scene, when: str, forget: bool) -> None:
     gateway = scene.server.gateway
     came_back = gateway.identified if forget else gateway.resumed
     if when == "before it is asked" and forget:
@@ -185,9 +185,9 @@ async def rerun_of(scene: Scene, post: Post) -> tuple[Post, Post]:
 
 # ------------------------------------------------------------------------------------------ a bot that dies, or stops
 
-#: Where a job's life is written down, in order.
+#: The calls that write down a job's life, in order.
 STATES = {
-    "accepted": "bot.services.reservations:Reservations._take_together",
+    "accepted": "bot.services.images:ImageService.imagine",
     "answered": "bot.services.images:ImageService.answered",
     "started": "bot.storage.journal:StoredJournal.started",
     "rendered": "bot.storage.journal:StoredJournal.rendered",
@@ -204,7 +204,9 @@ async def stage(tmp_path: Path) -> AsyncIterator[Scene]:
 
 @pytest.mark.parametrize("killed", ["before", "after"])
 @pytest.mark.parametrize("state", STATES)
-async def test_killed(stage: Scene, state: str, killed: str) -> None:
+async def test_a_bot_killed_around_any_state_of_a_job_posts_it_after_the_next_start(
+    stage: Scene, state: str, killed: str
+) -> None:
     """kill -9 around each line that is written down about a job; the next start goes on with it."""
     async with stage.bot(replace(WORKER, killed_at=STATES[state], killed=killed)) as bot:
         await stage.server.until_ready("imagine", within=60)
@@ -225,7 +227,7 @@ async def test_killed(stage: Scene, state: str, killed: str) -> None:
     assert await stage.agrees()
 
 
-async def test_killed_while_it_draws_and_while_others_wait(stage: Scene) -> None:
+async def test_a_bot_killed_while_jobs_run_and_wait_posts_all_of_them_after_the_next_start(stage: Scene) -> None:
     async with stage.bot(replace(WORKER, room=1)) as bot:
         await stage.server.until_ready("imagine", within=60)
         for steps in (LONG, QUICK, QUICK):
@@ -248,7 +250,7 @@ async def test_a_device_that_hangs_ends_the_process_and_the_next_start_goes_on(s
     assert await stage.agrees()
 
 
-async def test_stopped_while_it_draws(stage: Scene) -> None:
+async def test_a_bot_stopped_while_it_draws_goes_on_after_the_next_start(stage: Scene) -> None:
     """SIGTERM in the middle of a job: said in its message, and gone on with by the next start."""
     async with stage.bot(DRAIN_SECONDS="0") as bot:
         await stage.server.until_ready("imagine", within=60)
@@ -263,7 +265,7 @@ async def test_stopped_while_it_draws(stage: Scene) -> None:
     assert await stage.agrees()
 
 
-async def test_discord_is_out_of_order_while_the_bot_starts_again(stage: Scene) -> None:
+async def test_pictures_are_posted_though_discord_fails_while_the_bot_starts_again(stage: Scene) -> None:
     """Killed with pictures that nobody has; what finds them a message then fails, too."""
     async with stage.bot(replace(WORKER, killed_at=STATES["rendered"], killed="after")) as bot:
         await stage.server.until_ready("imagine", within=60)

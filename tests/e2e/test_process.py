@@ -57,7 +57,7 @@ async def result(server: PlaygroundServer, number: int = 1) -> Post:
     return [post for post in server.messages() if is_result(post)][-1]
 
 
-async def test_a_picture_from_asking_to_the_record(server: PlaygroundServer, data: Path) -> None:
+async def test_a_request_becomes_a_picture_a_message_and_a_record(server: PlaygroundServer, data: Path) -> None:
     async with new_bot(server, data) as bot:
         await server.until_ready("imagine")
         await server.slash("Ben", "imagine", prompt="a red heart", seed=5, count=2)
@@ -122,7 +122,7 @@ async def test_old_buttons_and_reactions_work_after_a_restart(server: Playground
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_cleanly_in_the_middle_of_a_job(
+async def test_a_signal_stops_the_bot_cleanly_in_the_middle_of_a_job(
     server: PlaygroundServer, data: Path, number: signal.Signals
 ) -> None:
     async with new_bot(server, data, DRAIN_SECONDS="0.2") as bot:
@@ -150,7 +150,7 @@ async def test_a_stop_lets_what_runs_be_finished(server: PlaygroundServer, data:
     assert is_result(server.messages()[-1])
 
 
-async def test_a_second_signal_waits_for_nobody(server: PlaygroundServer, data: Path) -> None:
+async def test_a_second_signal_stops_the_bot_at_once(server: PlaygroundServer, data: Path) -> None:
     async with new_bot(server, data, DRAIN_SECONDS="3600") as bot:
         await server.until_ready("imagine")
         await server.slash("Ben", "imagine", prompt="a long one", steps=150, count=4)
@@ -195,7 +195,7 @@ async def test_a_second_bot_on_the_same_data_refuses_to_start(server: Playground
         ({"DISCORD_TOKEN": ""}, "DISCORD_TOKEN is not set"),
     ],
 )
-async def test_what_cannot_run_says_why_and_exits(
+async def test_a_bot_that_cannot_run_says_why_and_exits(
     server: PlaygroundServer, data: Path, settings: dict[str, str], words: str
 ) -> None:
     async with new_bot(server, data, **settings) as bot:
@@ -204,7 +204,7 @@ async def test_what_cannot_run_says_why_and_exits(
 
 
 def private_text(answer: Answer) -> str:
-    """What only whoever asked can see of an answer."""
+    """Return the text that only the member who asked can see; empty for a public answer."""
     return answer.post.text if answer.post is not None and answer.post.ephemeral else ""
 
 

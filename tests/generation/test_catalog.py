@@ -32,7 +32,7 @@ def test_nonsense_is_no_aspect(aspect: str) -> None:
         SD.size_of(aspect)
 
 
-def test_what_is_not_given_takes_the_models_default() -> None:
+def test_a_request_takes_the_models_defaults() -> None:
     request = SD.request(prompt="x")
     assert (request.model, request.steps, request.guidance_scale) == ("Dreamlike", 25, 7.5)
     assert request.scheduler is SchedulerName.DPMPP_2M_KARRAS
@@ -40,7 +40,7 @@ def test_what_is_not_given_takes_the_models_default() -> None:
     assert SD.request(prompt="x", guidance_scale=0, seed=0).guidance_scale == 0
 
 
-def test_sizes_are_the_models() -> None:
+def test_a_size_beyond_the_models_limits_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="multiple of 64 from 256 to 1024 for Dreamlike"):
         SD.request(prompt="x", width=2048)
     with pytest.raises(InvalidRequest, match="width"):

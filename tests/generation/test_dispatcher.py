@@ -1,4 +1,4 @@
-"""From submit to exactly one end."""
+"""The dispatcher: every job goes from submit to exactly one end."""
 
 import asyncio
 import uuid
@@ -87,7 +87,7 @@ async def test_jobs_wait_for_room_in_the_queues_order() -> None:
     await dispatcher.close()
 
 
-async def test_progress_is_the_newest() -> None:
+async def test_a_ticket_shows_the_newest_progress() -> None:
     worker = FakeWorker(hold=True)
     dispatcher = await running_dispatcher(worker)
     ticket = dispatcher.submit(job())
@@ -102,7 +102,7 @@ async def test_progress_is_the_newest() -> None:
     await dispatcher.close()
 
 
-async def test_cancel_while_waiting_and_while_running() -> None:
+async def test_jobs_can_be_cancelled_while_waiting_and_while_running() -> None:
     journal = MemoryJournal()
     dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), journal)
     running, waiting, other = (dispatcher.submit(job()) for _ in range(3))
@@ -131,7 +131,7 @@ async def test_a_failed_job_says_why_and_frees_its_room() -> None:
     await dispatcher.close()
 
 
-async def test_the_queue_is_bounded() -> None:
+async def test_a_dispatcher_whose_queue_is_full_refuses_jobs() -> None:
     dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), capacity=2)
     for _ in range(3):
         dispatcher.submit(job())
@@ -142,7 +142,7 @@ async def test_the_queue_is_bounded() -> None:
     await dispatcher.close()
 
 
-async def test_close_puts_everyone_back_and_may_come_twice() -> None:
+async def test_close_puts_every_job_back_and_may_be_called_twice() -> None:
     journal = MemoryJournal()
     dispatcher = await running_dispatcher(FakeWorker(room=1, hold=True), journal)
     tickets = [dispatcher.submit(job()) for _ in range(3)]
@@ -161,12 +161,18 @@ async def test_close_puts_everyone_back_and_may_come_twice() -> None:
 class SlowToStop(FakeWorker):
     """Notices that a job was cancelled only when it is closed, as if in the middle of a long step."""
 
+    closing = False
+
     async def cancel(self, job_id: JobId) -> None:
-        if self._closed:
+        if self.closing:
             await super().cancel(job_id)
 
+    async def close(self) -> None:
+        self.closing = True
+        await super().close()
 
-async def test_what_was_cancelled_is_not_put_back() -> None:
+
+async def test_a_cancelled_job_is_not_put_back() -> None:
     journal = MemoryJournal()
     dispatcher = await running_dispatcher(SlowToStop(hold=True), journal)
     unwanted, wanted = dispatcher.submit(job()), dispatcher.submit(job())
@@ -211,7 +217,7 @@ async def test_drain_lets_what_runs_finish() -> None:
     assert isinstance(await error_of(waiting), Postponed)
 
 
-async def test_drain_is_patient_only_so_long() -> None:
+async def test_drain_stops_waiting_when_its_time_is_over() -> None:
     dispatcher = await running_dispatcher(FakeWorker(hold=True))
     ticket = dispatcher.submit(job())
     await soon()
@@ -221,7 +227,7 @@ async def test_drain_is_patient_only_so_long() -> None:
     assert isinstance(await error_of(ticket), Postponed)
 
 
-async def test_restored_jobs_find_a_place_in_a_full_line_in_their_order() -> None:
+async def test_restored_jobs_enter_a_full_queue_in_their_order() -> None:
     worker = FakeWorker(hold=True)
     dispatcher = Dispatcher([worker], MemoryJournal(), capacity=2)
     restored = [dispatcher.restore(job("a")) for _ in range(4)]
@@ -234,7 +240,7 @@ async def test_restored_jobs_find_a_place_in_a_full_line_in_their_order() -> Non
     await dispatcher.close()
 
 
-async def test_who_was_in_a_crash_is_drawn_alone_and_keeps_its_place() -> None:
+async def test_a_job_that_was_in_a_crash_is_drawn_alone_and_keeps_its_place() -> None:
     workers = FakeWorker(hold=True), FakeWorker(hold=True)
     dispatcher = Dispatcher(workers, MemoryJournal())
     tickets = {
@@ -261,7 +267,7 @@ async def test_who_was_in_a_crash_is_drawn_alone_and_keeps_its_place() -> None:
 
 
 async def test_a_lost_worker_ends_nobodys_job() -> None:
-    """Rows stay as they are, so that the next run knows who was in the crash; the line is put back."""
+    """Rows stay as they are, so that the next run knows which jobs were in the crash; waiting jobs are put back."""
     worker, journal = FakeWorker(room=2, hold=True), MemoryJournal()
     dispatcher = await running_dispatcher(worker, journal)
     tickets = [dispatcher.submit(job()) for _ in range(3)]
@@ -299,7 +305,7 @@ async def test_a_job_that_was_cancelled_and_then_lost_is_cancelled() -> None:
     await dispatcher.close()
 
 
-async def test_the_other_workers_go_on() -> None:
+async def test_the_other_workers_go_on_when_one_is_lost() -> None:
     bad, good = FakeWorker(room=1, hold=True), FakeWorker(room=1)
     dispatcher = Dispatcher([bad, good], MemoryJournal())
     await dispatcher.start()
@@ -331,7 +337,7 @@ async def test_jobs_submitted_before_a_worker_is_ready_wait() -> None:
     await dispatcher.close()
 
 
-async def test_a_worker_that_never_starts() -> None:
+async def test_a_worker_that_never_starts_is_told_by_ready() -> None:
     class Broken(FakeWorker):
         async def start(self) -> None:
             raise ModelUnavailable("m", detail="no file")
@@ -373,7 +379,7 @@ class Unwritable(MemoryJournal):
         raise OSError("database is locked")
 
 
-async def test_a_ticket_ends_even_when_the_journal_does_not() -> None:
+async def test_a_ticket_ends_even_when_the_journal_fails() -> None:
     worker = FakeWorker(hold=True, room=1)
     dispatcher = await running_dispatcher(worker, Unwritable())
     tickets = [dispatcher.submit(job()) for _ in range(2)]
@@ -385,7 +391,7 @@ async def test_a_ticket_ends_even_when_the_journal_does_not() -> None:
 
 
 async def test_a_picture_that_is_being_kept_cannot_be_cancelled_by_the_worker() -> None:
-    """Then nobody draws it any more: `cancel` says so, and whoever asked may still mark the row."""
+    """The worker is done with it: `cancel` returns False, and the caller may still mark the row."""
 
     class Slow(MemoryJournal):
         writing, go_on = asyncio.Event(), asyncio.Event()
@@ -457,7 +463,7 @@ async def test_jobs_of_the_loaded_model_go_before_one_that_needs_another_but_not
     await dispatcher.close()
 
 
-async def test_who_waits_for_a_model_that_is_being_loaded_is_told() -> None:
+async def test_tickets_say_that_their_model_is_being_loaded() -> None:
     worker = FakeWorker(room=1, hold=True, loaded="m")
     dispatcher = await running_dispatcher(worker)
     first, second, third = (dispatcher.submit(job(who, model="n")) for who in "abc")
@@ -470,8 +476,8 @@ async def test_who_waits_for_a_model_that_is_being_loaded_is_told() -> None:
     await dispatcher.close()
 
 
-async def test_a_suspect_does_not_go_before_and_is_not_passed() -> None:
-    """What is to be drawn alone waits for its turn, and with it all behind it."""
+async def test_a_suspect_passes_nobody_and_is_not_passed() -> None:
+    """A job that is to be drawn alone waits for its turn, and all jobs behind it wait too."""
     worker = FakeWorker(room=8, hold=True, loaded="m")
     dispatcher = await running_dispatcher(worker)
     running = dispatcher.submit(job("a"))
@@ -496,7 +502,7 @@ async def test_a_suspect_does_not_go_before_and_is_not_passed() -> None:
 
 async def test_the_first_step_of_a_job_makes_room_for_the_next() -> None:
     class OneAhead(FakeWorker):
-        """Takes a job on while none of those it has is still to begin."""
+        """Takes the next job only when all that it has have begun."""
 
         begun = True
 

@@ -27,7 +27,7 @@ def test_nothing_is_promised_before_anything_was_measured() -> None:
     assert estimates.seconds(request()) is None, "no time is no measurement"
 
 
-def test_what_was_measured_is_expected_again() -> None:
+def test_an_estimate_repeats_what_was_measured() -> None:
     estimates = Estimates()
     estimates.learn(request(steps=10), 4.0)
     assert estimates.seconds(request(steps=10)) == pytest.approx(4.0)
@@ -50,7 +50,7 @@ def test_another_size_is_judged_by_its_pixels() -> None:
     assert estimates.seconds(request(width=128, height=128)) == pytest.approx(18.0), "by the nearest one"
 
 
-def test_one_odd_job_does_not_spoil_it_and_old_ones_are_forgotten() -> None:
+def test_an_estimate_ignores_one_odd_job_and_forgets_old_ones() -> None:
     estimates = Estimates()
     for seconds in (2.0, 2.0, 2.0, 200.0):
         estimates.learn(request(), seconds)

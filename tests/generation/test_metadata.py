@@ -1,4 +1,4 @@
-"""The parameters chunk, as other tools read it."""
+"""The parameters chunk of a PNG, as other tools read it."""
 
 import io
 
@@ -26,7 +26,7 @@ def request(**wishes: object) -> GenerationRequest:
     )
 
 
-def test_the_text_is_automatic1111s() -> None:
+def test_parameters_are_written_as_automatic1111_writes_them() -> None:
     assert parameters_text(request(negative_prompt="blue"), seed=2, model_hash="0123456789") == (
         "a red heart\n"
         "Negative prompt: blue\n"
@@ -34,7 +34,7 @@ def test_the_text_is_automatic1111s() -> None:
     )
 
 
-def test_the_png_carries_it() -> None:
+def test_a_png_carries_its_parameters() -> None:
     png = png_of(Image.new("RGB", (64, 48)), request(prompt="ein 🟥 Herz"), seed=3, model_hash=None)
     fields = parse_parameters(Image.open(io.BytesIO(png)).text["parameters"])  # type: ignore[attr-defined]
     assert fields == {
@@ -54,7 +54,7 @@ lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"])
 
 
 @given(prompt=lines, negative=st.just("") | lines, model=lines)
-def test_what_is_written_is_read_back(prompt: str, negative: str, model: str) -> None:
+def test_parameters_are_read_back_as_they_were_written(prompt: str, negative: str, model: str) -> None:
     text = parameters_text(request(prompt=prompt, negative_prompt=negative, model=model), seed=9)
     fields = parse_parameters(text)
     assert fields["Prompt"] == prompt

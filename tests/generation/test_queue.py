@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""The queue: whose turn it is."""
 
 import uuid
 
@@ -42,16 +42,16 @@ def test_a_members_second_job_waits_for_everyones_first() -> None:
     assert requesters(filled(job("a"), job("a"), job("a"), job("b"), job("c"), job("b"))) == "abcaba"
 
 
-def test_even_when_the_others_ask_for_more() -> None:
+def test_a_members_second_job_waits_even_when_the_others_ask_for_more() -> None:
     assert requesters(filled(job("a"), job("a"), job("b", count=4))) == "aba"
 
 
-def test_who_asks_for_more_waits_longer() -> None:
+def test_a_member_who_asks_for_more_waits_longer() -> None:
     queue = filled(*(job("big", count=4) for _ in range(3)), *(job("s") for _ in range(8)))
     assert requesters(queue).replace("big", "B") == "BssssBssssB"
 
 
-def test_weight_is_a_share() -> None:
+def test_a_members_weight_is_their_share() -> None:
     queue = filled(*(job("v", weight=2) for _ in range(6)), *(job("n") for _ in range(6)))
     first_nine = requesters(queue)[:9]
     assert first_nine.count("v") == 6
@@ -67,7 +67,7 @@ def test_nobody_saves_up_turns() -> None:
     assert requesters(queue)[:2] in ("ab", "ba")
 
 
-def test_place_and_cancel() -> None:
+def test_a_cancelled_job_leaves_its_place_to_the_next() -> None:
     first, second, third = job("a"), job("a"), job("b")
     queue = filled(first, second, third)
     assert [queue.place(one.id) for one in (first, third, second)] == [1, 2, 3]
@@ -85,7 +85,7 @@ def test_a_cancelled_job_gives_the_turn_back() -> None:
     assert requesters(queue) == "abb"
 
 
-def test_it_is_bounded() -> None:
+def test_a_full_queue_refuses_jobs() -> None:
     queue = filled(job("a"), job("b"), capacity=2)
     with pytest.raises(QueueFull, match="2 jobs are waiting"):
         queue.push(job("c"))
@@ -98,7 +98,7 @@ def test_an_empty_queue_has_nobody() -> None:
     assert list(FairQueue().may_go()) == []
 
 
-def test_the_first_of_another_model_may_go_before() -> None:
+def test_the_first_job_of_another_model_may_go_before() -> None:
     head, same, other, later = job("a"), job("b"), job("c", model="n"), job("d", model="n")
     queue = filled(head, same, other, later)
     assert list(queue.may_go()) == [head, other], "nobody passes one who waits for the same model"
@@ -118,8 +118,8 @@ def test_nobody_is_passed_for_ever() -> None:
     assert queue.pop() is head
 
 
-def test_who_goes_before_does_not_save_a_turn() -> None:
-    """Passing is charged like any other job: the member's next one waits as if nobody had been passed."""
+def test_a_member_whose_job_goes_before_saves_no_turn() -> None:
+    """A job that passes is charged like any other: the member's next one waits as if it had passed nobody."""
     queue = filled(job("a"), job("b", count=4, model="n"))
     queue.take(list(queue.may_go())[1])
     queue.push(job("b", model="n"))
@@ -132,9 +132,7 @@ def test_who_goes_before_does_not_save_a_turn() -> None:
     st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 4), st.sampled_from("mn")), min_size=1, max_size=40),
     st.data(),
 )
-def test_whoever_goes_first_nobody_is_passed_by_more_than_the_bound(
-    asked: list[tuple[str, int, str]], data: st.DataObject
-) -> None:
+def test_no_job_is_passed_by_more_than_the_bound(asked: list[tuple[str, int, str]], data: st.DataObject) -> None:
     queue = filled(*(job(who, count, model=model) for who, count, model in asked))
     passed = {one.id: 0.0 for one in queue.in_order()}
     while turns := list(queue.may_go()):

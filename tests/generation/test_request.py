@@ -44,7 +44,7 @@ VALID: dict[str, Any] = {
         ("count", 5, "count", "from 1 to 4"),
     ],
 )
-def test_out_of_range_is_refused_in_words(field: str, value: Any, named: str, limits: str) -> None:
+def test_a_value_out_of_range_is_refused_in_words(field: str, value: Any, named: str, limits: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         GenerationRequest(**VALID | {field: value})
     sentence = refusal.value.user_text
@@ -71,7 +71,7 @@ def test_seeds_count_up_and_wrap_around(seed: int, count: int) -> None:
     assert seeds == tuple((seed + index) % 2**32 for index in range(count))
 
 
-def test_it_is_frozen() -> None:
+def test_a_request_is_frozen() -> None:
     request = GenerationRequest(**VALID)
     with pytest.raises(FrozenInstanceError):
         request.seed = 2  # type: ignore[misc]

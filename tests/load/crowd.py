@@ -37,7 +37,7 @@ class Asked:
 
     @property
     def seconds(self) -> float:
-        """How long whoever asked looked at nothing."""
+        """How long the member saw no answer."""
         return float("inf") if self.answered_at is None else self.answered_at - self.at
 
 

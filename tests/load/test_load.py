@@ -23,14 +23,14 @@ def check(report: Report) -> None:
     assert all(any(polite in words for polite in POLITE) for words in report.refused), said
 
 
-async def test_a_mix_of_everything(tmp_path: Path) -> None:
+async def test_a_mix_of_all_commands_loses_nothing(tmp_path: Path) -> None:
     report = await mixed(tmp_path, rate=50, seconds=3, members=100)
     check(report)
     assert report.jobs["posted"] >= 20, "a load that asks for little"
     assert report.growth < 40, "\n".join(report.lines())
 
 
-async def test_everybody_at_once(tmp_path: Path) -> None:
+async def test_everybody_who_asks_at_once_is_drawn_or_refused(tmp_path: Path) -> None:
     """More than the queue holds: the rest is refused, politely and at once, and everybody else gets a picture."""
     members, capacity = 100, 40
     report = await rush(tmp_path, members=members, capacity=capacity, engine=False)

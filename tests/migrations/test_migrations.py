@@ -56,7 +56,7 @@ def constraints(connection: Connection) -> dict[str, object]:
     }
 
 
-async def test_up_they_equal_the_tables(new_engine):
+async def test_migrations_up_equal_the_tables(new_engine):
     async with new_engine("migrated.db").begin() as connection:
         await connection.run_sync(schema.upgrade)
         difference = await connection.run_sync(
@@ -71,7 +71,7 @@ async def test_up_they_equal_the_tables(new_engine):
     assert migrated == created
 
 
-async def test_down_they_leave_nothing_and_up_again_they_work(engine):
+async def test_migrations_down_leave_nothing_and_up_again_work(engine):
     async with engine.begin() as connection:
         await connection.run_sync(schema.upgrade)
         await connection.run_sync(schema.downgrade)
@@ -80,7 +80,7 @@ async def test_down_they_leave_nothing_and_up_again_they_work(engine):
         assert await connection.run_sync(table_names) == set(Table.metadata.tables)
 
 
-async def test_each_can_be_undone_alone(engine):
+async def test_each_migration_can_be_undone_alone(engine):
     revisions = [script.revision for script in ScriptDirectory.from_config(schema.config()).walk_revisions()]
     async with engine.begin() as connection:
         for revision in reversed(revisions):
@@ -91,7 +91,7 @@ async def test_each_can_be_undone_alone(engine):
             assert await connection.run_sync(constraints) == before
 
 
-async def test_bad_ends_from_before_count_as_told(engine):
+async def test_bad_ends_from_before_the_migration_count_as_told(engine):
     row = (
         "INSERT INTO jobs (id, requester, requester_name, channel, prompt, negative_prompt, model, width, height,"
         " steps, guidance_scale, scheduler, seed, count, status, accepted_at, ended_at, starts, cost, device_seconds) "
@@ -109,7 +109,7 @@ async def test_bad_ends_from_before_count_as_told(engine):
     assert dict(map(tuple, told)) == {"posted": None, "failed": then, "cancelled": then, "interrupted": None}
 
 
-async def test_they_are_one_line_without_branches():
+async def test_migrations_have_no_branches():
     assert len(ScriptDirectory.from_config(schema.config()).get_heads()) == 1
 
 

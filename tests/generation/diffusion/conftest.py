@@ -19,7 +19,7 @@ SIZE = 32  #: pixels; the tiny models' native size
 
 
 def load_tiny(kind: str, dtype: torch.dtype = torch.float32) -> LoadedModel:
-    """A tiny model as the engine wants it."""
+    """Load a tiny model as the engine wants it."""
     family = ModelFamily.STABLE_DIFFUSION_XL if kind == "xl" else ModelFamily.STABLE_DIFFUSION
     spec = ModelSpec(
         name="tiny", source="tiny", family=family, native_size=SIZE, size_multiple=4, min_size=16, max_size=128
@@ -31,7 +31,7 @@ def load_tiny(kind: str, dtype: torch.dtype = torch.float32) -> LoadedModel:
 
 
 def make_job(prompt: str = "a red heart", **wishes: Any) -> Job:
-    """A job for a tiny model; what is not wished is small and plain."""
+    """Make a job for a tiny model; what is not wished is small and plain."""
     settings: dict[str, Any] = {
         "model": "tiny",
         "width": SIZE,

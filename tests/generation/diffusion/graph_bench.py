@@ -1,4 +1,4 @@
-"""Graphs of a small part, with a maker and a loader that only pretend."""
+"""Graphs of a small part, with a maker and a loader that only pretend to compile and load."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,7 +37,7 @@ class FakeMaker:
 
 
 class SmallUnet(torch.nn.Module):
-    """Takes what a U-Net takes, at once."""
+    """Takes a U-Net's arguments, and answers at once."""
 
     config: ClassVar[dict[str, Any]] = {}
     dtype = torch.float32
@@ -97,7 +97,7 @@ class FakeRecording:
 
 
 class FakeRecordings:
-    """Makes them, and counts."""
+    """Makes fake recordings, and keeps them."""
 
     def __init__(self, new: Callable[[], FakeRecording] = FakeRecording) -> None:
         self.made: list[FakeRecording] = []

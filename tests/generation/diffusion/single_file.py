@@ -31,7 +31,7 @@ VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "t
 
 
 def save_single_file(pipeline: Any, path: Path) -> Path:
-    """All weights of a Stable Diffusion 1.x pipeline in one file."""
+    """Write all weights of a Stable Diffusion 1.x pipeline to one file."""
     state: dict[str, Tensor] = {}
     for key, value in pipeline.unet.state_dict().items():
         state["model.diffusion_model." + _unet_key(key)] = value

@@ -24,12 +24,12 @@ def heart(pipeline: Any) -> Image.Image:
     return pipeline("a red heart", num_inference_steps=20, guidance_scale=4.0, generator=generator).images[0]
 
 
-def test_it_draws_at_its_native_size_without_being_told(pipeline: Any) -> None:
+def test_the_builtin_model_draws_at_its_native_size_by_default(pipeline: Any) -> None:
     side = inspect_model("builtin").native_size
     assert heart(pipeline).size == (side, side)
 
 
-def test_image_to_image(pipeline: Any) -> None:
+def test_image_to_image_changes_the_colour(pipeline: Any) -> None:
     drawn = heart(pipeline)
     other = StableDiffusionImg2ImgPipeline.from_pipe(pipeline, dtype=torch.float32)
     green = other("a green heart", image=drawn, strength=0.8, num_inference_steps=20, guidance_scale=4.0).images[0]
@@ -51,7 +51,7 @@ def test_inpainting_changes_the_masked_half_only(pipeline: Any) -> None:
     assert difference[: width // 2 - 8].mean() > 2 * difference[width // 2 + 8 :].mean()
 
 
-def test_what_it_claims_is_listed_once() -> None:
+def test_each_concept_of_the_builtin_model_is_listed_once() -> None:
     concepts = json.loads((BUILTIN_FOLDER / "concepts.json").read_text("utf-8"))
     names = [concept["name"] for concept in concepts]
     assert len(set(names)) == len(names)
@@ -60,7 +60,7 @@ def test_what_it_claims_is_listed_once() -> None:
     assert all(spec.hint_for(example) is None for example in spec.examples)
 
 
-def test_nothing_in_it_is_a_pickle_or_private() -> None:
+def test_the_builtin_models_folder_has_no_pickle_and_no_path() -> None:
     for path in BUILTIN_FOLDER.rglob("*"):
         assert path.is_dir() or path.suffix in {".json", ".safetensors", ".txt", ".md", ".png", ""}, path
     assert "_name_or_path" not in (BUILTIN_FOLDER / "model_index.json").read_text("utf-8")

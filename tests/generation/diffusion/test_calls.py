@@ -32,7 +32,7 @@ def unet_of(kind: str) -> Any:
     ],
 )
 def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None:
-    """What is exported says what the U-Net says, depends on no constant but its weights, and is built from JSON."""
+    """The exported U-Net answers as the U-Net does, depends on no constant but its weights, and is built from JSON."""
     network = unet_of(kind)
     config = json.loads(json.dumps(part_of("unet", network).config))
     twin = build_part("unet", config, device=CPU, dtype=torch.float32)
@@ -45,8 +45,8 @@ def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None
         assert not program.constants
 
 
-def test_what_is_made_in_half_precision_was_never_larger(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch keeps what was reserved on a device, even if only for a moment."""
+def test_a_part_made_in_half_precision_was_never_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch keeps all memory that was ever reserved on a device, even for a moment."""
     made: list[torch.dtype] = []
     from_config = UNet2DConditionModel.from_config
 

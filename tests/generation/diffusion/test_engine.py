@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import generation.diffusion.finishing
+import generation.diffusion.image_run
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model import LoadedModel
 from generation.errors import BrokenImage, DoesNotFit, WorkerFault
@@ -52,7 +53,7 @@ class TestBatching:
         steps = [e for e in events if isinstance(e, StepDone)]
         assert (steps[-1].step, steps[-1].steps) == (20, 20)
 
-    def test_other_sizes_take_turns(self, tiny_model: LoadedModel) -> None:
+    def test_jobs_of_different_sizes_take_turns(self, tiny_model: LoadedModel) -> None:
         wide, square = make_job(width=64, steps=6), make_job(steps=6)
         events = drive(DiffusionEngine(tiny_model), wide, square)
         assert {type(end) for end in ends(events).values()} == {JobDone}
@@ -110,19 +111,21 @@ class TestPromptCache:
         drive(engine, make_job(), make_job(seed=2), make_job("a panda"), make_job(negative_prompt="blue"))
         assert encoded == ["a red heart", "a panda", "a red heart"]
 
-    def test_it_forgets_the_least_recently_used(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_least_recently_used_prompt_is_forgotten(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("generation.diffusion.model.REMEMBERED_PROMPTS", 2)
         size: dict[str, Any] = {"guidance_scale": 5.0, "width": 32, "height": 32}
         first = tiny_model.encode("a", "", **size)
-        tiny_model.encode("b", "", **size)
+        second = tiny_model.encode("b", "", **size)
         assert tiny_model.encode("a", "", **size) is first
         tiny_model.encode("c", "", **size)
         assert tiny_model.encode("a", "", **size) is first
-        assert len(tiny_model._encoded) == 2
+        assert tiny_model.encode("b", "", **size) is not second
 
 
 class TestCancelling:
-    def test_before_the_first_step(self, tiny_model: LoadedModel) -> None:
+    def test_a_job_cancelled_before_its_first_step_makes_no_call(self, tiny_model: LoadedModel) -> None:
         engine = DiffusionEngine(tiny_model)
         job = make_job()
         engine.admit(job, cancelled=lambda: True)
@@ -146,21 +149,13 @@ class TestCancelling:
         assert engine.unet_rows - rows == 2
         assert next(e for e in events if isinstance(e, JobCancelled)).device_seconds > 0
 
-    def test_before_decoding(self, tiny_model: LoadedModel) -> None:
+    def test_a_job_cancelled_before_decoding_gives_no_picture(self, tiny_model: LoadedModel) -> None:
         engine = DiffusionEngine(tiny_model)
         job = make_job(steps=2)
-        done: list[bool] = []
-        engine.admit(job, cancelled=lambda: bool(done))
-        advance = engine._advance
-
-        def cancel_after_the_last_step(images: Any, predictions: Any) -> None:
-            advance(images, predictions)
-            if images[0].done:
-                done.append(True)
-
-        engine._advance = cancel_after_the_last_step  # type: ignore[method-assign]
+        engine.admit(job, cancelled=lambda: engine.unet_calls == 2)
         events = drive(engine)
         assert isinstance(ends(events)[job.id], JobCancelled)
+        assert [e.step for e in events if isinstance(e, StepDone)] == [1, 2]
         assert not any(isinstance(e, ImageReady) for e in events)
 
 
@@ -173,20 +168,19 @@ class TestFailing:
         assert isinstance(end[good.id], JobDone)
 
     @pytest.mark.parametrize("scheduler", [SchedulerName.DDIM, SchedulerName.DPMPP_2M])
-    def test_an_error_in_one_images_step(
+    def test_an_error_in_one_images_step_fails_its_job_only(
         self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, scheduler: SchedulerName
     ) -> None:
         bad, good, better = (make_job(seed=seed, scheduler=scheduler) for seed in range(3))
-        engine = DiffusionEngine(tiny_model)
-        advance = engine._advance
+        advance = generation.diffusion.image_run.advance
 
         def stumble(images: Any, predictions: Any) -> None:
             if any(image.seed == 0 and image.step == 2 for image in images):
                 raise ValueError("this scheduler tripped")
             advance(images, predictions)
 
-        monkeypatch.setattr(engine, "_advance", stumble)
-        end = ends(drive(engine, good, bad, better))
+        monkeypatch.setattr("generation.diffusion.engine.advance", stumble)
+        end = ends(drive(DiffusionEngine(tiny_model), good, bad, better))
         assert isinstance(end[bad.id].error, WorkerFault)
         assert isinstance(end[good.id], JobDone)
         assert isinstance(end[better.id], JobDone)
@@ -217,7 +211,9 @@ class TestFailing:
         assert isinstance(end[good.id], JobDone)
         assert isinstance(end[better.id], JobDone)
 
-    def test_a_prompt_that_cannot_be_encoded(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_prompt_that_cannot_be_encoded_fails_its_job_only(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         bad, good = make_job("unspeakable"), make_job()
         encode = tiny_model.encode
 
@@ -235,7 +231,9 @@ class TestFailing:
 class TestMemory:
     """Out of memory: the same step in halves, fewer rows from then on, and kind words for what can never fit."""
 
-    def test_the_same_step_in_halves(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_step_without_memory_is_made_in_halves(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         jobs = [make_job(seed=seed, steps=4) for seed in range(4)]
         undisturbed = pictures(drive(DiffusionEngine(tiny_model), *jobs))
         calls = limit_rows(tiny_model, monkeypatch, most=3)
@@ -256,7 +254,7 @@ class TestMemory:
         drive(engine, *(make_job(seed=seed, steps=2) for seed in range(4)))
         assert max(calls) == 4
 
-    def test_what_does_not_fit_alone_fails_kindly(
+    def test_a_job_that_does_not_fit_alone_fails_kindly(
         self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         limit_rows(tiny_model, monkeypatch, most=0)
@@ -266,7 +264,9 @@ class TestMemory:
         assert "32x32" in end.error.user_text
         assert "CUDA" not in end.error.user_text
 
-    def test_decoding_goes_on_in_tiles(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_decoding_without_memory_goes_on_in_tiles(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         decode = tiny_model.decode
 
         def tight(latents: Any) -> Any:
@@ -279,7 +279,7 @@ class TestMemory:
         assert isinstance(ends(drive(DiffusionEngine(tiny_model), job))[job.id], JobDone)
 
     def test_a_failed_call_keeps_no_activations(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What ran out of memory must not go on holding it, neither in the engine nor in the error that is said."""
+        """A call that ran out of memory must not go on holding it, neither in the engine nor in the job's error."""
         activations: list[weakref.ref[torch.Tensor]] = []
 
         def greedy(latents: Any, timesteps: Any, conditioning: Any) -> Any:
@@ -303,7 +303,7 @@ class TestMemory:
         engine = DiffusionEngine(tiny_model)
 
         def tight(prompt: str, *args: Any, **kwargs: Any) -> Any:
-            if prompt == "a blue heart" and engine._batches:
+            if prompt == "a blue heart" and engine.unet_calls < running.request.steps:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return encode(prompt, *args, **kwargs)
 
@@ -361,7 +361,7 @@ class TestPreviews:
         assert isinstance(events[-1], JobDone)
         assert not any(e.preview for e in events if isinstance(e, StepDone))
 
-    def test_come_once_a_second_at_most(self, tiny_model: LoadedModel) -> None:
+    def test_previews_come_once_a_second_at_most(self, tiny_model: LoadedModel) -> None:
         now = [0.0]
 
         def clock() -> float:
@@ -391,7 +391,7 @@ def poison_first_row(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def limit_rows(model: LoadedModel, monkeypatch: pytest.MonkeyPatch, *, most: int) -> list[int]:
-    """Memory for `most` rows; the list tells how many rows each call asked for."""
+    """Give the model memory for `most` rows; the list tells how many rows each call asked for."""
     calls: list[int] = []
     predict: Callable[..., Any] = model.predict_noise
 

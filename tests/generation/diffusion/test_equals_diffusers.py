@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.image_run import ImageRun
 from generation.diffusion.model import LoadedModel
 from generation.diffusion.schedulers import make_scheduler
 from generation.events import ImageReady
@@ -23,7 +22,7 @@ BOUND = {torch.float32: 1e-3, torch.float64: 1e-10}
 
 
 def crowd() -> list[Job]:
-    """Every scheduler, with different steps, guidance and prompts; the last ones without guidance."""
+    """Make a job for every scheduler, with different steps, guidance and prompts; every third without guidance."""
     return [
         make_job(
             f"a {colour} heart",
@@ -39,35 +38,34 @@ def crowd() -> list[Job]:
     ]
 
 
-class LatentsKept(DiffusionEngine):
-    """An engine that keeps the final latents of each image by seed."""
-
-    def __init__(self, model: LoadedModel, **settings: Any) -> None:
-        super().__init__(model, **settings)
-        self.latents: dict[int, torch.Tensor] = {}
-        decode = self._finishing.decode
-
-        def keep_and_decode(image: ImageRun) -> None:
-            self.latents[image.seed] = image.latents
-            decode(image)
-
-        self._finishing.decode = keep_and_decode  # type: ignore[method-assign]
-
-
 def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: bool = False) -> dict[int, torch.Tensor]:
-    """The jobs join one by one, a step apart, with room for a few of them at once."""
-    engine = LatentsKept(model, reproducible=reproducible)
-    arriving = iter(jobs)
-    engine.admit(next(arriving))
-    while engine.busy:
-        engine.step()
-        if (job := next(arriving, None)) is not None:
-            engine.admit(job)
-    return engine.latents
+    """Draw the jobs, which join one by one, a step apart; return the final latents of each image by seed."""
+    kept: list[torch.Tensor] = []
+    seeds: list[int] = []
+    decode = model.decode
+
+    def keep_and_decode(latents: torch.Tensor) -> torch.Tensor:
+        if len(latents) == 1:  # a picture's; previews are fitted to many at once
+            kept.append(latents)
+        return decode(latents)
+
+    model.decode = keep_and_decode  # type: ignore[method-assign]
+    try:
+        engine = DiffusionEngine(model, reproducible=reproducible)
+        arriving = iter(jobs)
+        engine.admit(next(arriving))
+        while engine.busy:
+            # Pictures are ready in the order in which they were decoded.
+            seeds += [event.image.seed for event in engine.step() if isinstance(event, ImageReady)]
+            if (job := next(arriving, None)) is not None:
+                engine.admit(job)
+    finally:
+        del model.decode
+    return dict(zip(seeds, kept, strict=True))
 
 
 def latents_alone(model: LoadedModel, job: Job) -> torch.Tensor:
-    """What the pipeline itself draws for the job."""
+    """Draw the job with the pipeline itself; return its latents [1, C, h, w]."""
     request = job.request
     model.pipeline.scheduler = make_scheduler(request.scheduler, model.scheduler_config)
     model.pipeline.set_progress_bar_config(disable=True)
@@ -85,7 +83,7 @@ def latents_alone(model: LoadedModel, job: Job) -> torch.Tensor:
 
 @pytest.mark.parametrize("dtype", BOUND, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
-def test_latents_are_the_pipelines(kind: str, dtype: torch.dtype) -> None:
+def test_latents_equal_the_pipelines(kind: str, dtype: torch.dtype) -> None:
     model = load_tiny(kind, dtype)
     jobs = crowd()
     ours = latents_in_a_crowd(model, jobs)
@@ -95,7 +93,7 @@ def test_latents_are_the_pipelines(kind: str, dtype: torch.dtype) -> None:
         assert (ours[job.request.seed] - theirs).abs().max().item() <= BOUND[dtype], job.request.scheduler
 
 
-def test_one_shared_timestep_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_shared_timestep_would_not_equal_the_pipelines_latents(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: were all rows at the first row's timestep, the bound above would not hold."""
     model = load_tiny("epsilon", torch.float64)
     predict = model.predict_noise
@@ -108,7 +106,7 @@ def test_one_shared_timestep_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> N
     assert worst > 1e-2
 
 
-def test_the_picture_is_the_pipelines(tiny_model: LoadedModel) -> None:
+def test_a_picture_equals_the_pipelines(tiny_model: LoadedModel) -> None:
     job = make_job()
     (ready,) = (event for event in events_of(tiny_model, [job]) if isinstance(event, ImageReady))
     tiny_model.pipeline.scheduler = make_scheduler(job.request.scheduler, tiny_model.scheduler_config)
@@ -124,7 +122,7 @@ def test_the_picture_is_the_pipelines(tiny_model: LoadedModel) -> None:
     assert difference(pixels(ready.image.png), np.asarray(theirs)) <= 1
 
 
-def test_same_seed_same_picture_alone_or_in_a_crowd(tiny_model: LoadedModel) -> None:
+def test_a_seed_gives_the_same_picture_alone_and_in_a_crowd(tiny_model: LoadedModel) -> None:
     jobs = crowd()
     in_a_crowd = {e.image.seed: e.image.png for e in events_of(tiny_model, jobs) if isinstance(e, ImageReady)}
 

@@ -17,7 +17,7 @@ from tests.generation.diffusion.conftest import make_job
         torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered"),
     ],
 )
-def test_after_these_only_a_new_process_helps(error: Exception) -> None:
+def test_an_error_that_loses_the_device_needs_a_new_process(error: Exception) -> None:
     assert is_device_lost(error)
     assert isinstance(told(error, make_job()), WorkerLost)
 
@@ -31,12 +31,12 @@ def test_after_these_only_a_new_process_helps(error: Exception) -> None:
         ValueError("CUDA error: told by somebody else"),
     ],
 )
-def test_these_are_one_jobs_own(error: Exception) -> None:
+def test_an_error_of_one_call_fails_one_job(error: Exception) -> None:
     assert not is_device_lost(error)
     assert isinstance(told(error, make_job()), WorkerFault)
 
 
-def test_too_little_memory_is_no_loss() -> None:
+def test_too_little_memory_does_not_lose_the_device() -> None:
     error = torch.AcceleratorError("CUDA error: out of memory")
     assert is_out_of_memory(error)
     assert not is_device_lost(error)

@@ -3,7 +3,10 @@
 import io
 import os
 import shutil
+import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,18 +32,32 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the graph of the tiny U-Net's two rows, compiled by a process of its own."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        # What makes the compiler quick and its code slow.
+        # These make the compiler quick and its code slow.
         patch.setenv("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
         patch.setenv("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
         graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=folder, wish="on")
         assert graphs is not None
         graphs.want("unet", TWO_ROWS.shapes)
-        maker = graphs._maker
-        assert isinstance(maker, MakerProcess)
-        assert maker._process is not None
-        assert maker._process.wait(800) == 0, maker._last_words()
+        with torch.inference_mode():
+            while graphs.idle():
+                time.sleep(0.1)
+        assert (graphs.ready, graphs.ordered) == ((TWO_ROWS,), 1), "the log says why it was not made"
         graphs.close()
     return folder
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Every process that is started from now on."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings)
+            started.append(self)
+
+    monkeypatch.setattr("subprocess.Popen", Noted)
+    return started
 
 
 @pytest.mark.skipif(not HAS_COMPILER, reason="there is no C++ compiler here")
@@ -48,10 +65,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestRealProcess:
     """The tiny U-Net for real, once for all of these tests."""
 
-    def test_nothing_is_left_but_the_graph(self, cache: Path) -> None:
+    def test_compiling_leaves_nothing_but_the_graph(self, cache: Path) -> None:
         assert [path.name for path in cache.rglob("*") if path.is_file()] == [f"{TWO_ROWS.name}.pt2"]
 
-    def test_pictures_are_those_of_the_eager_call(self, cache: Path) -> None:
+    def test_pictures_by_a_graph_equal_those_of_the_eager_call(self, cache: Path) -> None:
         eager = picture(load_tiny("epsilon"))
         model = with_graphs(cache)
         assert model.row_buckets(((4, 16, 16), 77)) == ()
@@ -64,7 +81,7 @@ class TestRealProcess:
         assert error <= 255**2 / 10**4, "40 dB"
 
     @torch.inference_mode()
-    def test_weights_are_shared(self, cache: Path) -> None:
+    def test_a_graph_shares_the_networks_weights(self, cache: Path) -> None:
         model = with_graphs(cache)
         model.idle()
         latents, timesteps, text, *_ = example_inputs(TWO_ROWS.shapes, device=CPU, dtype=torch.float32)
@@ -78,7 +95,7 @@ class TestRealProcess:
         assert torch.allclose(after, before + 1, atol=1e-5)
         assert model.graphs is not None
         assert model.graphs.called == 2
-        # Strides are none of the graph's business either.
+        # Other strides make no difference.
         turned = model.predict_noise(latents.to(memory_format=torch.channels_last), timesteps, Conditioning(text=text))
         assert torch.equal(turned, after)
 
@@ -94,7 +111,7 @@ class TestRealProcess:
         weight.data = weight.detach().clone()
         assert memory.expired()
 
-    def test_a_corrupt_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
+    def test_a_corrupt_graph_file_is_deleted(self, cache: Path, tmp_path: Path) -> None:
         shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
         (file,) = tmp_path.rglob("*.pt2")
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -104,17 +121,17 @@ class TestRealProcess:
         assert model.row_buckets(((4, 16, 16), 77)) == ()
         model.close()
 
-    def test_it_ends_with_the_bot(self, tmp_path: Path) -> None:
-        """Closing ends it at once; so does letting go of its standard input, as a killed bot does."""
+    def test_the_compiling_process_ends_with_the_bot(
+        self, tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+    ) -> None:
+        """Closing ends it at once; so does the end of its standard input, which a killed bot leaves behind."""
         for end in ("close", "let go"):
             graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path / end, wish="on")
             assert graphs is not None
             graphs.want("unet", TWO_ROWS.shapes)
-            maker = graphs._maker
-            assert isinstance(maker, MakerProcess)
-            process = maker._process
-            assert process is not None
+            process = processes.pop()
             assert process.stdin is not None
+            assert process.poll() is None
             if end == "close":
                 graphs.close()
                 graphs.close()
@@ -124,15 +141,15 @@ class TestRealProcess:
             assert process.wait(120) != 0
             graphs.close()
 
-    def test_a_compiler_that_fails_is_told_of_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_compiler_that_fails_is_logged_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         maker = MakerProcess(tmp_path)
         graph = {"part": "unet", "inputs": [[1]], "path": str(tmp_path / "unet_1.pt2")}
         maker.make({"device": "cpu", "parts": {}, "graphs": [graph]})
-        assert maker._process is not None
-        assert maker._process.wait(120) == 1
-        assert not maker.busy
+        while maker.busy:
+            time.sleep(0.1)
         assert not maker.busy
         (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+        assert "status 1" in warning
         assert "KeyError" in warning
         assert not list(tmp_path.iterdir())
 

@@ -1,6 +1,5 @@
-"""Compiled graphs: made beside the bot, taken up while it is idle, and saying what the eager call says."""
+"""Compiled graphs: made beside the bot, taken up while it is idle, and answering as the eager call does."""
 
-import asyncio
 import os
 from collections.abc import Callable
 from contextlib import aclosing
@@ -21,6 +20,7 @@ from generation.workers.local import LocalWorker
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings
 from tests.generation.diffusion.tiny_models import make_pipeline
+from tests.generation.workers.threads import thread_has_ended
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 class TestKeys:
-    def test_a_name_says_all(self) -> None:
+    def test_a_graphs_name_says_all_of_its_key(self) -> None:
         assert TWO_ROWS.name == "unet_2x4x16x16_2_2x77x32_none_none_none"
         assert GraphKey.parse(TWO_ROWS.name) == TWO_ROWS
         for nonsense in ("", "unet", "lora_2", "unet_axb"):
@@ -55,7 +55,7 @@ class TestKeys:
 
 
 class TestTakingUp:
-    def test_what_is_drawn_often_is_made_and_taken_up_when_idle(self, bench: Bench) -> None:
+    def test_a_shape_that_is_drawn_often_gets_a_graph_when_idle(self, bench: Bench) -> None:
         bench.draw(2, times=19)
         assert not bench.maker.orders
         bench.draw(2)
@@ -82,7 +82,7 @@ class TestTakingUp:
         assert bench.graphs.ordered == len(bench.maker.orders) == 2
         assert bench.graphs.waiting == 0
 
-    def test_odd_rows_ask_for_their_bucket(self, bench: Bench) -> None:
+    def test_odd_row_counts_ask_for_the_graph_of_their_bucket(self, bench: Bench) -> None:
         bench.draw(7, times=20)
         bench.maker.finish()
         bench.idle()
@@ -90,7 +90,7 @@ class TestTakingUp:
         bench.draw(7)
         assert 7 not in bench.graph_calls, "a graph is right for its own number of rows only"
 
-    def test_a_restart_takes_up_what_is_there(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_restart_takes_up_the_graphs_that_are_there(self, bench: Bench, tmp_path: Path) -> None:
         bench.draw(2, times=20)
         bench.maker.finish()
         again = Bench(tmp_path)
@@ -99,7 +99,7 @@ class TestTakingUp:
         assert again.graph_calls[-1] == 2
         assert again.graphs.ordered == 0
 
-    def test_one_at_a_time(self, bench: Bench) -> None:
+    def test_graphs_are_ordered_and_taken_up_one_at_a_time(self, bench: Bench) -> None:
         for rows in (2, 4, 6):
             bench.graphs.want("unet", [s and (rows, *s[1:]) for s in TWO_ROWS.shapes])
         assert len(bench.maker.orders) == 1
@@ -109,7 +109,7 @@ class TestTakingUp:
         bench.maker.finish()
         assert (bench.idle(), len(bench.graphs.rows((4, 16, 16), 77))) == (True, 2)
 
-    def test_a_broken_file_is_made_again_once(self, bench: Bench) -> None:
+    def test_a_broken_graph_file_is_made_again_once(self, bench: Bench) -> None:
         bench.draw(2, times=20)
         for orders in (1, 2):
             bench.maker.finish()
@@ -122,7 +122,7 @@ class TestTakingUp:
         bench.draw(2, times=50)
         assert len(bench.maker.orders) == 2, "twice is enough"
 
-    def test_a_graph_that_says_something_else_is_not_used(self, tmp_path: Path) -> None:
+    def test_a_graph_with_another_answer_is_not_used(self, tmp_path: Path) -> None:
         def wrong(path: Path, part: Part, device: torch.device) -> Callable[..., torch.Tensor]:
             return lambda *inputs: part.call(*inputs) * 1.01
 
@@ -174,7 +174,7 @@ class TestTakingUp:
         bench.draw(2)
         assert bench.graph_calls == [2]
 
-    def test_one_that_cannot_even_be_tried_is_given_up(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_graph_that_cannot_be_tried_is_given_up(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         bench.draw(2, times=20), bench.draw(4, times=20)
         bench.maker.finish()
         bench.idle()
@@ -187,7 +187,7 @@ class TestTakingUp:
         assert not bench.idle()
         assert bench.graphs.waiting == 0
 
-    def test_a_file_that_brought_the_process_down_is_left_alone(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_graph_that_brought_the_process_down_is_left_alone(self, bench: Bench, tmp_path: Path) -> None:
         bench.draw(2, times=20)
         bench.maker.finish()
         (bench.maker.folder / f"{TWO_ROWS.name}.loading").touch()
@@ -197,12 +197,12 @@ class TestTakingUp:
         assert not again.graph_calls
         assert not again.maker.orders
 
-    def test_strange_files_in_the_folder_do_not_matter(self, bench: Bench, tmp_path: Path) -> None:
+    def test_strange_files_among_the_graphs_do_not_matter(self, bench: Bench, tmp_path: Path) -> None:
         for name in ("readme.txt", "x.pt2", "unet_1x.pt2", "y.loading"):
             (bench.maker.folder / name).touch()
         assert Bench(tmp_path).graphs.waiting == 0
 
-    def test_graphs_of_an_older_torch_go_in_the_end(self, bench: Bench, tmp_path: Path) -> None:
+    def test_graphs_of_an_older_torch_expire(self, bench: Bench, tmp_path: Path) -> None:
         old = tmp_path / "graphs" / "0123456789abcdef" / "unet_1.pt2"
         old.parent.mkdir()
         old.touch()
@@ -212,7 +212,7 @@ class TestTakingUp:
         Bench(tmp_path)
         assert not old.exists()
 
-    def test_what_is_only_taken_up_at_each_start_expires(self, bench: Bench, tmp_path: Path) -> None:
+    def test_a_graph_that_is_loaded_and_never_called_expires(self, bench: Bench, tmp_path: Path) -> None:
         bench.draw(2, times=20)
         bench.maker.finish()
         (file,) = bench.maker.folder.glob("*.pt2")
@@ -222,20 +222,22 @@ class TestTakingUp:
         bench.draw(2)
         assert file.stat().st_mtime > 10
 
-    def test_when_there_are_too_many_the_least_used_goes(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(("more", "kept"), [(0, (2, 4)), (20, (2, 6))])
+    def test_the_least_used_graph_goes_when_there_are_too_many(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, more: int, kept: tuple[int, ...]
+    ) -> None:
         monkeypatch.setattr("generation.diffusion.graphs.MOST", 2)
-        for rows, times in ((2, 30), (4, 21), (6, 20)):
+        for rows, times in ((2, 30), (4, 21), (6, 20 + more)):
             bench.draw(rows, times=times)
-        assert {key.rows for key in bench.graphs._wanted} == {2, 4}
-        bench.draw(6, times=20)
-        assert {key.rows for key in bench.graphs._wanted} == {2, 6}
+        assert bench.graphs.waiting == 2
         while bench.maker.busy:
             bench.maker.finish()
             while bench.idle() and not bench.maker.busy:
                 pass
-        assert bench.graphs.rows((4, 16, 16), 77) == (2, 6)
+        assert bench.graphs.rows((4, 16, 16), 77) == kept
+        assert bench.graphs.ordered == 2, "what was let go was never compiled"
 
-    def test_without_memory_to_spare_it_waits(self, tmp_path: Path) -> None:
+    def test_compiling_waits_for_spare_memory(self, tmp_path: Path) -> None:
         room = [False]
         bench = Bench(tmp_path, room=lambda: room[0])
         bench.draw(2, times=20)
@@ -258,9 +260,9 @@ class TestTakingUp:
 
 
 class TestDistrust:
-    """After a device was lost with graphs in use the next run goes without: round in circles else."""
+    """After a device was lost with graphs in use the next run goes without: else it might be lost again and again."""
 
-    def test_after_a_device_was_lost_over_them_there_are_none(
+    def test_a_device_lost_with_graphs_in_use_gets_none_in_the_next_run(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         pipeline = make_pipeline("epsilon")
@@ -282,7 +284,7 @@ class TestDistrust:
         assert not list(tmp_path.rglob("*.txt"))
 
     @pytest.mark.parametrize("when", ["drawing", "idle"])
-    async def test_a_worker_that_is_lost_distrusts_them(
+    async def test_a_worker_that_is_lost_distrusts_its_graphs(
         self, tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def no_device() -> torch.Tensor:
@@ -300,14 +302,14 @@ class TestDistrust:
             engine = DiffusionEngine(model, max_rows=2)
             if when == "drawing":
                 engine.idle()
-                engine._calls.predict = lambda *_: no_device()  # pyright: ignore[reportAttributeAccessIssue]
+                monkeypatch.setattr(model, "predict_noise", lambda *_: no_device())
             return engine
 
         monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
-        worker = LocalWorker(build)
+        worker = LocalWorker(build, name="lost worker")
         await worker.start()
         if when == "idle":
-            await asyncio.to_thread(worker._thread.join)
+            await thread_has_ended("lost worker")
         async with aclosing(worker.draw(make_job())) as stream:
             (failed,) = [event async for event in stream]
         assert isinstance(failed, JobFailed)
@@ -317,7 +319,9 @@ class TestDistrust:
 
 
 class TestChoosing:
-    def test_only_where_it_pays_or_is_wished_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_graphs_are_made_only_where_they_pay_or_are_wished_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         pipeline = make_pipeline("epsilon")
         assert graphs_for(pipeline, CPU, cache=tmp_path, wish="auto") is None
         assert graphs_for(pipeline, CPU, cache=tmp_path, wish="off") is None
@@ -330,6 +334,6 @@ class TestChoosing:
         assert not without.idle()
         assert (without.ordered, without.ready) == (0, ())
 
-    def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(self, tmp_path: Path) -> None:
+    def test_a_graph_folder_that_cannot_be_written_means_no_graphs(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
         assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from generation.catalog import ModelFamily
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.loading import choose_device, choose_dtype, load_model
-from generation.diffusion.model import LoadedModelXL
+from generation.diffusion.model import LoadedModel, LoadedModelXL
 from generation.diffusion.sources import BUILTIN_FOLDER, inspect_model
 from generation.errors import ModelUnavailable
 from generation.events import ImageReady
@@ -29,7 +30,7 @@ Folders = Callable[[str], Path]
 class TestInspecting:
     """A spec is read from small files, before torch is imported."""
 
-    def test_the_builtin_model(self) -> None:
+    def test_the_builtin_models_size_is_that_of_its_configs(self) -> None:
         spec = inspect_model("builtin")
         assert (spec.name, spec.native_size) == ("builtin", 64)
         unet = json.loads((BUILTIN_FOLDER / "unet/config.json").read_text())
@@ -40,7 +41,7 @@ class TestInspecting:
         ("kind", "family"),
         [("epsilon", ModelFamily.STABLE_DIFFUSION), ("xl", ModelFamily.STABLE_DIFFUSION_XL)],
     )
-    def test_a_folder(self, tiny_folder: Folders, kind: str, family: ModelFamily) -> None:
+    def test_a_folder_tells_its_family_and_sizes(self, tiny_folder: Folders, kind: str, family: ModelFamily) -> None:
         spec = inspect_model(str(tiny_folder(kind)))
         assert spec.name == f"tiny-{kind}"
         assert spec.family is family
@@ -57,42 +58,42 @@ class TestInspecting:
         assert other.default_scheduler is SchedulerName.DPMPP_2M_KARRAS
 
     @pytest.mark.parametrize("nonsense", ["", "nowhere", "./no/such/folder", "/no/such", "a/b/c"])
-    def test_nonsense(self, nonsense: str) -> None:
+    def test_a_source_that_is_no_model_is_refused(self, nonsense: str) -> None:
         with pytest.raises(ModelUnavailable) as error:
             inspect_model(nonsense)
         assert error.value.detail
 
-    def test_a_pickle_by_name(self, tmp_path: Path) -> None:
+    def test_a_file_named_like_a_pickle_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "model.ckpt").write_bytes(b"\x80\x04")
         with pytest.raises(ModelUnavailable, match=r"only \.safetensors files are loaded"):
             inspect_model(str(tmp_path / "model.ckpt"))
 
-    def test_a_file_that_only_says_it_is_safetensors(self, tmp_path: Path) -> None:
+    def test_a_file_that_only_says_it_is_safetensors_is_refused(self, tmp_path: Path) -> None:
         for number, content in enumerate((b"", b"\x80\x04", b"\xff" * 100, b"\x02\0\0\0\0\0\0\0{")):
             path = tmp_path / f"{number}.safetensors"
             path.write_bytes(content)
             with pytest.raises(ModelUnavailable, match="no safetensors file"):
                 inspect_model(str(path))
 
-    def test_an_empty_folder(self, tmp_path: Path) -> None:
+    def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ModelUnavailable, match="no diffusers model folder"):
             inspect_model(str(tmp_path))
 
 
 class TestLoading:
     @pytest.mark.parametrize("kind", ["epsilon", "xl"])
-    def test_a_folder(self, tiny_folder: Folders, kind: str) -> None:
+    def test_a_folder_is_loaded_and_draws(self, tiny_folder: Folders, kind: str) -> None:
         model = load_model(inspect_model(str(tiny_folder(kind))), device="cpu")
         assert isinstance(model, LoadedModelXL) == (kind == "xl")
         assert model.dtype is torch.float32
         assert draws(DiffusionEngine(model))
 
-    def test_an_fp16_variant_folder(self, tmp_path: Path) -> None:
+    def test_a_folder_of_the_fp16_variant_draws(self, tmp_path: Path) -> None:
         folder = save_folder("epsilon", tmp_path / "half", variant="fp16")
         assert not (folder / "unet/diffusion_pytorch_model.safetensors").exists()
         assert draws(DiffusionEngine(load_model(inspect_model(str(folder)), device="cpu")))
 
-    def test_bfloat16(self, tiny_folder: Folders) -> None:
+    def test_a_model_in_bfloat16_draws(self, tiny_folder: Folders) -> None:
         model = load_model(inspect_model(str(tiny_folder("epsilon"))), device="cpu", dtype="bfloat16")
         assert model.dtype is torch.bfloat16
         assert draws(DiffusionEngine(model))
@@ -106,8 +107,7 @@ class TestLoading:
         other = load_model(inspect_model(str(tiny_folder("epsilon"))), device="cpu")
         ours, theirs = (latents_in_a_crowd(model, [job])[7] for model in (one, other))
         assert torch.equal(ours, theirs)
-        assert one._model_hash is not None
-        assert one._model_hash.result(10) == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+        assert hash_of(one) == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
     @pytest.mark.parametrize("component", ["unet", "text_encoder"])
     def test_pickled_weights_are_refused(self, tmp_path: Path, component: str) -> None:
@@ -148,11 +148,11 @@ class TestLoading:
         assert "vae" in error.value.detail
         assert str(tmp_path) not in error.value.user_text
 
-    def test_a_device_that_is_not_there(self) -> None:
+    def test_a_device_that_is_not_there_makes_the_model_unavailable(self) -> None:
         with pytest.raises(ModelUnavailable):
             load_model(inspect_model("builtin"), device="cuda:99")
 
-    def test_auto_is_float32_on_the_cpu(self) -> None:
+    def test_the_automatic_dtype_is_float32_on_the_cpu(self) -> None:
         assert choose_dtype("auto", torch.device("cpu")) is torch.float32
         assert choose_dtype("float16", torch.device("cpu")) is torch.float16
         assert choose_device("cpu") == torch.device("cpu")
@@ -175,8 +175,16 @@ class TestLoading:
         assert red > blue + 30
 
 
+def hash_of(model: LoadedModel) -> str | None:
+    """Wait for the model's hash; None when it takes longer than ten seconds."""
+    deadline = time.monotonic() + 10
+    while model.model_hash is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return model.model_hash
+
+
 def draws(engine: DiffusionEngine, request: object = None) -> list[ImageReady]:
-    """The pictures of one job."""
+    """Draw one job; return its pictures."""
     from dataclasses import replace
 
     job = make_job() if request is None else replace(make_job(), request=request)

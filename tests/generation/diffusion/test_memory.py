@@ -49,15 +49,15 @@ SD = Sizes(text_encoders=gib(0.23), unet=gib(1.6), vae=gib(0.16), step=gib(0.2),
         (SD, 2, STREAMING),
     ],
 )
-def test_the_fastest_way_that_fits(sizes: Sizes, total: float, placement: Placement) -> None:
+def test_the_fastest_placement_that_fits_is_chosen(sizes: Sizes, total: float, placement: Placement) -> None:
     assert choose_placement(sizes, free=gib(total), total=gib(total)) == placement
 
 
-def test_what_others_use_does_not_count_as_free() -> None:
+def test_memory_that_others_use_does_not_count_as_free() -> None:
     assert choose_placement(XL, free=gib(5), total=gib(24)) == STREAMING
 
 
-def test_what_cannot_fit_is_refused_with_numbers() -> None:
+def test_a_model_that_cannot_fit_is_refused_with_numbers() -> None:
     with pytest.raises(MemoryError, match=r"needs 10\.0 GiB, or 1\.7 GiB at the very least; 1\.0 of 2\.0 GiB are free"):
         choose_placement(XL, free=gib(1), total=gib(2))
 
@@ -83,7 +83,7 @@ def test_sizes_are_those_of_the_weights() -> None:
     assert larger.tile == sizes.decode * 16**2
 
 
-def test_main_memory_is_not_planned() -> None:
+def test_main_memory_is_not_measured() -> None:
     assert measure_memory(torch.device("cpu")) is None
 
 
@@ -100,7 +100,7 @@ def test_a_picture_is_the_same_wherever_the_parts_live(kind: str, placement: Pla
 
 
 class Moves:
-    """Where networks were moved to, instead of moving them: there is one device here."""
+    """Notes where networks are moved to instead of moving them: there is one device here."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[tuple[int, str]] = []
@@ -122,13 +122,13 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
 
 
 def resident(now: list[float], **settings: Any) -> LoadedModel:
-    """A tiny model that believes to live on a GPU."""
+    """Make a tiny model that believes to live on a GPU."""
     plain = load_tiny("epsilon")
     return LoadedModel(plain.pipeline, plain.spec, device=torch.device("cuda"), clock=lambda: now[0], **settings)
 
 
 class TestResting:
-    def test_spare_memory_goes_back_once(self, moves: Moves) -> None:
+    def test_an_idle_model_gives_its_spare_memory_back_once(self, moves: Moves) -> None:
         now = [0.0]
         model = resident(now)
         for second in range(0, 600, 10):
@@ -137,7 +137,7 @@ class TestResting:
             assert moves.released == (second >= 60)
         assert not moves.seen, "it stays where it is unless it is told otherwise"
 
-    def test_it_leaves_the_device_and_comes_back_for_the_next_job(self, moves: Moves) -> None:
+    def test_an_idle_model_leaves_the_device_and_comes_back_for_the_next_job(self, moves: Moves) -> None:
         now = [0.0]
         model = resident(now, rest_after=300.0)
         now[0] = 299
@@ -170,7 +170,7 @@ class TestLoading:
         with pytest.raises(ModelUnavailable, match=r"MemoryError: it needs .* GiB are free"):
             load_model(inspect_model(str(tiny_folder("epsilon"))), device="cpu")
 
-    def test_one_that_nearly_fits_draws(
+    def test_a_model_that_nearly_fits_draws(
         self, tiny_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         spec = inspect_model(str(tiny_folder("xl")))
@@ -181,7 +181,7 @@ class TestLoading:
         assert model.placement.unet_streams
         assert draws(DiffusionEngine(model))
 
-    def test_the_layout_changes_no_picture(self) -> None:
+    def test_the_memory_layout_changes_no_picture(self) -> None:
         plain, turned = load_tiny("epsilon"), load_tiny("epsilon")
         for network in (turned.unet, turned.vae):
             lay_out(network, torch.device("cuda"))

@@ -14,7 +14,9 @@ import torch
 
 from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.loading import load_model
 from generation.diffusion.memory import Placement
+from generation.diffusion.model import LoadedModel
 from generation.diffusion.model_shelf import ModelShelf, file_bytes, free_memory, give_way, open_shelf, weight_bytes
 from generation.diffusion.sources import inspect_model
 from generation.errors import ModelUnavailable, WorkerFault, WorkerLost
@@ -34,6 +36,8 @@ class Bench:
         self.built: list[str] = []
         self.errors: dict[str, list[Exception]] = {}
         self.before_step: dict[str, Callable[[], None]] = {}
+        self.upkeep: dict[str, Callable[[], bool]] = {}
+        self.models: dict[str, weakref.ref[LoadedModel]] = {}
         self.placement: Callable[[str], Placement] = lambda name: Placement()
         specs = [ModelSpec(name=name, source=name) for name in NAMES]
         one = weight_bytes(load_tiny("epsilon"))
@@ -52,14 +56,23 @@ class Bench:
                 bench.before_step.get(spec.name, lambda: None)()
                 return super().step()
 
+            def idle(self) -> bool:
+                return bench.upkeep.get(spec.name, super().idle)()
+
         model = load_tiny("epsilon")
         model.placement = self.placement(spec.name)
+        self.models[spec.name] = weakref.ref(model)
         return Engine(model, clock=lambda: self.now)
 
     def admit(self, model: str, **wishes: Any) -> JobId:
         job = make_job(model=model, **wishes)
         self.shelf.admit(job)
         return job.id
+
+    def load(self, model: str) -> None:
+        """Load a model by drawing a job with it."""
+        self.admit(model)
+        self.drain()
 
     def drain(self) -> list[WorkerEvent]:
         events: list[WorkerEvent] = []
@@ -72,7 +85,7 @@ def ends(events: list[WorkerEvent]) -> dict[JobId, WorkerEvent]:
     return {event.job_id: event for event in events if isinstance(event, JobDone | JobFailed | JobCancelled)}
 
 
-def test_the_first_model_is_there_and_another_comes_when_it_is_asked_for() -> None:
+def test_the_first_model_is_loaded_at_the_start_and_another_on_demand() -> None:
     bench = Bench()
     assert bench.shelf.loaded == {"a"}
     job = bench.admit("b")
@@ -95,21 +108,19 @@ def test_a_first_model_that_cannot_be_loaded_raises() -> None:
         ModelShelf([ModelSpec(name="a", source="a")], build, memory=1)
 
 
-def test_the_least_recently_used_makes_room() -> None:
+def test_the_least_recently_used_model_makes_room() -> None:
     bench = Bench(places=2.5)
     for name in ("b", "a", "c"):
-        bench.admit(name)
-        bench.drain()
+        bench.load(name)
     assert bench.shelf.loaded == {"a", "c"}
-    bench.admit("b")
-    bench.drain()
+    bench.load("b")
     assert bench.shelf.loaded == {"b", "c"}
 
 
-def test_what_is_put_away_is_gone() -> None:
+def test_a_model_that_is_put_away_is_freed() -> None:
     bench = Bench(places=1)
-    model = weakref.ref(bench.shelf._engines["a"].model)
-    unet = weakref.ref(bench.shelf._engines["a"].model.unet)
+    model = bench.models["a"]
+    unet = weakref.ref(model().unet)  # type: ignore[union-attr]
     bench.admit("a")
     bench.admit("b")
     bench.drain()
@@ -117,7 +128,7 @@ def test_what_is_put_away_is_gone() -> None:
     assert bench.shelf.loaded == {"b"}
 
 
-def test_what_is_being_drawn_with_is_not_put_away() -> None:
+def test_a_model_that_draws_is_not_put_away() -> None:
     bench = Bench(places=1)
     first, second = bench.admit("a", steps=5), bench.admit("b")
     events = bench.drain()
@@ -127,7 +138,7 @@ def test_what_is_being_drawn_with_is_not_put_away() -> None:
     assert events.index(next(event for event in events if isinstance(event, JobDone))) < loading
 
 
-def test_one_that_is_larger_than_the_budget_is_there_alone() -> None:
+def test_a_model_larger_than_the_budget_is_loaded_alone() -> None:
     bench = Bench(places=0.1)
     job = bench.admit("b")
     assert isinstance(ends(bench.drain())[job], JobDone)
@@ -150,7 +161,7 @@ def test_a_model_that_cannot_be_loaded_fails_its_own_jobs_only() -> None:
     assert isinstance(ends(bench.drain())[again], JobDone), "the file is back"
 
 
-def test_without_memory_beside_the_others_it_is_loaded_without_them() -> None:
+def test_a_model_without_memory_beside_the_others_is_loaded_without_them() -> None:
     bench = Bench()
     bench.errors["b"] = [torch.OutOfMemoryError("CUDA out of memory")]
     job = bench.admit("b")
@@ -167,11 +178,10 @@ def test_a_device_that_is_lost_while_loading_is_no_fault_of_the_model() -> None:
         bench.drain()
 
 
-def test_the_device_is_shared_by_what_was_used() -> None:
+def test_models_share_the_device_by_the_seconds_they_used() -> None:
     """A model whose steps take three times as long makes a third of the steps meanwhile."""
     bench = Bench()
-    bench.admit("b")
-    bench.drain()
+    bench.load("b")
     steps = {"a": 0, "b": 0}
 
     def step(name: str, seconds: float) -> None:
@@ -186,11 +196,11 @@ def test_the_device_is_shared_by_what_was_used() -> None:
     assert steps == {"a": 10, "b": 30}
 
 
-def test_pictures_are_what_each_model_draws_alone() -> None:
+def test_pictures_in_turns_equal_what_each_model_draws_alone() -> None:
     def pictures(*models: str) -> list[bytes]:
         bench = Bench()
         for name in models:
-            bench.shelf._load(name)
+            bench.load(name)
         for name in models:
             bench.admit(name, seed=NAMES.index(name))
         return sorted(event.image.png for event in bench.drain() if isinstance(event, ImageReady))
@@ -200,7 +210,7 @@ def test_pictures_are_what_each_model_draws_alone() -> None:
     assert together == sorted(pictures("b") + pictures("c"))
 
 
-def test_whoever_no_longer_wants_it_is_not_waited_for() -> None:
+def test_a_cancelled_job_loads_no_model() -> None:
     bench = Bench()
     job = make_job(model="b")
     bench.shelf.admit(job, cancelled=lambda: True)
@@ -208,7 +218,7 @@ def test_whoever_no_longer_wants_it_is_not_waited_for() -> None:
     assert bench.built == ["a"]
 
 
-def test_all_is_given_up_together() -> None:
+def test_abort_fails_the_jobs_of_all_models() -> None:
     bench = Bench()
     jobs = {bench.admit("a"), bench.admit("b")}
     events = bench.shelf.abort(WorkerFault("ref"))
@@ -217,7 +227,7 @@ def test_all_is_given_up_together() -> None:
     assert not bench.shelf.busy
 
 
-def test_a_fault_of_one_model_keeps_no_end_from_anybody() -> None:
+def test_abort_says_what_the_failed_tick_had_to_say() -> None:
     bench = Bench()
     bench.admit("a")
     gone = make_job(model="b")
@@ -235,11 +245,9 @@ def test_a_fault_of_one_model_keeps_no_end_from_anybody() -> None:
 def test_a_model_that_would_be_slow_beside_others_is_loaded_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
     returned: list[set[str]] = []
-    monkeypatch.setattr(
-        "generation.diffusion.model_shelf._return_memory", lambda: returned.append(set(bench.shelf.loaded))
-    )
+    monkeypatch.setattr("gc.collect", lambda: returned.append(set(bench.shelf.loaded)))
     crowded = Placement(decode_in_tiles=True)
-    bench.placement = lambda name: crowded if len(bench.shelf._engines) > 0 else Placement()
+    bench.placement = lambda name: crowded if bench.shelf.loaded else Placement()
     job = bench.admit("b")
     assert isinstance(ends(bench.drain())[job], JobDone)
     assert bench.built == ["a", "b", "b"]
@@ -247,13 +255,12 @@ def test_a_model_that_would_be_slow_beside_others_is_loaded_without_them(monkeyp
     assert returned[0] == {"a"}, "spare memory is given back first"
     bench.placement = lambda name: crowded  # one that is larger than the device
     for name in ("c", "a", "c"):
-        bench.admit(name)
-        bench.drain()
+        bench.load(name)
     assert bench.built == ["a", "b", "b", "c", "c", "a", "a", "c"], "the third time it is known"
 
 
-def test_whether_it_fits_is_judged_by_its_files_before_it_was_ever_loaded(tmp_path: Path) -> None:
-    """What cannot be beside the first model is not even tried beside it."""
+def test_a_model_that_was_never_loaded_is_judged_by_its_files(tmp_path: Path) -> None:
+    """A model whose files are too large for the room beside the first one is not tried beside it."""
     folder = save_folder("epsilon", tmp_path / "b")
     specs = [ModelSpec(name="a", source="a"), ModelSpec(name="b", source=str(folder))]
     assert file_bytes(specs[0]) == 0
@@ -272,35 +279,33 @@ def test_whether_it_fits_is_judged_by_its_files_before_it_was_ever_loaded(tmp_pa
     assert shelf.loaded == {"b"}
 
 
-def test_upkeep_is_done_for_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upkeep_is_done_for_every_model() -> None:
     bench = Bench()
-    bench.shelf._load("b")
-    kept: list[object] = []
+    bench.load("b")
+    kept: list[str] = []
 
-    def idle(engine: DiffusionEngine) -> bool:
-        kept.append(engine)
-        return engine is bench.shelf._engines["a"]
+    def keep_up(name: str, *, more: bool) -> bool:
+        kept.append(name)
+        return more
 
-    monkeypatch.setattr(DiffusionEngine, "idle", idle)
+    bench.upkeep = {"a": lambda: keep_up("a", more=True), "b": lambda: keep_up("b", more=False)}
     assert bench.shelf.idle()
-    assert kept == list(bench.shelf._engines.values())
+    assert kept == ["a", "b"]
 
 
-def test_upkeep_that_fails_is_no_reason_to_neglect_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upkeep_that_fails_for_one_model_goes_on_for_the_others() -> None:
     bench = Bench()
-    bench.shelf._load("b")
+    bench.load("b")
 
-    def idle(engine: DiffusionEngine) -> bool:
-        if engine is bench.shelf._engines["a"]:
-            raise OSError("No space left on device")
-        return True
+    def fail() -> bool:
+        raise OSError("No space left on device")
 
-    monkeypatch.setattr(DiffusionEngine, "idle", idle)
+    bench.upkeep = {"a": fail, "b": lambda: True}
     assert bench.shelf.idle()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only on Linux has a thread a priority of its own")
-def test_whoever_draws_on_the_cpu_gives_way_to_whoever_answers() -> None:
+def test_a_thread_that_draws_on_the_cpu_gives_way_to_the_others() -> None:
     def niceness() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
@@ -314,10 +319,9 @@ def test_whoever_draws_on_the_cpu_gives_way_to_whoever_answers() -> None:
     assert niceness() == before
 
 
-def test_the_model_that_ships_on_a_shelf() -> None:
+def test_the_builtin_model_on_a_shelf_is_weighed() -> None:
     spec = inspect_model("builtin")
-    shelf = open_shelf([spec], device="cpu")
-    model = shelf._engines["builtin"].model
+    assert open_shelf([spec], device="cpu").loaded == {"builtin"}
+    model = load_model(spec, device="cpu")
     assert file_bytes(spec) <= weight_bytes(model) <= 4 * file_bytes(spec), "float32, of files in half precision"
     assert free_memory(model.device) > weight_bytes(model)
-    assert shelf.loaded == {"builtin"}

@@ -12,7 +12,7 @@ from tests.generation.diffusion.test_equals_diffusers import crowd, latents_in_a
 
 
 class Calls:
-    """A model with graphs for these row counts; keeps what was called, and predicts cheaply."""
+    """Gives a model graphs for these row counts; notes the calls, and predicts cheaply."""
 
     def __init__(self, model: LoadedModel, monkeypatch: pytest.MonkeyPatch, buckets: tuple[int, ...]) -> None:
         self.rows: list[int] = []
@@ -33,7 +33,7 @@ class Calls:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("buckets", [(2, 4, 8), (8,), (1, 2, 4, 6, 8), (3, 16)])
-def test_at_no_time_more_than_a_fifth_is_padding(
+def test_padding_is_at_no_time_more_than_a_fifth_of_the_rows(
     tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, buckets: tuple[int, ...], seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -67,7 +67,7 @@ def test_three_rows_go_as_four_where_full_calls_have_earned_it(
     assert calls.rows == [3, 4, 4, 4, 3, 4]
 
 
-def test_long_full_times_do_not_pay_for_waste_for_ever(
+def test_long_full_times_earn_a_bounded_amount_of_padding(
     tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = Calls(tiny_model, monkeypatch, (8,))
@@ -94,7 +94,9 @@ def test_without_graphs_nothing_is_padded(tiny_model: LoadedModel, monkeypatch: 
     assert engine.padded_rows == 0
 
 
-def test_a_fixed_number_of_rows_stays_fixed(tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fixed_number_of_rows_is_not_padded_to_a_graph(
+    tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = Calls(tiny_model, monkeypatch, (2, 4))
     engine = DiffusionEngine(tiny_model, max_rows=6, reproducible=True)
     engine.admit(make_job(steps=5))

@@ -8,13 +8,13 @@ import torch
 from generation.diffusion.calls import part_of
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.recording import Recorded
-from tests.generation.diffusion.graph_bench import CPU, Bench, FakeRecording, FakeRecordings
+from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings
 from tests.generation.diffusion.tiny_models import make_pipeline
 
 
 class TestRecording:
     @torch.inference_mode()
-    def test_arguments_are_copied_in_and_answers_out(self) -> None:
+    def test_a_recorded_call_copies_arguments_in_and_answers_out(self) -> None:
         call = Recorded(lambda x, t, none: x * 2 + t, [torch.ones(2), torch.ones(2), None], FakeRecording())
         first = call(torch.tensor([1.0, 2.0]), torch.zeros(2), None)
         second = call(torch.tensor([5.0, 6.0]), torch.ones(2), None)
@@ -39,13 +39,15 @@ class TestRecording:
         assert bench.graphs.rows((4, 16, 16), 77) == (2,)
         assert torch.equal(bench.draw(2), expected)
         assert (bench.graphs.called, bench.graph_calls) == (1, [])
+        assert (bench.graphs.ready, bench.graphs.compiled) == ((TWO_ROWS,), ())
         bench.maker.finish()
         bench.idle()
+        assert bench.graphs.compiled == bench.graphs.ready == (TWO_ROWS,), "recorded too, but not eager"
         bench.graph_calls.clear()
         assert torch.equal(bench.draw(2), expected)
         assert bench.graph_calls == [2]
 
-    def test_it_stays_where_no_graph_comes(self, tmp_path: Path) -> None:
+    def test_a_recording_stays_where_no_graph_comes(self, tmp_path: Path) -> None:
         bench = Bench(tmp_path, recordings=FakeRecordings())
         bench.draw(2, times=20)
         bench.idle()
@@ -70,7 +72,7 @@ class TestRecording:
             life.idle()
             assert life.graphs.rows((4, 16, 16), 77) == (2,), "the graph itself needs no recording"
 
-    def test_without_memory_for_one_the_others_are_recorded(self, tmp_path: Path) -> None:
+    def test_a_call_without_memory_to_record_does_not_stop_the_others(self, tmp_path: Path) -> None:
         class Large(FakeRecording):
             def record(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
                 if len(answer := super().record(work)) > 2:
@@ -84,7 +86,7 @@ class TestRecording:
             pass
         assert bench.graphs.rows((4, 16, 16), 77) == (2,)
 
-    def test_what_they_hold_is_given_back_when_memory_runs_out(self, tmp_path: Path) -> None:
+    def test_recordings_give_their_memory_back_when_it_runs_out(self, tmp_path: Path) -> None:
         recordings = FakeRecordings()
         bench = Bench(tmp_path, recordings=recordings)
         bench.draw(4, times=20)
@@ -99,7 +101,7 @@ class TestRecording:
         bench.idle()
         assert bench.graphs.rows((4, 16, 16), 77) == (2, 4)
 
-    def test_they_go_together(self, tmp_path: Path) -> None:
+    def test_recordings_are_forgotten_together(self, tmp_path: Path) -> None:
         recordings = FakeRecordings()
         bench = Bench(tmp_path, recordings=recordings)
         bench.draw(2, times=20)

@@ -18,7 +18,7 @@ NATIVE = ((4, 16, 16), 77)
 
 
 class Device:
-    """Takes time by rows, on a clock of its own; memory for `most` rows."""
+    """A device with memory for `most` rows, whose calls take time by their rows, on a clock of its own."""
 
     def __init__(self, model: LoadedModel, seconds: Callable[[int], float], *, most: int = 1000) -> None:
         self.now = 0.0
@@ -27,7 +27,7 @@ class Device:
         self.today = 0.0
         self.model: Any = model
         self._seconds = seconds
-        self._most = most
+        self.most = most
         self._predict = model.predict_noise
         self.model.predict_noise = self.predict
 
@@ -35,7 +35,7 @@ class Device:
         rows = len(latents)
         self.eager.append(eager)
         self.calls.append(rows)
-        if rows > self._most:
+        if rows > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.now += self._seconds(rows)
         return self._predict(latents, timesteps, conditioning)
@@ -76,7 +76,7 @@ def test_on_a_gpu_more_rows_are_tried(tiny_model: LoadedModel, monkeypatch: pyte
     assert measured(Device(tiny_model, lambda rows: 1.0).caps()).cap(NATIVE) == 32
 
 
-def test_a_job_never_waits_for_more_than_one_call(tiny_model: LoadedModel) -> None:
+def test_each_piece_of_measuring_is_one_call(tiny_model: LoadedModel) -> None:
     device = Device(tiny_model, lambda rows: 1.0)
     caps = device.caps()
     more, calls = True, 0
@@ -87,7 +87,7 @@ def test_a_job_never_waits_for_more_than_one_call(tiny_model: LoadedModel) -> No
     assert calls > 6
 
 
-def test_what_is_drawn_while_it_is_being_measured_is_not_measured_again(tiny_model: LoadedModel) -> None:
+def test_a_kind_that_is_being_measured_is_not_measured_again(tiny_model: LoadedModel) -> None:
     device = Device(tiny_model, lambda rows: rows)
     caps = device.caps()
     assert caps.measure()
@@ -103,7 +103,7 @@ def test_a_slow_moment_does_not_make_a_knee(tiny_model: LoadedModel) -> None:
     assert measured(device.caps()).cap(NATIVE) == 8
 
 
-def test_it_is_measured_once_in_all_starts(tmp_path: Path) -> None:
+def test_a_knee_is_measured_once_in_all_starts(tmp_path: Path) -> None:
     first = Device(load_tiny("epsilon"), lambda rows: max(rows, 4))
     assert measured(first.caps(tmp_path / "cache")).cap(NATIVE) == 4
     second = Device(load_tiny("epsilon"), lambda rows: 1.0)
@@ -132,7 +132,7 @@ def test_another_dtype_or_model_is_measured_anew(tmp_path: Path) -> None:
         lambda written: written.replace('"model": "tiny"', '"model": "another"'),
     ],
 )
-def test_a_file_that_is_no_use_is_measured_again(tmp_path: Path, damage: Callable[[str], str]) -> None:
+def test_a_knee_whose_file_is_of_no_use_is_measured_again(tmp_path: Path, damage: Callable[[str], str]) -> None:
     measured(Device(load_tiny("epsilon"), lambda rows: max(rows, 4)).caps(tmp_path))
     (file,) = tmp_path.iterdir()
     file.write_text(damage(file.read_text()))
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_use_is_measured_again(tmp_path: Path, damage: Callabl
     assert Device(load_tiny("epsilon"), lambda rows: 1.0).caps(tmp_path).cap(NATIVE) == 8
 
 
-def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_caps_do_without_a_folder_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
     assert measured(Device(load_tiny("epsilon"), lambda rows: rows).caps(tmp_path / "cache")).cap(NATIVE) == 2
     assert "cannot be written" in caplog.text
@@ -157,11 +157,11 @@ def test_memory_that_runs_out_ends_the_measuring(tiny_model: LoadedModel, tmp_pa
     device.today += SHORTAGE
     again = device.caps(tmp_path)
     assert again.cap(NATIVE) == UNMEASURED
-    device._most = 1000
+    device.most = 1000
     assert measured(again).cap(NATIVE) == 8, "somebody else had the memory"
 
 
-def test_a_passing_shortage_is_forgotten_after_some_days(tiny_model: LoadedModel, tmp_path: Path) -> None:
+def test_a_shortage_of_memory_is_forgotten_after_some_days(tiny_model: LoadedModel, tmp_path: Path) -> None:
     device = Device(tiny_model, lambda rows: 1.0)
     caps = device.caps(tmp_path)
     caps.lower(NATIVE, 2)
@@ -171,7 +171,7 @@ def test_a_passing_shortage_is_forgotten_after_some_days(tiny_model: LoadedModel
     assert caps.cap(NATIVE) == device.caps(tmp_path).cap(NATIVE) == UNMEASURED
 
 
-def test_a_device_that_is_lost_is_no_matter_of_measuring(tiny_model: LoadedModel) -> None:
+def test_a_device_that_is_lost_while_measuring_is_not_hidden(tiny_model: LoadedModel) -> None:
     def die(rows: int) -> float:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
@@ -179,7 +179,7 @@ def test_a_device_that_is_lost_is_no_matter_of_measuring(tiny_model: LoadedModel
         Device(tiny_model, die).caps().measure()
 
 
-def test_another_error_ends_it_for_this_run_only(tiny_model: LoadedModel, tmp_path: Path) -> None:
+def test_an_error_while_measuring_ends_it_for_this_run_only(tiny_model: LoadedModel, tmp_path: Path) -> None:
     def stumble(rows: int) -> float:
         raise RuntimeError("a kernel tripped")
 
@@ -194,32 +194,32 @@ def test_rows_that_ran_out_of_memory_are_not_tried_after_a_restart(tmp_path: Pat
     drive(DiffusionEngine(device.model, cache=tmp_path), jobs)
     assert device.calls[:3] == [8, 4, 4]
     after = Device(load_tiny("epsilon"), lambda rows: 1.0, most=5)
-    engine = DiffusionEngine(after.model, cache=tmp_path)
-    assert engine._caps.cap(NATIVE) == 4
-    drive(engine, jobs)
+    drive(DiffusionEngine(after.model, cache=tmp_path), jobs)
     assert max(after.calls) == 4
 
 
-def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel) -> None:
-    engine = DiffusionEngine(tiny_model)
-    assert engine._caps.cap(NATIVE) == UNMEASURED
+def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel, tmp_path: Path) -> None:
+    engine = DiffusionEngine(tiny_model, cache=tmp_path)
     drive(engine, [make_job(width=64, steps=1)])
     drawn = engine.unet_calls
     assert engine.idle()
     drive(engine, [make_job(steps=1)])  # somebody comes in between
     while engine.idle():
         pass
-    assert {key for key, limits in engine._caps._limits.items() if limits.knee} == {((4, 16, 32), 77), NATIVE}
+    (file,) = tmp_path.iterdir()
+    known = json.loads(file.read_text())["limits"]
+    assert {(tuple(kind["latents"]), kind["tokens"]) for kind in known if kind["knee"]} == {((4, 16, 32), 77), NATIVE}
     assert engine.unet_calls == drawn + 1, "what is measured is not counted as drawn"
 
 
-@pytest.mark.parametrize("settings", [{"max_rows": 6}, {"reproducible": True}])
-def test_a_fixed_number_of_rows_is_not_measured(tiny_model: LoadedModel, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("settings", "rows"), [({"max_rows": 6}, 6), ({"reproducible": True}, UNMEASURED)])
+def test_a_fixed_number_of_rows_is_not_measured(tiny_model: LoadedModel, settings: dict[str, Any], rows: int) -> None:
     device = Device(tiny_model, lambda rows: rows)
     engine = DiffusionEngine(tiny_model, **settings)
     assert not engine.idle()
     assert device.calls == []
-    assert engine._caps.cap(NATIVE) == settings.get("max_rows", UNMEASURED)
+    drive(engine, [make_job(seed=seed, steps=1) for seed in range(5)])
+    assert max(device.calls) == rows
 
 
 def drive(engine: DiffusionEngine, jobs: list[Any]) -> None:

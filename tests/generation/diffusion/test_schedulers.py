@@ -19,7 +19,7 @@ def test_every_name_has_its_scheduler() -> None:
 
 @pytest.mark.parametrize("name", SchedulerName)
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
-def test_few_steps_and_many(name: SchedulerName, kind: str) -> None:
+def test_every_scheduler_makes_few_steps_and_many(name: SchedulerName, kind: str) -> None:
     model = load_tiny(kind)
     most = MAX_LCM_STEPS if name is SchedulerName.LCM else MAX_STEPS
     for steps in (1, 2, 3, most):
@@ -35,7 +35,7 @@ def test_few_steps_and_many(name: SchedulerName, kind: str) -> None:
     assert isinstance(events[-1], JobDone)
 
 
-def test_karras_differs_from_plain() -> None:
+def test_karras_sigmas_differ_from_plain_ones() -> None:
     config = load_tiny("epsilon").scheduler_config
     plain, karras = (make_scheduler(n, config) for n in (SchedulerName.DPMPP_2M, SchedulerName.DPMPP_2M_KARRAS))
     plain.set_timesteps(10)
@@ -61,8 +61,8 @@ def test_a_name_means_the_same_whatever_scheduler_the_model_came_with(base: str,
     scheduler = make_scheduler(name, FOREIGN[base].config)
     scheduler.set_timesteps(20)
     assert len(scheduler.timesteps) == 20
-    heard = inspect.signature(type(scheduler).__init__).parameters  # a config also keeps what its class does not hear
-    config = {key: value for key, value in scheduler.config.items() if key in heard}
+    known = inspect.signature(type(scheduler).__init__).parameters  # a config keeps others too
+    config = {key: value for key, value in scheduler.config.items() if key in known}
     assert config.get("use_karras_sigmas", False) is (name is SchedulerName.DPMPP_2M_KARRAS)
     assert not config.get("use_exponential_sigmas")
     assert not config.get("clip_sample")

@@ -54,7 +54,7 @@ def test_a_table_steps_as_its_scheduler_does(
         assert (ours - theirs).abs().max() <= bound * max(1.0, theirs.abs().max().item())
 
 
-def test_what_is_not_linear_has_an_object_for_each_image() -> None:
+def test_a_scheduler_that_is_not_linear_has_an_object_for_each_image() -> None:
     config = config_of("epsilon", "leading")
     for name in SchedulerName:
         schedules = Schedules(config, torch.float32)
@@ -69,7 +69,7 @@ def test_what_is_not_linear_has_an_object_for_each_image() -> None:
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("dtype", BOUND, ids=str)
-def test_many_with_tables_are_the_pipelines(kind: str, dtype: torch.dtype) -> None:
+def test_latents_by_tables_equal_the_pipelines(kind: str, dtype: torch.dtype) -> None:
     model = load_tiny(kind, dtype)
     jobs = linear_crowd()
     ours = latents_in_a_crowd(model, jobs)
@@ -78,7 +78,7 @@ def test_many_with_tables_are_the_pipelines(kind: str, dtype: torch.dtype) -> No
         assert (ours[job.request.seed] - theirs).abs().max().item() <= BOUND[dtype], job.request
 
 
-def test_many_with_tables_are_bit_equal_alone_and_in_a_crowd() -> None:
+def test_latents_by_tables_are_bit_equal_alone_and_in_a_crowd() -> None:
     model, jobs = load_tiny("epsilon"), linear_crowd()
     together = latents_in_a_crowd(model, jobs, reproducible=True)
     for job in jobs:

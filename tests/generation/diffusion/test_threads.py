@@ -28,14 +28,14 @@ def net_of(parameters: int) -> torch.nn.Module:
     ("parameters", "device", "number"),
     [(SMALL - 1000, CPU, 1), (SMALL, CPU, 6), (SMALL - 1000, torch.device("cuda"), 6)],
 )
-def test_only_a_small_model_on_a_cpu_draws_with_one(
+def test_only_a_small_model_on_a_cpu_draws_with_one_thread(
     parameters: int, device: torch.device, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "ALL", 6)
     assert threads_for(net_of(parameters), device) == number
 
 
-def test_each_step_and_each_upkeep_sets_its_models_number() -> None:
+def test_each_step_and_each_upkeep_sets_the_models_number_of_threads() -> None:
     small, large = load_tiny("epsilon"), load_tiny("epsilon")
     large.threads = 2
     engines = [DiffusionEngine(small, max_rows=2), DiffusionEngine(large, max_rows=2)]

@@ -20,7 +20,7 @@ KINDS = ("epsilon", "v_prediction", "xl")
 
 
 def make_pipeline(kind: str) -> Any:
-    """A new pipeline with random weights, the same at every call: "epsilon", "v_prediction" or "xl"."""
+    """Make a pipeline with random weights, the same at every call: "epsilon", "v_prediction" or "xl"."""
     torch.manual_seed(0)
     tokenizer = CLIPTokenizer.from_pretrained(BUILTIN_FOLDER / "tokenizer")
     scheduler = DDIMScheduler(
@@ -70,7 +70,7 @@ def make_pipeline(kind: str) -> Any:
 
 
 def save_folder(kind: str, folder: Path, **settings: Any) -> Path:
-    """The model saved as a diffusers folder."""
+    """Save the model as a diffusers folder."""
     make_pipeline(kind).save_pretrained(folder, **settings)
     return folder
 

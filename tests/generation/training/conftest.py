@@ -17,7 +17,7 @@ SIZE = 16
 
 
 def disc(colour: tuple[int, int, int], size: int = SIZE) -> np.ndarray:
-    """A disc of one colour on nothing."""
+    """Draw a disc of one colour on a transparent ground."""
     image = Image.new("RGBA", (size, size))
     ImageDraw.Draw(image).ellipse((1, 1, size - 2, size - 2), fill=(*colour, 255))
     return np.asarray(image)
@@ -25,7 +25,7 @@ def disc(colour: tuple[int, int, int], size: int = SIZE) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Toys are drawn faster by one thread."""
+    """One thread draws toys faster."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -33,13 +33,13 @@ def test_entries_are_things_only(names: Path):
     assert set(entries) == {"1f355", "1f34e"}
 
 
-def test_a_set_is_joined_by_code_and_else_by_name(names: Path, package: Path):
+def test_icons_are_joined_with_entries_by_code_and_else_by_name(names: Path, package: Path):
     drawings = list(read_drawings(package, SET, read_entries(names)))
     assert [drawing.entry.label for drawing in drawings] == ["pizza", "red apple"]
     assert 'width="32"' in drawings[1].source
 
 
-def test_files_are_joined_by_their_name(names: Path, tmp_path: Path):
+def test_files_are_joined_with_entries_by_their_name(names: Path, tmp_path: Path):
     (tmp_path / "set/assets").mkdir(parents=True)
     for name in ("1f355", "1f3c1"):
         Image.new("RGBA", (32, 32), "red").save(tmp_path / f"set/assets/{name}.webp")
@@ -48,7 +48,7 @@ def test_files_are_joined_by_their_name(names: Path, tmp_path: Path):
     assert draw(drawings[0], 16) is not None
 
 
-def test_svg_is_drawn(names: Path, package: Path):
+def test_an_svg_drawing_is_drawn(names: Path, package: Path):
     pytest.importorskip("resvg_py")
     drawing = next(read_drawings(package, SET, read_entries(names)))
     pixels = draw(drawing, 32)
@@ -68,7 +68,7 @@ def test_a_drawing_fills_the_picture_but_for_a_margin():
     assert rows.max() in range(45, 49)
 
 
-def test_no_dark_fringe():
+def test_a_fitted_drawing_has_no_dark_fringe():
     image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))  # transparent, and black
     image.paste((255, 255, 0, 255), (20, 20, 44, 44))
     pixels = fit(image, 16)
@@ -76,11 +76,11 @@ def test_no_dark_fringe():
     assert (pixels[pixels[..., 3] > 8][:, 0] > 240).all()
 
 
-def test_nothing_drawn_is_none():
+def test_an_empty_drawing_is_none():
     assert fit(Image.new("RGBA", (64, 64)), 16) is None
 
 
-def test_bytes_are_trusted_for_their_hash_alone(tmp_path: Path):
+def test_an_archive_is_trusted_for_its_hash_alone(tmp_path: Path):
     archive = tmp_path / "a.tgz"
     archive.write_bytes(b"artwork")
     good = "sha512-" + base64.b64encode(hashlib.sha512(b"artwork").digest()).decode()

@@ -43,13 +43,13 @@ def test_a_background_is_always_said():
     assert all("on an orange background" in text for text in many(backed))
 
 
-def test_a_style_that_does_not_go_without_saying_is_said():
+def test_a_style_other_than_the_plain_one_is_always_said():
     flat = Subject(label="banana", names=("banana",), style="flat", plain_style=False)
     assert all("flat" in text for text in many(flat))
     assert not any("flat" in text for text in many(BANANA))
 
 
-def test_names_keep_something_when_colours_go():
+def test_a_name_without_its_colour_keeps_a_word():
     assert without_colour("red apple") == "apple"
     assert without_colour("orange") == "orange"
 
@@ -63,7 +63,7 @@ def test_concepts_are_many_and_named_once():
     assert {label for label, _ in HELD_OUT_PAIRS} <= set(labels)
 
 
-def test_colours_there_and_back():
+def test_colours_survive_the_way_to_hsv_and_back():
     colours = np.random.default_rng(0).random((8, 8, 3)).astype(np.float32)
     assert np.allclose(to_rgb(*to_hsv(colours)), colours, atol=1e-5)
 
@@ -81,7 +81,7 @@ def test_a_recoloured_disc_has_the_colour(colour: str):
     assert name_of(turned.hue) == colour
 
 
-def test_a_stem_keeps_its_colour():
+def test_recolouring_leaves_the_other_colours_alone():
     rgb = np.zeros((10, 10, 3), dtype=np.float32) + np.array([0.9, 0.1, 0.1], dtype=np.float32)
     rgb[:2] = [0.1, 0.7, 0.1]
     dominant = dominant_colour(rgb, np.ones((10, 10), dtype=np.float32))
@@ -89,7 +89,7 @@ def test_a_stem_keeps_its_colour():
     assert np.allclose(recolour(rgb, dominant, "blue")[:2], rgb[:2], atol=1e-5)
 
 
-def test_many_colours_are_no_colour():
+def test_a_picture_of_many_colours_has_no_dominant_one():
     rgb = np.zeros((12, 12, 3), dtype=np.float32)
     for index, colour in enumerate([(0.9, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.9)]):
         rgb[index * 4 : index * 4 + 4] = colour
@@ -101,7 +101,7 @@ def data(collection: Collection) -> TrainingSet:
     return from_artwork(collection, seed=0)
 
 
-def test_held_out_pairs_never_occur(data: TrainingSet):
+def test_held_out_pairs_never_occur_in_a_training_set(data: TrainingSet):
     shown = {(row.subject.label, row.subject.colour) for row in data.rows if row.subject}
     assert not shown & HELD_OUT_PAIRS
     rng = random.Random(0)
@@ -111,7 +111,7 @@ def test_held_out_pairs_never_occur(data: TrainingSet):
     assert not [text for text in captions for words in forbidden if re.search(words, text)]
 
 
-def test_only_drawn_styles_are_drawn_and_every_concept_is(data: TrainingSet):
+def test_a_training_set_has_the_drawn_styles_only_and_every_concept(data: TrainingSet):
     assert {row.subject.style for row in data.rows if row.subject} == {"3d", "flat"}
     plain = {row.subject.label for row in data.rows if row.subject and not row.subject.recoloured}
     # A held-out pair may be an artist's own colour; here the discs are of four colours, so some are left out.

@@ -56,7 +56,7 @@ def work_whose_process_ends_badly(crew: Crew, folder: Path) -> None:
 
 
 def test_how_a_process_ends_does_not_matter_once_its_work_is_done(tmp_path: Path):
-    """Seen once: "terminate called without an active exception" from gloo's threads, when all was learnt and saved."""
+    """Once gloo's threads said "terminate called without an active exception" when all was learnt and saved."""
     run_crew(2, tmp_path, work_whose_process_ends_badly, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
 
@@ -65,7 +65,7 @@ def work_that_fails(crew: Crew) -> None:
     raise ValueError(f"{crew.rank} cannot")
 
 
-def test_a_failure_is_told(tmp_path: Path):
+def test_a_failure_in_a_crew_is_raised(tmp_path: Path):
     with pytest.raises(ProcessRaisedException, match="cannot"):
         run_crew(2, tmp_path, work_that_fails)
 

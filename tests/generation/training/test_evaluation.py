@@ -34,7 +34,7 @@ def test_a_score_counts_first_and_five():
     assert (result.top1, result.top5, result.n) == (0.5, 0.75, 4)
 
 
-def test_share_right():
+def test_the_share_of_right_answers_counts_equal_pairs():
     assert share_right(["red", None, "blue", "pink"], ["red", "red", "blue", "blue"]) == 0.5
 
 
@@ -44,7 +44,7 @@ def test_the_judge_sees_no_colour():
     assert grayed(pictures, torch.Generator().manual_seed(0)).shape == (1, 1, 8, 8)
 
 
-def test_the_judge_learns(collection: Collection):
+def test_the_judge_learns_to_tell_shapes_apart(collection: Collection):
     discs = np.stack([collection.pictures[0]] * 4).repeat(2, 1).repeat(2, 2)
     halves = discs.copy()
     halves[:, :16] = 0
@@ -57,7 +57,7 @@ def test_the_judge_learns(collection: Collection):
 
 
 @pytest.mark.parametrize(("rgb", "name"), [((230, 20, 30), "red"), ((40, 90, 230), "blue"), ((90, 90, 90), None)])
-def test_the_colour_of_a_thing_on_white(rgb: tuple[int, int, int], name: str | None):
+def test_the_colour_of_a_thing_on_white_is_named(rgb: tuple[int, int, int], name: str | None):
     picture = np.full((16, 16, 3), 255, dtype=np.uint8)
     picture[4:12, 4:12] = rgb
     assert colour_of(picture) == name

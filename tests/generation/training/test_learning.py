@@ -68,7 +68,7 @@ def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_a_run_that_was_stopped_is_the_same_run(data: TrainingSet, tmp_path: Path):
+def test_a_run_that_was_stopped_and_goes_on_equals_one_that_was_not(data: TrainingSet, tmp_path: Path):
     whole = new_run(data, steps=6)
     for _ in range(6):
         whole.learn()
@@ -96,7 +96,7 @@ def test_short_captions_grow_to_full_length_late(data: TrainingSet):
     assert lengths == [8] * 7 + [16] * 3
 
 
-def test_a_batch_is_its_steps_alone(data: TrainingSet):
+def test_a_batch_depends_on_its_step_alone(data: TrainingSet):
     one, other = new_run(data, steps=9), new_run(data, steps=9)
     one.step = other.step = 5
     assert one.batch().captions == other.batch().captions
@@ -144,7 +144,7 @@ def test_the_vae_learns_and_its_latents_are_whitened(collection: Collection, tmp
 
 def test_a_vae_learns_another_ones_latents(collection: Collection, tmp_path: Path):
     def learnt(*, teacher: AutoencoderKL | None) -> float:
-        """How far apart the latents are in the end."""
+        """Train a VAE, and return how far its latents are from its predecessor's."""
         torch.manual_seed(2)
         settings = LearnerSettings(budget=Budget(steps=60), batch=16, peak_rate=4e-3)
         weights = torch.ones(len(collection.pictures))
@@ -162,7 +162,7 @@ def test_a_vae_learns_another_ones_latents(collection: Collection, tmp_path: Pat
     assert same(before, list(predecessor.parameters()))
 
 
-def test_psnr_and_edges():
+def test_psnr_and_edges_of_a_known_picture():
     picture = torch.zeros(1, 3, 8, 8)
     assert psnr(picture, picture + 0.2) == pytest.approx(20.0, abs=1e-4)
     picture[..., 4:] = 1
@@ -194,7 +194,7 @@ def test_the_export_is_a_model_that_diffusers_draws_with(data: TrainingSet, tmp_
     assert painted.size == (16, 16)
 
 
-def test_a_users_folder(own_pictures: Path):
+def test_a_users_folder_is_read_with_its_captions(own_pictures: Path):
     mine = from_folder(own_pictures, 16)
     assert mine.pictures.shape == (6, 16, 16, 3)
     assert mine.rows[0].text == "disc number 0\na disc"
@@ -202,7 +202,7 @@ def test_a_users_folder(own_pictures: Path):
         from_folder(own_pictures.parent / "nowhere", 16)
 
 
-def test_a_users_folder_from_pictures_to_model(own_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_users_folder_becomes_a_model(own_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(SIZES, "small", TOY)
     monkeypatch.setattr(stages, "GRID_PROMPTS", ("a disc",))
     monkeypatch.setattr("generation.training.diffusion.GRID_PROMPTS", ("a disc",))

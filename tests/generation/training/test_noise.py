@@ -38,7 +38,7 @@ def test_velocity_has_unit_variance_at_every_timestep():
     assert torch.allclose(variances, torch.ones(4), atol=0.05)
 
 
-def test_timesteps_are_spread_over_all():
+def test_timesteps_are_spread_over_the_whole_schedule():
     t = spread_timesteps(10, torch.Generator().manual_seed(3))
     assert [int(step) // (TIMESTEPS // 10) for step in t] == list(range(10))
 

@@ -14,7 +14,9 @@ import torch
 
 from generation.catalog import ModelSpec
 from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.image_run import BatchKey, ImageRun, advance
 from generation.diffusion.model_shelf import ModelShelf
+from generation.diffusion.shared_call import SharedCall
 from generation.diffusion.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError, ModelUnavailable, WorkerFault, WorkerLost
@@ -27,6 +29,7 @@ from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import save_folder
+from tests.generation.workers.threads import is_alive, thread_has_ended
 
 ROOM = 2
 
@@ -40,7 +43,7 @@ class FakeBench:
     def release(self) -> None:
         self.worker.release()
 
-    def fail_next_job(self) -> None:
+    def fail_next_job(self, patch: pytest.MonkeyPatch) -> None:
         self.worker.fail_next(RuntimeError("boom"))
 
     fail_shared_call = fail_next_job
@@ -54,50 +57,51 @@ class LocalBench:
 
     def __init__(self) -> None:
         self._gate = threading.Event()
-        self._failures: list[Callable[[], Any]] = []
-        self.worker = LocalWorker(self._build, images_at_once=ROOM)
+        self._dead_device = False
+        self.worker = LocalWorker(self.build_engine, images_at_once=ROOM)
 
     def release(self) -> None:
         self._gate.set()
 
-    def fail_next_job(self) -> None:
-        """An error in the step of seed 13 alone."""
-        self._bad_step = True
+    def fail_next_job(self, patch: pytest.MonkeyPatch) -> None:
+        """Make the step of seed 13 alone fail."""
 
-    def fail_shared_call(self) -> None:
-        """An error in every U-Net call that has rows of a job with seed 13."""
-        self._bad_call = True
+        def stumble(images: list[ImageRun], predictions: list[torch.Tensor]) -> None:
+            if any(image.seed == 13 for image in images):
+                raise RuntimeError("boom")
+            advance(images, predictions)
+
+        patch.setattr("generation.diffusion.engine.advance", stumble)
+
+    def fail_shared_call(self, patch: pytest.MonkeyPatch) -> None:
+        """Make every U-Net call fail that has rows of a job with seed 13."""
+        predict = SharedCall.predict
+
+        def stumble(call: SharedCall, key: BatchKey, images: list[ImageRun]) -> list[torch.Tensor]:
+            if any(image.seed == 13 for image in images):
+                raise RuntimeError("boom")
+            return predict(call, key, images)
+
+        patch.setattr(SharedCall, "predict", stumble)
 
     def lose(self) -> None:
-        """The next U-Net call finds a device that answers no more."""
+        """Make the next U-Net call find a device that answers no more."""
         self._dead_device = True
         self._gate.set()
 
-    _bad_step = _bad_call = _dead_device = False
-
-    def _build(self) -> DiffusionEngine:
+    def build_engine(self) -> DiffusionEngine:
         model = load_tiny("epsilon")
-        bench = self
+        predict = model.predict_noise
 
-        class Engine(DiffusionEngine):
-            def _advance(self, images: Any, predictions: Any) -> None:
-                if bench._bad_step and any(image.seed == 13 for image in images):
-                    raise RuntimeError("boom")
-                super()._advance(images, predictions)
+        def gated(*inputs: Any, eager: bool = False) -> torch.Tensor:
+            if not eager:  # as upkeep is when it measures
+                self._gate.wait(30)
+                if self._dead_device:
+                    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+            return predict(*inputs, eager=eager)
 
-        engine = Engine(model)
-        predict = engine._calls.predict
-
-        def gated(key: Any, images: Any) -> Any:
-            bench._gate.wait(30)
-            if bench._dead_device:
-                raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-            if bench._bad_call and any(image.seed == 13 for image in images):
-                raise RuntimeError("boom")
-            return predict(key, images)
-
-        engine._calls.predict = gated
-        return engine
+        model.predict_noise = gated  # type: ignore[method-assign]
+        return DiffusionEngine(model)
 
 
 Bench = FakeBench | LocalBench
@@ -113,7 +117,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 
 async def follow(stream: EventStream) -> list[WorkerEvent]:
-    """All events of a job."""
+    """Follow a job to its end; return all its events."""
     async with aclosing(stream):
         return [event async for event in stream]
 
@@ -122,7 +126,7 @@ def unlucky_job(**wishes: Any) -> Job:
     return make_job(seed=13, **wishes)
 
 
-async def test_a_job_from_start_to_end(bench: Bench) -> None:
+async def test_a_job_is_drawn_from_start_to_end(bench: Bench) -> None:
     bench.release()
     job = make_job(count=2)
     events = await follow(bench.worker.draw(job))
@@ -150,7 +154,7 @@ async def test_drawing_reserves_before_it_returns(bench: Bench) -> None:
     assert bench.worker.room(make_job().request) == 1
 
 
-async def test_a_job_of_four_where_two_fit(bench: Bench) -> None:
+async def test_a_job_of_four_is_drawn_where_two_fit(bench: Bench) -> None:
     job = make_job(count=4)
     assert bench.worker.room(job.request) == ROOM
     stream = bench.worker.draw(job)
@@ -164,7 +168,7 @@ async def test_room_is_never_more_than_asked_for(bench: Bench) -> None:
     assert bench.worker.room(make_job(count=1).request) == 1
 
 
-async def test_cancel_before_anything_was_read(bench: Bench) -> None:
+async def test_a_job_can_be_cancelled_before_anything_was_read(bench: Bench) -> None:
     job = make_job()
     stream = bench.worker.draw(job)
     await bench.worker.cancel(job.id)
@@ -172,7 +176,7 @@ async def test_cancel_before_anything_was_read(bench: Bench) -> None:
     assert isinstance((await follow(stream))[-1], JobCancelled)
 
 
-async def test_cancel_while_it_runs(bench: Bench) -> None:
+async def test_a_job_can_be_cancelled_while_it_runs(bench: Bench) -> None:
     job, other = make_job(steps=100, count=2), make_job()
     stream = bench.worker.draw(job)
     if isinstance(bench, LocalBench):
@@ -188,7 +192,7 @@ async def test_cancel_while_it_runs(bench: Bench) -> None:
     assert isinstance((await follow(bench.worker.draw(other)))[-1], JobDone)
 
 
-async def test_cancel_after_the_end_changes_nothing(bench: Bench) -> None:
+async def test_cancelling_a_job_after_its_end_changes_nothing(bench: Bench) -> None:
     bench.release()
     job = make_job()
     assert isinstance((await follow(bench.worker.draw(job)))[-1], JobDone)
@@ -206,8 +210,8 @@ async def test_closing_the_stream_gives_the_room_back(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fail_next_job", "fail_shared_call"])
-async def test_an_error_stays_with_its_job(bench: Bench, kind: str) -> None:
-    getattr(bench, kind)()
+async def test_an_error_stays_with_its_job(bench: Bench, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    getattr(bench, kind)(monkeypatch)
     bad, good = unlucky_job(), make_job(seed=1)
     streams = bench.worker.draw(bad), bench.worker.draw(good)
     bench.release()
@@ -218,7 +222,7 @@ async def test_an_error_stays_with_its_job(bench: Bench, kind: str) -> None:
     assert isinstance(good_events[-1], JobDone)
 
 
-async def test_close_ends_what_runs_and_may_come_twice(bench: Bench) -> None:
+async def test_close_cancels_what_runs_and_may_be_called_twice(bench: Bench) -> None:
     streams = [bench.worker.draw(make_job(steps=100)) for _ in range(2)]
     following = [asyncio.create_task(follow(stream)) for stream in streams]
     bench.release() if isinstance(bench, LocalBench) else None
@@ -244,12 +248,12 @@ class ShelfBench(LocalBench):
     """A LocalWorker with a shelf that has a place for one model, under test."""
 
     def __init__(self) -> None:
-        self._gate = threading.Event()
+        super().__init__()
         loaded: set[str] = set()
         specs = [ModelSpec(name=name, source=name) for name in ("tiny", "other")]
 
         def build() -> ModelShelf:
-            return ModelShelf(specs, lambda spec: self._build(), memory=1, loaded=loaded)
+            return ModelShelf(specs, lambda spec: self.build_engine(), memory=1, loaded=loaded)
 
         self.worker = LocalWorker(build, images_at_once=ROOM, is_loaded=loaded.__contains__)
 
@@ -302,9 +306,9 @@ async def test_closing_a_stream_wakes_its_reader() -> None:
 
 
 class TestLocalWorker:
-    """What only a thread can do wrong."""
+    """What can go wrong with a worker's thread."""
 
-    async def test_a_model_that_does_not_load(self) -> None:
+    async def test_a_model_that_does_not_load_is_raised_by_start(self) -> None:
         def build() -> DiffusionEngine:
             raise ValueError("no such file")
 
@@ -314,8 +318,8 @@ class TestLocalWorker:
         assert worker.room(make_job().request) == 0
         await worker.close()
 
-    async def test_a_panic_while_it_loads(self) -> None:
-        """Such as one of a library in Rust, which is no Exception."""
+    async def test_a_panic_while_a_model_loads_is_raised_by_start(self) -> None:
+        """A panic of a library in Rust is no Exception."""
 
         def build() -> DiffusionEngine:
             raise SystemExit("a panic")
@@ -325,7 +329,7 @@ class TestLocalWorker:
             await worker.start()
         await worker.close()
 
-    async def test_whoever_cancels_does_not_wait_for_the_model(self) -> None:
+    async def test_cancelling_does_not_wait_for_the_model(self) -> None:
         """The job ends at once; its place is kept for as long as the thread is busy over it."""
         loading, loaded = threading.Event(), threading.Event()
         names: set[str] = set()
@@ -348,7 +352,7 @@ class TestLocalWorker:
         next_one = worker.draw(make_job(model="other"))
         loaded.set()
         assert isinstance((await follow(next_one))[-1], JobDone)
-        assert worker._work.jobs == {}
+        assert worker.room(make_job().request) == 1, "nothing is left of either"
         await worker.close()
 
     async def test_closing_does_not_wait_for_a_model_that_loads(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,28 +363,31 @@ class TestLocalWorker:
             loaded.wait(30)
             return DiffusionEngine(load_tiny("epsilon"))
 
-        worker = LocalWorker(build)
+        worker = LocalWorker(build, name="loading worker")
         starting = asyncio.create_task(worker.start())
         await asyncio.sleep(0)
         await worker.close()
         with pytest.raises(KnownError, match="shutting_down"):
             await starting
         loaded.set()
-        await asyncio.to_thread(worker._thread.join)
+        await thread_has_ended("loading worker")
         await asyncio.sleep(0)
         assert worker.room(make_job().request) == 0
 
-    async def test_a_fault_of_the_engine_itself(self, caplog: pytest.LogCaptureFixture) -> None:
-        """Everyone is told, the trace is in the log under the reference, and the thread lives on."""
+    async def test_a_fault_of_the_engine_itself_fails_its_jobs_and_is_logged(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each job fails, the log has the trace under the reference, and the thread lives on."""
 
         class Engine(DiffusionEngine):
             tripped = False
 
-            def _report(self, images: Any) -> None:
+            def step(self) -> list[WorkerEvent]:
+                events = super().step()
                 if not self.tripped:
                     self.tripped = True
                     raise ZeroDivisionError("a bug of ours")
-                super()._report(images)
+                return events
 
         worker = LocalWorker(lambda: Engine(load_tiny("epsilon")))
         await worker.start()
@@ -392,7 +399,7 @@ class TestLocalWorker:
         assert isinstance((await follow(worker.draw(make_job())))[-1], JobDone)
         await worker.close()
 
-    async def test_it_is_not_bothered_by_a_third_size(self) -> None:
+    async def test_there_is_no_room_for_a_third_size(self) -> None:
         bench = LocalBench()
         await bench.worker.start()
         streams = [bench.worker.draw(make_job(width=width)) for width in (32, 64)]
@@ -406,7 +413,7 @@ class TestLocalWorker:
 
 
 async def test_two_models_from_their_files_through_the_dispatcher(tmp_path: Path) -> None:
-    """One that ships and one from a folder, and a third that is broken: its jobs fail, the others are drawn."""
+    """One model ships, one comes from a folder, and a third is broken: its jobs fail, the others are drawn."""
     folder = save_folder("xl", tmp_path / "tiny")
     shipped, own = inspect_model("builtin"), inspect_model(str(folder))
     broken = replace(own, name="broken", source=str(folder / "unet"))
@@ -424,7 +431,7 @@ async def test_two_models_from_their_files_through_the_dispatcher(tmp_path: Path
 
 
 class BareEngine:
-    """An engine without a model, whose steps do what a test wants: for what can go wrong around one."""
+    """An engine without a model, whose steps do what a test wants: what can go wrong around an engine."""
 
     def __init__(self, step: Callable[[], list[WorkerEvent]] = list, idle: Callable[[], bool] = bool) -> None:
         self.jobs: list[Job] = []
@@ -448,6 +455,8 @@ class BareEngine:
 class HangingEngine(BareEngine):
     """An engine whose first step does not return before it is told to."""
 
+    thread = "hanging worker"
+
     def __init__(self) -> None:
         super().__init__(self._hang)
         self._go_on = threading.Event()
@@ -456,16 +465,16 @@ class HangingEngine(BareEngine):
         self._go_on.wait(60)
         return self.abort(WorkerFault("too late"))
 
-    async def recover(self, worker: LocalWorker) -> None:
-        """The step returns after all, and the thread ends in good order."""
+    async def recover(self) -> None:
+        """Let the step return after all, so that the thread ends in good order."""
         self._go_on.set()
-        await asyncio.to_thread(worker._thread.join)
+        await thread_has_ended(self.thread)
 
 
 class TestLosingAThread:
     """A thread that hangs or dies takes its jobs with it, and nobody waits for ever."""
 
-    async def test_a_thread_that_dies(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_thread_that_dies_loses_the_worker(self, caplog: pytest.LogCaptureFixture) -> None:
         def step() -> list[WorkerEvent]:
             raise SystemExit("out of the blue")
 
@@ -486,9 +495,9 @@ class TestLosingAThread:
         def idle() -> bool:
             raise torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered")
 
-        worker = LocalWorker(lambda: BareEngine(idle=idle))
+        worker = LocalWorker(lambda: BareEngine(idle=idle), name="dying worker")
         await worker.start()
-        await asyncio.to_thread(worker._thread.join)
+        await thread_has_ended("dying worker")
         await asyncio.sleep(0)
         assert worker.room(make_job().request) == 1
         events = await follow(worker.draw(make_job()))
@@ -497,9 +506,9 @@ class TestLosingAThread:
         assert worker.room(make_job().request) == 0
         await worker.close()
 
-    async def test_a_thread_that_hangs(self) -> None:
+    async def test_a_thread_that_hangs_loses_the_worker(self) -> None:
         engine = HangingEngine()
-        worker = LocalWorker(lambda: engine, patience=0.01)
+        worker = LocalWorker(lambda: engine, patience=0.01, name=engine.thread)
         await worker.start()
         streams = [worker.draw(make_job()) for _ in range(2)]
         for stream in streams:
@@ -509,21 +518,21 @@ class TestLosingAThread:
             assert "no sign of life" in events[-1].error.detail
         assert worker.room(make_job().request) == 0
         await worker.close()
-        assert worker._thread.is_alive(), "nobody waited for it"
-        await engine.recover(worker)
+        assert is_alive(engine.thread), "nobody waited for it"
+        await engine.recover()
 
     async def test_closing_does_not_wait_for_a_thread_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("generation.workers.local.CLOSING_GRACE", 0.05)
         engine = HangingEngine()
-        worker = LocalWorker(lambda: engine)
+        worker = LocalWorker(lambda: engine, name=engine.thread)
         await worker.start()
         following = asyncio.create_task(follow(worker.draw(make_job())))
         await asyncio.sleep(0)
         await worker.close()
         assert isinstance((await following)[-1], JobCancelled)
-        await engine.recover(worker)
+        await engine.recover()
 
-    async def test_a_job_that_cannot_even_be_taken_in(self) -> None:
+    async def test_a_job_that_cannot_be_taken_in_fails_alone(self) -> None:
         engine = BareEngine()
         engine.admit_error = ZeroDivisionError("a bug of ours")
         worker = LocalWorker(lambda: engine)

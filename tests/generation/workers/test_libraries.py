@@ -1,4 +1,4 @@
-"""The libraries are imported once, out of the garbage collector's sight, and what comes after them is in its sight."""
+"""The libraries are imported once and kept from the garbage collector, which collects all that comes later."""
 
 import gc
 import sys
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from generation.workers import libraries
 from generation.workers.libraries import import_libraries
 
 
@@ -15,7 +14,7 @@ from generation.workers.libraries import import_libraries
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A library that notes whether garbage is collected while it is imported."""
     name = "library_that_takes_long"
-    monkeypatch.setattr(libraries, "_HOME", name)
+    monkeypatch.setattr("generation.workers.libraries.HOME", name)
     monkeypatch.syspath_prepend(tmp_path)
     path = tmp_path / f"{name}.py"
     gc.unfreeze()
@@ -25,14 +24,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     gc.unfreeze()
 
 
-def test_no_garbage_is_collected_during_the_import_nor_what_it_left_afterwards(home: Path) -> None:
+def test_imports_are_kept_from_the_garbage_collector(home: Path) -> None:
     import_libraries()
     assert not sys.modules[home.stem].collected
     assert gc.isenabled()
     assert gc.get_freeze_count() > 1000
 
 
-def test_once_only_so_that_a_model_can_be_collected(home: Path) -> None:
+def test_objects_are_frozen_once_so_that_a_model_can_be_collected(home: Path) -> None:
     import_libraries()
     gc.unfreeze()
     import_libraries()

@@ -15,7 +15,7 @@ def take(work: Workload, job: Job, *, begun: bool = False) -> LiveJob:
 
 
 def fill(work: Workload, *, takes: int) -> list[int]:
-    """Images in work after each tick of a device that draws `takes` of them at once, with a line of single ones."""
+    """Return the images in work after each tick of a device that draws `takes` at once, with a line of single ones."""
     counts: list[int] = []
     while len(counts) < 2 or counts[-1] != counts[-2]:
         while work.room(make_job().request) > 0:
@@ -52,7 +52,7 @@ def test_kinds_are_counted_apart_and_there_are_two_at_most() -> None:
     assert work.room(make_job(width=64).request) == 0
 
 
-def test_a_model_is_loaded_beside_nothing_else() -> None:
+def test_a_model_is_loaded_while_no_other_draws() -> None:
     loaded = {"tiny"}
     work = Workload(is_loaded=loaded.__contains__)
     drawing = take(work, make_job(), begun=True)
@@ -68,17 +68,17 @@ def test_a_model_is_loaded_beside_nothing_else() -> None:
 
 
 class TestBudget:
-    def test_there_is_none_without_work(self) -> None:
+    def test_no_work_has_no_budget(self) -> None:
         assert Workload().budget() is None
 
-    def test_what_is_over_needs_no_time(self) -> None:
-        """Its stream is still open, for as long as the journal takes: the thread has nothing to do with that."""
+    def test_a_job_that_is_over_needs_no_time(self) -> None:
+        """Its stream stays open for as long as the journal takes, but the thread is done with it."""
         work = Workload(patience=10.0, is_loaded=lambda model: False)
         take(work, make_job()).over = True
         assert work.budget() is None
         assert not work.loading
 
-    def test_what_was_never_drawn_gets_more(self) -> None:
+    def test_a_kind_that_was_never_drawn_gets_more_time(self) -> None:
         work = Workload(patience=10.0)
         take(work, make_job())
         assert work.budget() == 50.0
@@ -87,7 +87,7 @@ class TestBudget:
         take(work, make_job(width=64))
         assert work.budget() == 50.0
 
-    def test_what_takes_long_gets_more(self) -> None:
+    def test_a_kind_that_takes_long_gets_more_time(self) -> None:
         work = Workload(patience=10.0)
         take(work, make_job(count=2))
         work.learn(4.0)
@@ -96,7 +96,7 @@ class TestBudget:
         take(work, make_job(count=2))
         assert work.budget() == pytest.approx(20 * 8.0)
 
-    def test_loading_is_not_hanging(self) -> None:
+    def test_loading_a_model_is_not_hanging(self) -> None:
         work = Workload(patience=10.0, is_loaded=lambda model: False)
         take(work, make_job())
         assert work.budget() == LOADING_PATIENCE
