@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for room in ("bot", "generation", "migrations") for p in (ROOT / room).rglob("*.py"))
 FEWEST_MODULES = 80  #: a contract that sees no modules is kept by accident
+MOST_LINES = 150  #: of the README; what is longer belongs on one of the other pages
+PAGES = ("README.md", "bot/README.md", "generation/README.md", "tests/README.md", ".github/CONTRIBUTING.md")
 
 
 def test_imports_go_downwards_and_heavy_libraries_stay_at_home() -> None:
@@ -59,3 +61,15 @@ def test_what_is_pinned_is_what_is_asked_for() -> None:
         assert name is not None
         assert name[0].lower().replace("_", "-") in names, f"{requirement} has no pin"
     assert pins["torch"] == "2.13.0"
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_leads_to_a_file(page: str) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text("utf-8"))
+    relative = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:|#", link)]
+    assert relative, "no link was found, so none was looked at"
+    assert [link for link in relative if not ((ROOT / page).parent / link).is_file()] == []
