@@ -109,9 +109,9 @@ async def test_a_database_that_is_locked_at_the_start_is_worth_another_start(tmp
 
 
 def test_every_test_that_the_readme_names_is_there():
-    root = Path(__file__).parent.parent.parent
-    table = (root / "README.md").read_text("utf-8").partition("## What happens when things break")[2]
-    tests = "\n".join(path.read_text("utf-8") for path in (root / "tests").rglob("test_*.py"))
+    folder = Path(__file__).parent.parent
+    table = (folder / "README.md").read_text("utf-8").partition("## What happens when things break")[2]
+    tests = "\n".join(path.read_text("utf-8") for path in folder.rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", table.partition("\n## ")[0])
     assert len(named) > 25
     assert [name for name in named if f"def {name}(" not in tests] == []
