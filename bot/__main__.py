@@ -6,12 +6,16 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.log_lines import log_to
 from bot.settings import BadSettings, Settings, read_settings
 
+if TYPE_CHECKING:
+    from bot.app import MakeWorker
 
-def main() -> int:
+
+def main(*, make_worker: "MakeWorker | None" = None) -> int:
     """Start what the command line asks for; without a word, the bot if there is a token, else the playground."""
     options = _parser().parse_args()
     try:
@@ -21,22 +25,22 @@ def main() -> int:
         return 1
     log_to(logging.StreamHandler(sys.stderr), settings.log_level)
     if options.command == "run" or (options.command is None and settings.discord_token is not None):
-        from bot.app import EXIT_WORKER_LOST, run
+        from bot.app import run
+        from bot.process import EXIT_WORKER_LOST
 
-        code = asyncio.run(run(settings))
+        code = asyncio.run(run(settings, make_worker=make_worker))
         if code == EXIT_WORKER_LOST:
             # The interpreter's own end would wait for a device that answers no more; everything is written down.
             logging.shutdown()
             os._exit(code)
         return code
-    if options.command == "check":
-        from bot.app import check
+    if options.command in ("check", "backup"):
+        from bot.process import EXIT_CANNOT_RUN, exit_code
+        from bot.upkeep import back_up, check
 
-        return asyncio.run(check(settings, mend=options.repair))
-    if options.command == "backup":
-        from bot.app import back_up
-
-        return asyncio.run(back_up(settings, options.file))
+        is_check = options.command == "check"
+        work = check(settings, mend=options.repair) if is_check else back_up(settings, options.file)
+        return min(asyncio.run(exit_code(work)), EXIT_CANNOT_RUN)  # nothing starts it again by itself
     if options.command is None:
         print("DISCORD_TOKEN is not set, so this is the playground: a simulated Discord on this computer.")
     return _playground(settings, options.port if options.command == "playground" else None)
@@ -50,11 +54,11 @@ def _playground(settings: Settings, port: int | None) -> int:
         return 1
     bot_command = [sys.executable, "-m", "bot", "run"]
     # A data folder of its own: the simulated server's ids mean nothing on the real one.
-    data = (settings.data_dir.expanduser() / "playground").resolve()
+    data = (settings.folder / "playground").resolve()
     bot_env = {
         "DATA_DIR": str(data),
         "DATABASE_URL": f"sqlite+aiosqlite:///{data / 'bot.db'}",
-        "DRAIN_SECONDS": f"{min(settings.drain_seconds, 5.0):g}",  # whoever tries something out does not wait long
+        "DRAIN_SECONDS": f"{min(settings.drain_seconds, 5.0):g}",  # nobody who tries something out waits long
     }
     return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port))
 

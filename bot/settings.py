@@ -7,6 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AnyUrl, Field, SecretStr, UrlConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.records import LimitValues
+from bot.services.limits import parse_limits
+from generation.errors import InvalidRequest
+from generation.operator_words import operator_words
+
+IMAGES = "images"  #: the pictures' folder under DATA_DIR
+
 HttpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 WebSocketUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["ws", "wss"])]
 
@@ -16,7 +23,8 @@ class BadSettings(Exception):
 
 
 class Settings(BaseSettings):
-    """What an operator can choose. Each field is the environment variable of the same name in capitals."""
+    """What an operator can choose. Each field is the environment variable of the same name in capitals; `.env.example`
+    says what each one means."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -27,61 +35,27 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    discord_token: SecretStr | None = Field(None, description="The bot's token. Without it the playground starts.")
-    discord_api_base: HttpUrl | None = Field(
-        None, description="Another server that speaks Discord's API, such as http://127.0.0.1:8400/api/v10."
-    )
-    discord_gateway_url: WebSocketUrl | None = Field(
-        None, description="That server's gateway, such as ws://127.0.0.1:8400/gw."
-    )
-    data_dir: Path = Field(Path("data"), description="Folder for the database and the pictures; made if it is missing.")
-    database_url: str | None = Field(
-        None, description="SQLAlchemy URL with an async driver; by default SQLite, bot.db in DATA_DIR."
-    )
-    model: str = Field("builtin", description='"builtin", a hub id, a diffusers folder or a .safetensors file.')
-    model_config_dir: Path | None = Field(
-        None,
-        alias="MODEL_CONFIG",
-        description="For a .safetensors file: a folder with its configs and tokenizer; else the hub's cache is used.",
-    )
-    models: str = Field(
-        "", description="Further models, as MODEL, with commas between; loaded when they are asked for."
-    )
-    model_memory: float | None = Field(
-        None,
-        gt=0,
-        le=1e6,
-        description="GiB for the weights of all loaded models together; by default 60 % of what is free.",
-    )
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
-        "auto", description="Number format of the model: auto, float32, float16 or bfloat16."
-    )
-    reproducible: bool = Field(
-        False, description="1: a picture is bit-equal alone and in a crowd; slower when few are drawn."
-    )
-    graphs: Literal["auto", "on", "off"] = Field(
-        "auto", description="Compiled graphs for sizes that are drawn often: auto (on CUDA), on or off."
-    )
-    rest_after_minutes: float = Field(
-        0, ge=0, description="A model idle for so long leaves the GPU until it is asked for again; 0: never."
-    )
-    drain_seconds: float = Field(30, ge=0, le=3600, description="When told to stop: seconds for what is being drawn.")
-    ping_after_seconds: float = Field(
-        120, ge=0, le=366 * 86400, description="Ping whoever waited longer than this for a picture; 0: never."
-    )
-    retention_days: float | None = Field(
-        None, gt=0, le=36500, description="Remove pictures older than this; default: never."
-    )
-    retention_gb: float | None = Field(
-        None,
-        gt=0,
-        le=1e9,
-        description="Remove the oldest pictures when all of them take more than this; default: never.",
-    )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="DEBUG, INFO, WARNING or ERROR."
-    )
+    discord_token: SecretStr | None = None
+    discord_api_base: HttpUrl | None = None
+    discord_gateway_url: WebSocketUrl | None = None
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    model: str = "builtin"
+    model_config_dir: Path | None = Field(None, alias="MODEL_CONFIG")
+    models: str = ""
+    model_memory: float | None = Field(None, gt=0, le=1e6)  #: GiB
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    reproducible: bool = False
+    graphs: Literal["auto", "on", "off"] = "auto"
+    rest_after_minutes: float = Field(0, ge=0)
+    drain_seconds: float = Field(30, ge=0, le=3600)
+    ping_after_seconds: float = Field(120, ge=0, le=366 * 86400)
+    retention_days: float | None = Field(None, gt=0, le=36500)
+    retention_gb: float | None = Field(None, gt=0, le=1e9)
+    limits: str = ""
+    direct_messages: bool = True
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("log_level", "dtype", "graphs", mode="before")
     @classmethod
@@ -94,6 +68,15 @@ class Settings(BaseSettings):
     @classmethod
     def _not_blank(cls, value: SecretStr | None) -> SecretStr | None:
         return value if value is not None and value.get_secret_value().strip() else None
+
+    @field_validator("limits")
+    @classmethod
+    def _known_limits(cls, value: str) -> str:
+        try:
+            parse_limits(value)
+        except InvalidRequest as error:
+            raise ValueError(operator_words(error)) from None
+        return value
 
     @field_validator("model_config_dir")
     @classmethod
@@ -116,14 +99,39 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(source for source in named if source and source != self.model))
 
     @property
+    def folder(self) -> Path:
+        """DATA_DIR."""
+        return self.data_dir.expanduser()
+
+    @property
     def database(self) -> str:
         """The database's URL."""
-        return self.database_url or f"sqlite+aiosqlite:///{(self.data_dir.expanduser() / 'bot.db').resolve()}"
+        return self.database_url or f"sqlite+aiosqlite:///{(self.folder / 'bot.db').resolve()}"
 
+    @property
+    def token(self) -> str | None:
+        """DISCORD_TOKEN as it is sent to Discord: not to be logged."""
+        return self.discord_token.get_secret_value().strip() if self.discord_token else None
 
-def variable_of(field: str) -> str:
-    """The environment variable of a field."""
-    return Settings.model_fields[field].alias or field.upper()
+    @property
+    def ceiling(self) -> LimitValues:
+        """LIMITS by name."""
+        return parse_limits(self.limits)
+
+    @property
+    def config(self) -> str | None:
+        """MODEL_CONFIG."""
+        return str(self.model_config_dir) if self.model_config_dir else None
+
+    @property
+    def api_base(self) -> str | None:
+        """DISCORD_API_BASE."""
+        return str(self.discord_api_base) if self.discord_api_base else None
+
+    @property
+    def gateway_url(self) -> str | None:
+        """DISCORD_GATEWAY_URL."""
+        return str(self.discord_gateway_url) if self.discord_gateway_url else None
 
 
 def read_settings(**overrides: object) -> Settings:

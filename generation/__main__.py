@@ -6,17 +6,20 @@ import itertools
 import re
 import sys
 import uuid
+from dataclasses import fields
 from pathlib import Path
 
 from tqdm import tqdm
 
-from generation.catalog import ModelSpec
+from generation.catalog import DrawingOptions, ModelSpec
 from generation.diffusion.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
-from generation.errors import KnownError, ModelUnavailable
+from generation.errors import KnownError
 from generation.job import Job
 from generation.journal import MemoryJournal
+from generation.operator_words import operator_words
 from generation.request import MAX_COUNT, GenerationRequest, SchedulerName
+from generation.result import GenerationResult
 from generation.ticket import JobTicket
 from generation.workers.local import LocalWorker
 
@@ -28,10 +31,10 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         spec = inspect_model(options.model, options.config)
-        requests = [_request(spec, prompt, options) for prompt in options.prompts]
+        requests = [spec.request(_chosen(prompt, options)) for prompt in options.prompts]
         return asyncio.run(_draw(spec, requests, options))
     except KnownError as error:
-        print(_plain(error), file=sys.stderr)
+        print(operator_words(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -59,16 +62,17 @@ async def _draw(spec: ModelSpec, requests: list[GenerationRequest], options: arg
         request = ticket.job.request
         if isinstance(outcome, BaseException):
             failed += 1
-            print(f"{request.prompt!r}: {_plain(outcome)}", file=sys.stderr)
+            words = operator_words(outcome) if isinstance(outcome, KnownError) else repr(outcome)
+            print(f"{request.prompt!r}: {words}", file=sys.stderr)
             continue
-        for image in journal.results[ticket.job.id].images:
+        for image in outcome.images:
             path = _free(options.out / f"{_slug(request.prompt)}-{image.seed}.png")
             path.write_bytes(image.png)
             print(f"{path}  ({image.width}x{image.height}, seed {image.seed}, {outcome.device_seconds:.1f} s)")
     return 1 if failed else 0
 
 
-async def _show_progress(tickets: list[JobTicket]) -> None:
+async def _show_progress(tickets: list[JobTicket[GenerationResult]]) -> None:
     steps = sum(ticket.job.request.steps * ticket.job.request.count for ticket in tickets)
     with tqdm(total=steps, unit="step") as bar:
         while not all(ticket.done for ticket in tickets):
@@ -76,24 +80,11 @@ async def _show_progress(tickets: list[JobTicket]) -> None:
             bar.update(sum(ticket.progress.step for ticket in tickets) - bar.n)
 
 
-def _request(spec: ModelSpec, prompt: str, options: argparse.Namespace) -> GenerationRequest:
-    return spec.request(
-        prompt=prompt,
-        negative_prompt=options.negative_prompt,
-        aspect=options.aspect,
-        steps=options.steps,
-        guidance_scale=options.guidance,
-        seed=options.seed,
-        count=options.count,
-        scheduler=options.scheduler,
-    )
-
-
-def _plain(error: BaseException) -> str:
-    """Put an error into words for a terminal; the person who reads it is the operator too."""
-    if isinstance(error, ModelUnavailable):
-        return f"{error.user_text} {error.detail}"
-    return error.user_text.replace("**", "") if isinstance(error, KnownError) else repr(error)
+def _chosen(prompt: str, options: argparse.Namespace) -> DrawingOptions:
+    names = {field.name for field in fields(DrawingOptions)} - {
+        "model"
+    }  # there the model is a source, and the only one
+    return DrawingOptions(prompt=prompt, **{name: value for name, value in vars(options).items() if name in names})
 
 
 def _free(path: Path) -> Path:

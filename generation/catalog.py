@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Self
 
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.request import SEEDS, GenerationRequest, SchedulerName, clean_text
@@ -19,6 +20,39 @@ class ModelFamily(StrEnum):
 
     STABLE_DIFFUSION = "Stable Diffusion"
     STABLE_DIFFUSION_XL = "Stable Diffusion XL"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrawingOptions:
+    """What somebody chose for a picture. None: the model's default; for the seed a random one."""
+
+    prompt: str
+    negative_prompt: str | None = None
+    aspect: str | None = None  #: width to height, such as "16:9"; 1:1 by default
+    width: int | None = None  #: pixels; goes before the aspect
+    height: int | None = None  #: pixels; goes before the aspect
+    steps: int | None = None
+    guidance: float | None = None  #: guidance scale
+    seed: int | None = None
+    count: int | None = None  #: pictures; 1 by default
+    scheduler: str | None = None
+    model: str | None = None
+
+    @classmethod
+    def of(cls, request: GenerationRequest, *, seed: int) -> Self:
+        """The choices that lead to this request, but for the seed: what a rerun asks for."""
+        return cls(
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            width=request.width,
+            height=request.height,
+            steps=request.steps,
+            guidance=request.guidance_scale,
+            seed=seed,
+            count=request.count,
+            scheduler=request.scheduler,
+            model=request.model,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,62 +79,50 @@ class ModelSpec:
 
         Raises InvalidRequest for anything that is no ratio between 1:3 and 3:1.
         """
-        limits = f"a ratio like 1:1, 3:2 or 9:16, at most {MAX_ASPECT:g}:1 or 1:{MAX_ASPECT:g}"
         across, colon, down = aspect.replace(" ", "").partition(":")
         try:
             ratio = float(across) / float(down) if colon else math.nan
         except (ValueError, ZeroDivisionError):
             ratio = math.nan
         if not 1 / MAX_ASPECT <= ratio <= MAX_ASPECT:
-            raise InvalidRequest("aspect", limits, aspect)
+            raise InvalidRequest("aspect", "ratio", aspect, most=MAX_ASPECT)
         return self._rounded(self.native_size * math.sqrt(ratio)), self._rounded(self.native_size / math.sqrt(ratio))
 
-    def hint_for(self, prompt: str) -> str | None:
-        """A gentle word for a prompt in which this model will recognise nothing; None when there is no need for one."""
+    def recognises(self, prompt: str) -> bool:
+        """Whether the model can know anything in this prompt; models that know the world always can."""
         if not self.vocabulary:
-            return None
+            return True
         words, known = _words(prompt), _phrases(self.vocabulary)
         runs = (tuple(words[at : at + length]) for length in {len(one) for one in known} for at in range(len(words)))
-        if any(run in known for run in runs):
-            return None
-        return f"The model {self.name} knows none of these words. It draws, for example: {', '.join(self.examples)}."
+        return any(run in known for run in runs)
 
-    def request(
-        self,
-        *,
-        prompt: str,
-        negative_prompt: str = "",
-        aspect: str = "1:1",
-        width: int | None = None,
-        height: int | None = None,
-        steps: int | None = None,
-        guidance_scale: float | None = None,
-        seed: int | None = None,
-        count: int = 1,
-        scheduler: str | None = None,
-    ) -> GenerationRequest:
-        """Make a valid request for this model. What is not given takes the model's default, the seed a random one.
-
-        `width` and `height` go before `aspect`. Raises InvalidRequest.
-        """
-        default_width, default_height = self.size_of(aspect)
-        width = default_width if width is None else width
-        height = default_height if height is None else height
+    def request(self, options: DrawingOptions) -> GenerationRequest:
+        """A valid request for this model, whatever model the options name. Raises InvalidRequest."""
+        default_width, default_height = self.size_of(options.aspect or "1:1")
+        width = default_width if options.width is None else options.width
+        height = default_height if options.height is None else options.height
         for field, side in (("width", width), ("height", height)):
             if not self.min_size <= side <= self.max_size or side % self.size_multiple:
-                limits = f"a multiple of {self.size_multiple} from {self.min_size} to {self.max_size} for {self.name}"
-                raise InvalidRequest(field, limits, side)
+                raise InvalidRequest(
+                    field,
+                    "multiple",
+                    side,
+                    multiple_of=self.size_multiple,
+                    least=self.min_size,
+                    most=self.max_size,
+                    holds_for=self.name,
+                )
         return GenerationRequest(
-            prompt=clean_text(prompt),
-            negative_prompt=clean_text(negative_prompt),
+            prompt=clean_text(options.prompt),
+            negative_prompt=clean_text(options.negative_prompt or ""),
             model=self.name,
             width=width,
             height=height,
-            steps=self.default_steps if steps is None else steps,
-            guidance_scale=self.default_guidance if guidance_scale is None else guidance_scale,
-            scheduler=self.default_scheduler if scheduler is None else scheduler_named(scheduler),
-            seed=random_seed() if seed is None else seed,
-            count=count,
+            steps=self.default_steps if options.steps is None else options.steps,
+            guidance_scale=self.default_guidance if options.guidance is None else options.guidance,
+            scheduler=self.default_scheduler if options.scheduler is None else scheduler_named(options.scheduler),
+            seed=random_seed() if options.seed is None else options.seed,
+            count=1 if options.count is None else options.count,
         )
 
     def _rounded(self, pixels: float) -> int:
@@ -118,7 +140,7 @@ class ModelCatalog:
         self._specs: dict[str, ModelSpec] = {}
         for spec in specs:
             if any(spec.name.casefold() == name.casefold() for name in self._specs):
-                raise ModelUnavailable(spec.name, detail="another model has the same name: rename its folder or file")
+                raise ModelUnavailable(spec.name, "same_name")
             self._specs[spec.name] = spec
 
     def __iter__(self) -> Iterator[ModelSpec]:
@@ -136,7 +158,11 @@ class ModelCatalog:
         for spec in self:
             if spec.name.casefold() == name.strip().casefold():
                 return spec
-        raise InvalidRequest("model", "one of " + ", ".join(spec.name for spec in self), name)
+        raise InvalidRequest("model", "choice", name, choices=tuple(spec.name for spec in self))
+
+    def request(self, options: DrawingOptions) -> GenerationRequest:
+        """A valid request for the model that the options name, or the default one. Raises InvalidRequest."""
+        return self.get(options.model).request(options)
 
 
 def _words(text: str) -> list[str]:
@@ -156,7 +182,7 @@ def scheduler_named(name: str) -> SchedulerName:
     for scheduler in SchedulerName:
         if scheduler.casefold() == name.strip().casefold():
             return scheduler
-    raise InvalidRequest("scheduler", "one of " + ", ".join(SchedulerName), name)
+    raise InvalidRequest("scheduler", "choice", name, choices=tuple(SchedulerName))
 
 
 def random_seed() -> int:

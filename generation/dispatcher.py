@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 from generation.errors import (
     Cancelled,
@@ -23,15 +23,17 @@ from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
 from generation.queue import FairQueue
-from generation.result import GeneratedImage, GenerationResult, RenderedJob
+from generation.result import GeneratedImage, GenerationResult
 from generation.ticket import JobTicket, Progress
 from generation.workers.base import Worker
 from generation.workers.stream import EventStream
 
 log = logging.getLogger(__name__)
 
+R = TypeVar("R")  #: the journal's record of a finished job
 
-class Dispatcher:
+
+class Dispatcher(Generic[R]):
     """Takes jobs in, hands them to workers in the queue's order, and sees each one to exactly one end.
 
     A stop of the process ends no job: what is not done is put back in the journal, for the next run.
@@ -42,7 +44,7 @@ class Dispatcher:
     def __init__(
         self,
         workers: Sequence[Worker],
-        journal: Journal,
+        journal: Journal[R],
         *,
         capacity: int = 1000,
         estimates: Estimates | None = None,
@@ -53,13 +55,13 @@ class Dispatcher:
         self._ready: list[Worker] = []
         self._journal = journal
         self._queue = FairQueue(capacity=capacity)
-        self._tickets: dict[JobId, JobTicket] = {}  #: every live job
+        self._tickets: dict[JobId, JobTicket[R]] = {}  #: every live job
         self._running: dict[JobId, tuple[Job, Worker]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._alone: set[JobId] = set()  #: live jobs that are drawn with nothing beside them
-        self._cancelled: set[JobId] = set()  #: live jobs that somebody wants stopped
+        self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
         self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
         self._lost = asyncio.Event()
         self._closing = False
@@ -90,13 +92,13 @@ class Dispatcher:
         if len(self._queue) >= self._queue.capacity:
             raise QueueFull(self._queue.capacity)
 
-    def submit(self, job: Job) -> JobTicket:
+    def submit(self, job: Job) -> JobTicket[R]:
         """Put the job in line. Raises what `check_room` raises."""
         self.check_room()
         self._queue.push(job)
         return self._ticket(job)
 
-    def restore(self, job: Job, *, alone: bool = False) -> JobTicket:
+    def restore(self, job: Job, *, alone: bool = False) -> JobTicket[R]:
         """Put a job of an earlier run in line again, however long the line is; called in the order of their arrival.
 
         With `alone` it keeps its place and nothing else is drawn beside it: if it brings the process down once more, it
@@ -108,8 +110,10 @@ class Dispatcher:
             self._alone.add(job.id)
         return self._ticket(job)
 
-    def _ticket(self, job: Job) -> JobTicket:
-        ticket = JobTicket(job, waiting=lambda: self._in_line(job.id), seconds_left=lambda: self.seconds_left(job.id))
+    def _ticket(self, job: Job) -> JobTicket[R]:
+        ticket: JobTicket[R] = JobTicket(
+            job, waiting=lambda: self._in_line(job.id), seconds_left=lambda: self.seconds_left(job.id)
+        )
         self._tickets[job.id] = ticket
         self._hand_out()
         return ticket
@@ -129,8 +133,8 @@ class Dispatcher:
             job_id, running=running, waiting=self._queue.in_order(), workers=len(self._ready)
         )
 
-    def ticket(self, job_id: JobId) -> JobTicket | None:
-        """Return the ticket of a job that is waiting or running; None for any other."""
+    def ticket(self, job_id: JobId) -> JobTicket[R] | None:
+        """The ticket of a job that is waiting or running."""
         return self._tickets.get(job_id)
 
     def waiting(self) -> tuple[Job, ...]:
@@ -141,14 +145,17 @@ class Dispatcher:
         """List the jobs that workers draw now."""
         return tuple(job for job, _ in self._running.values())
 
-    async def cancel(self, job_id: JobId) -> bool:
-        """Cancel a waiting or running job; return False when no worker draws it, or none does any more."""
+    async def cancel(self, job_id: JobId, *, by: str | None = None) -> bool:
+        """Cancel a waiting or running job; False when nobody draws it, or nobody does any more.
+
+        The first who cancels is remembered as `Cancelled.by`.
+        """
         if (job := self._queue.cancel(job_id)) is not None:
-            # Shielded: the caller may be cancelled, and the row must still be written.
-            await asyncio.shield(self._spawn(self._end(job, JobStatus.CANCELLED, Cancelled(), 0.0), name="cancel"))
+            # Shielded: the caller may be gone before the end is written down.
+            await asyncio.shield(self._spawn(self._end(job, JobStatus.CANCELLED, Cancelled(by), 0.0), name="cancel"))
             return True
         if (running := self._running.get(job_id)) is not None:
-            self._cancelled.add(job_id)
+            self._cancelled.setdefault(job_id, by)
             await running[1].cancel(job_id)
             return True
         return False
@@ -187,7 +194,7 @@ class Dispatcher:
         if len(failures) == len(self._workers) and not self._closing:
             self._dead = failures[0]
             first_ready.set_exception(self._dead)
-            # The operator will mend what is wrong with the model; until then the jobs wait in the journal.
+            # The operator will mend what is wrong with the model; the jobs wait for that in the journal.
             await self._put_back_waiting()
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
@@ -261,8 +268,8 @@ class Dispatcher:
                 return
             except Exception as error:
                 outcome = _fault(job, error)
-        if job.id in self._cancelled and isinstance(outcome, Postponed | WorkerLost):
-            outcome = Cancelled()
+        if job.id in self._cancelled and isinstance(outcome, Cancelled | Postponed | WorkerLost):
+            outcome = Cancelled(self._cancelled[job.id])
         match outcome:
             case Postponed():
                 await self._put_back(job, device_seconds)
@@ -324,10 +331,11 @@ class Dispatcher:
             self._loss = error
             self._lost.set()
 
-    def _leave(self, job: Job, outcome: RenderedJob | KnownError) -> None:
-        """End the job: resolve its ticket, and give its room to the next one."""
+    def _leave(self, job: Job, outcome: R | KnownError) -> None:
+        """The job is over: its ticket resolves and its room goes to the next one."""
         self._alone.discard(job.id)
-        self._cancelled.discard(job.id)
+        self._queue.leave(job)
+        self._cancelled.pop(job.id, None)
         self._tickets.pop(job.id).resolve(outcome)
         self._hand_out()
 

@@ -1,7 +1,7 @@
-"""The errors this project raises on purpose, one tree.
+"""The errors this project raises on purpose, one tree. They carry a code and fields, and no sentences.
 
-    KnownError                      has a code, a sentence for people and a detail for operators
-    ├── Refusal                     nothing was started; the requester can do something about it
+    KnownError
+    ├── Refusal                     nothing was started; the member can do something about it
     │   ├── InvalidRequest          a field is out of its range
     │   ├── QueueFull
     │   └── ShuttingDown
@@ -16,163 +16,150 @@
     │   └── Postponed               it goes on when the process runs again
     └── WorkerLost                  the device or its thread is lost; only a new process helps
 
-`bot.services.errors` grows the `Refusal` branch with what members may not do. Errors cross from worker to dispatcher
-inside events, so each one survives pickling.
+`bot.errors` grows its own branches onto it. Words for members are made in `bot.discord_ui.words.errors`, words for the
+operator in `generation.operator_words` and `bot.operator_words`. Errors travel inside events, so fields are plain data.
 """
 
+import re
 import secrets
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, ClassVar, Literal, TypeAlias, cast, dataclass_transform
+
+_SHOWN = 60  #: characters in the log of what was given
 
 
+@dataclass_transform(eq_default=False)
 class KnownError(Exception):
-    """Anything this project raises on purpose: `code` for machines, `user_text` for people, `detail` for the log."""
+    """Anything this project raises on purpose: `code` says what happened, the fields say what to.
 
-    code: ClassVar[str] = "error"
+    Each kind is a dataclass. Its code is its name in small letters, unless it is given: rows keep codes.
+    """
 
-    def __init__(self, user_text: str, *, detail: str = "") -> None:
-        super().__init__(user_text, detail)
-        self.user_text = user_text
-        self.detail = detail
+    code: ClassVar[str] = "known_error"
+
+    def __init_subclass__(cls, *, code: str | None = None) -> None:
+        super().__init_subclass__()
+        cls.code = code or re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        dataclass(eq=False)(cls)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All fields by name: strings, numbers, moments, tuples of these, or None."""
+        return {one.name: getattr(self, one.name) for one in fields(cast("Any", self))}
 
     def __str__(self) -> str:
-        return f"[{self.code}] {self.user_text}" + (f" ({self.detail})" if self.detail else "")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(kind: type[KnownError], args: tuple[Any, ...], state: dict[str, Any]) -> KnownError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        said = {name: repr(value) for name, value in self.fields.items() if value not in (None, "", ())}
+        if len(given := said.get("given", "")) > _SHOWN:  # somebody's text: the log need not hold all of it
+            said["given"] = given[: _SHOWN - 3] + "..."
+        return " ".join([self.code, *(f"{name}={value}" for name, value in said.items())])
 
 
-class Refusal(KnownError):
+class Refusal(KnownError, code="refused"):
     """Nothing was started, and nothing was charged."""
 
-    code = "refused"
+
+#: What an InvalidRequest's field had to be: in a range, a multiple in a range, not longer than `most`, one of the
+#: choices, a ratio, something to see, given at all, or given without another one.
+Rule: TypeAlias = Literal["range", "multiple", "length", "choice", "ratio", "visible", "missing", "conflict"]
 
 
 class InvalidRequest(Refusal):
-    """A field is out of its range; the sentence names the field, its limits and what was given."""
+    """A field is out of its range."""
 
-    code = "invalid_request"
-
-    def __init__(self, field: str, limits: str, given: object) -> None:
-        shown = repr(given) if len(repr(given)) <= 60 else repr(given)[:57] + "..."
-        super().__init__(f"**{field}** must be {limits}; you gave {shown}.")
-        self.field = field
-        self.limits = limits
+    field: str
+    rule: Rule
+    given: str | int | float | None = None
+    _: KW_ONLY
+    least: float | None = None
+    most: float | None = None
+    multiple_of: int | None = None
+    choices: tuple[str, ...] = ()  #: also what it conflicts with
+    holds_for: str | None = None  #: the model or scheduler whose rule it is
 
 
 class QueueFull(Refusal):
     """The bounded queue has no place left."""
 
-    code = "queue_full"
-
-    def __init__(self, capacity: int) -> None:
-        super().__init__(f"The queue is full: {capacity} jobs are waiting. Please try again in a few minutes.")
+    capacity: int  #: jobs
 
 
 class ShuttingDown(Refusal):
     """The process is stopping and takes no new jobs."""
 
-    code = "shutting_down"
 
-    def __init__(self) -> None:
-        super().__init__("I am about to restart and take no new jobs. Please try again in a minute.")
-
-
-class DrawingFailed(KnownError):
+class DrawingFailed(KnownError, code="failed"):
     """The job was started and could not be finished; it is not charged."""
 
-    code = "failed"
 
-
-class DoesNotFit(DrawingFailed):
+class DoesNotFit(DrawingFailed, code="out_of_memory"):
     """Even one image of this size, alone, needs more memory than the device has."""
 
-    code = "out_of_memory"
-
-    def __init__(self, width: int, height: int, *, detail: str = "") -> None:
-        super().__init__(
-            f"A picture of {width}x{height} does not fit into this device's memory. A smaller size will work.",
-            detail=detail,
-        )
+    width: int  #: pixels
+    height: int  #: pixels
+    _: KW_ONLY
+    detail: str = ""
 
 
 class BrokenImage(DrawingFailed):
     """The model produced numbers that are no picture (NaN or infinity)."""
 
-    code = "broken_image"
+    _: KW_ONLY
+    where: str = ""  #: "latents" or "picture"
 
-    def __init__(self, *, detail: str = "") -> None:
-        super().__init__(
-            "The model lost its way on this one and produced no picture. Another seed or a lower guidance helps.",
-            detail=detail,
-        )
+
+#: Why a model cannot be loaded. With "does_not_load" the error's detail has the library's own words.
+NotLoaded: TypeAlias = Literal[
+    "no_such_source",
+    "no_safetensors",
+    "no_model_folder",
+    "hub_silent",
+    "turbo_without_config",
+    "same_name",
+    "not_on_offer",
+    "does_not_load",
+]
 
 
 class ModelUnavailable(DrawingFailed):
     """The model cannot be loaded: missing files, a format we do not read, no memory for it."""
 
-    code = "model_unavailable"
-
-    def __init__(self, model: str, *, detail: str = "") -> None:
-        super().__init__(f"The model {model!r} cannot be loaded at the moment.", detail=detail)
+    model: str
+    reason: NotLoaded = "does_not_load"
+    _: KW_ONLY
+    detail: str = ""
 
 
 class WorkerFault(DrawingFailed):
     """Something unexpected broke while drawing; the trace is in the log under `reference`."""
 
-    code = "worker_fault"
-
-    def __init__(self, reference: str, *, detail: str = "") -> None:
-        super().__init__("Something went wrong while drawing.", detail=detail)
-        self.reference = reference
+    reference: str
+    _: KW_ONLY
+    detail: str = ""
 
 
-class JobStopped(KnownError):
-    """The job ended early on purpose; it is not charged."""
-
-    code = "stopped"
+class JobStopped(KnownError, code="stopped"):
+    """The job ended early on purpose."""
 
 
 class Cancelled(JobStopped):
     """Cancelled by its requester or a moderator."""
 
-    code = "cancelled"
-
-    def __init__(self) -> None:
-        super().__init__("Cancelled.")
+    by: str | None = None  #: who cancelled it; None where nobody in particular did
 
 
 class Interrupted(JobStopped):
-    """The process stopped before the job was done."""
-
-    code = "interrupted"
-
-    def __init__(self) -> None:
-        super().__init__("I was restarted before this was done. It was not counted; please ask again.")
+    """The process stopped before the job was done, and the job cannot go on."""
 
 
 class Postponed(JobStopped):
     """The process stops before the job is done, and the next one goes on with it."""
 
-    code = "postponed"
-
-    def __init__(self) -> None:
-        super().__init__("I am restarting. This keeps its place and goes on by itself.")
-
 
 class WorkerLost(KnownError):
     """A worker will never draw again in this process: it hangs, its thread died, or its device answers no call."""
 
-    code = "worker_lost"
-
-    def __init__(self, *, detail: str = "") -> None:
-        super().__init__("The device stopped answering.", detail=detail)
+    _: KW_ONLY
+    detail: str = ""
 
 
 def new_reference() -> str:

@@ -37,7 +37,8 @@ class Job:
     id: JobId
     request: GenerationRequest
     requester: str
-    weight: float = 1.0  #: share of the device this requester has a right to, relative to others
+    weight: float = 1.0  #: share of the device the requester has a right to, relative to others of their group
+    group: str | None = None  #: whose weights are balanced against each other, such as a server; None: a group of one
 
     @property
     def cost(self) -> float:

@@ -1,26 +1,27 @@
 """The journal writes down what happens to jobs before anybody is told."""
 
-from typing import Protocol
-from uuid import uuid4
+from typing import Protocol, TypeVar
 
 from generation.errors import KnownError
 from generation.job import Job, JobId, JobStatus
-from generation.result import GenerationResult, RenderedJob
+from generation.result import GenerationResult
+
+R = TypeVar("R", covariant=True)  #: the record of a finished job: what the journal writes, and a ticket resolves to
 
 
-class Journal(Protocol):
+class Journal(Protocol[R]):
     """Where the dispatcher records a job's life. `bot.storage` has the durable one."""
 
     async def started(self, job: Job) -> None:
-        """Note that the job was handed to a worker."""
+        """A worker has the job."""
         ...
 
-    async def rendered(self, job: Job, result: GenerationResult) -> RenderedJob:
-        """Keep the pictures, which are done, and only then return."""
+    async def rendered(self, job: Job, result: GenerationResult) -> R:
+        """The pictures are done: keep them, and only then return the record of it."""
         ...
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
-        """Note that the job ended without pictures: failed, cancelled or interrupted."""
+        """The job ended without pictures: failed, cancelled or interrupted. `device_seconds` were spent on it."""
         ...
 
     async def put_back(self, job: Job, device_seconds: float) -> None:
@@ -41,14 +42,10 @@ class MemoryJournal:
     async def started(self, job: Job) -> None:
         self.history.append((job.id, JobStatus.STARTED))
 
-    async def rendered(self, job: Job, result: GenerationResult) -> RenderedJob:
+    async def rendered(self, job: Job, result: GenerationResult) -> GenerationResult:
         self.results[job.id] = result
         self.history.append((job.id, JobStatus.RENDERED))
-        return RenderedJob(
-            job_id=job.id,
-            image_ids=tuple(uuid4() for _ in result.images),
-            device_seconds=result.device_seconds,
-        )
+        return result
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         self.history.append((job.id, status))

@@ -1,11 +1,10 @@
-"""Generation parameters <-> the PNG text chunk that AUTOMATIC1111 made the standard.
+"""Generation parameters -> the PNG text chunk that AUTOMATIC1111 made the standard.
 
 The chunk is named `parameters` and holds three parts: the prompt, a line "Negative prompt: ..." when there is one, and
 a line "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: ..., Model: ...".
 """
 
 import io
-import re
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -14,7 +13,6 @@ from generation.request import GenerationRequest
 
 CHUNK = "parameters"
 _NEGATIVE = "Negative prompt: "
-_FIELD = re.compile(r'\s*([\w ]+):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 
 
 def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | None = None) -> str:
@@ -33,22 +31,6 @@ def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | 
         lines.append(_NEGATIVE + request.negative_prompt)
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)
-
-
-def parse_parameters(text: str) -> dict[str, str]:
-    """Return the fields of a `parameters` text by name, "Prompt" and "Negative prompt" beside the settings.
-
-    Fields that are not there are missing from the result; text in no known form is taken as a prompt.
-    """
-    lines = text.strip().split("\n")
-    fields: dict[str, str] = {}
-    if re.match(r"Steps: \d+", lines[-1]):
-        fields = {name.strip(): _unquoted(value.strip()) for name, value in _FIELD.findall(lines.pop())}
-    body = "\n".join(lines)
-    prompt, negative, after = (
-        ("", _NEGATIVE, body[len(_NEGATIVE) :]) if body.startswith(_NEGATIVE) else body.partition("\n" + _NEGATIVE)
-    )
-    return {"Prompt": prompt, **({"Negative prompt": after} if negative else {}), **fields}
 
 
 def png_of(picture: Image.Image, request: GenerationRequest, *, seed: int, model_hash: str | None) -> bytes:
@@ -74,7 +56,3 @@ def enlarged(png: bytes, factor: int) -> bytes:
 
 def _quoted(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if set(value) & set(',:"\n') else value
-
-
-def _unquoted(value: str) -> str:
-    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value

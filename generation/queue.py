@@ -5,6 +5,9 @@ max(virtual time, the requester's last finish tag), its finish tag is start + co
 goes first, in arrival order within one. Virtual time is the start tag of the job that left last. So a requester who
 asks for much waits for everyone who asked for less, and one who comes back after a pause cannot save up turns.
 
+Weights share a group's turns among its requesters and win nothing against other groups: they are scaled so that those
+of a group who have work, waiting or running, have weight 1 on average.
+
 Changing the model costs about as much as drawing several images. So jobs of a model that is loaded may pass one that
 would have another loaded, but no job is ever passed by more than `PASSING` images: nobody starves.
 """
@@ -13,6 +16,7 @@ import math
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from generation.errors import QueueFull
 from generation.job import Job, JobId
@@ -26,11 +30,12 @@ class _Entry:
     arrival: int
     job: Job = field(compare=False)
     earliest: float = field(compare=False)  #: virtual time at arrival; no tag goes below it
+    weight: float = field(compare=False)  #: the requester's, scaled within the group
     passed: float = field(default=0.0, compare=False)  #: cost of the jobs that were behind it and went first
 
     @property
     def finish(self) -> float:
-        return self.start + self.job.cost / self.job.weight
+        return self.start + self.job.cost / self.weight
 
 
 class FairQueue:
@@ -44,6 +49,8 @@ class FairQueue:
         self._arrivals = 0
         self._line: tuple[Job, ...] | None = None  #: as last asked for; None after a change
         self._places: dict[JobId, int] = {}
+        self._groups: dict[str, dict[JobId, Job]] = {}  #: the jobs of each group, waiting or running, the latest last
+        self._means: dict[str, float] = {}  #: group -> mean weight of its requesters, where it is not 1
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -60,8 +67,13 @@ class FairQueue:
         if len(self._entries) >= self.capacity and not beyond_capacity:
             raise QueueFull(self.capacity)
         self._arrivals += 1
+        if job.group is not None:
+            self._groups.setdefault(job.group, {})[job.id] = job
+            self._balance(job.group)
         start = max(self._virtual_time, self._finish.get(job.requester, 0.0))
-        entry = _Entry(start=start, arrival=self._arrivals, job=job, earliest=self._virtual_time)
+        entry = _Entry(
+            start=start, arrival=self._arrivals, job=job, earliest=self._virtual_time, weight=self.weight_of(job)
+        )
         insort(self._entries, entry)
         self._line = None
         self._finish[job.requester] = entry.finish
@@ -111,14 +123,54 @@ class FairQueue:
         self._entries.remove(entry)
         self._line = None
         self._close_gap(entry)
+        self.leave(entry.job)
         return entry.job
+
+    def leave(self, job: Job) -> None:
+        """The job is over: its requester may have no more work, and then counts no longer among their group."""
+        group = self._groups.get(job.group or "", {})
+        if group.pop(job.id, None) is not None and job.group is not None:
+            if not group:
+                del self._groups[job.group]
+            self._balance(job.group)
+
+    def weight_of(self, job: Job) -> float:
+        """The job's weight against all others, scaled within its group."""
+        return job.weight / self._means.get(job.group or "", 1.0)
+
+    def _balance(self, group: str) -> None:
+        """Scale the group's weights anew, if the mean of those who have work has changed."""
+        weights = {job.requester: job.weight for job in self._groups.get(group, {}).values()}
+        mean = sum(weights.values()) / len(weights) if weights else 1.0
+        if mean == self._means.get(group, 1.0):
+            return
+        self._means[group] = mean
+        if mean == 1.0:
+            del self._means[group]
+        theirs: dict[str, list[_Entry]] = {}
+        for entry in sorted(self._entries, key=lambda entry: entry.arrival):
+            if entry.job.group == group:
+                entry.weight = self.weight_of(entry.job)
+            theirs.setdefault(entry.job.requester, []).append(entry)
+        for requester in theirs.keys() & weights.keys():
+            self._chain(requester, theirs[requester])
+        self._entries.sort()
+        self._line = None
+
+    def _chain(self, requester: str, entries: list[_Entry]) -> None:
+        """Each job of a requester begins where the one before it ends; the first of these stays where it is."""
+        for before, entry in pairwise(entries):
+            entry.start = max(entry.earliest, before.finish)
+        self._finish[requester] = entries[-1].finish
 
     def _close_gap(self, gone: _Entry) -> None:
         """Move the requester's later jobs up by what the cancelled one would have cost."""
         requester, finish = gone.job.requester, gone.start
         later = [e for e in self._entries if e.job.requester == requester and e.arrival > gone.arrival]
-        for entry in sorted(later, key=lambda e: e.arrival):
-            entry.start = max(entry.earliest, finish)
-            finish = entry.finish
+        later.sort(key=lambda e: e.arrival)
+        if later:
+            later[0].start = max(later[0].earliest, finish)
+            self._chain(requester, later)
+        else:
+            self._finish[requester] = finish
         self._entries.sort()
-        self._finish[requester] = finish

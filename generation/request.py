@@ -1,9 +1,7 @@
 """What was asked for. A constructed GenerationRequest is valid, inner code does not check again."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
 from unicodedata import category
 
 from generation.errors import InvalidRequest
@@ -67,29 +65,26 @@ class GenerationRequest:
 
     def __post_init__(self) -> None:
         if not has_something_to_see(self.prompt):
-            raise InvalidRequest("prompt", "some text", self.prompt)
-        for field, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            raise InvalidRequest("prompt", "visible", self.prompt)
+        for field, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
             if len(text) > MAX_PROMPT:
-                raise InvalidRequest(field, f"at most {MAX_PROMPT} characters", f"{len(text)} characters")
+                raise InvalidRequest(field, "length", len(text), most=MAX_PROMPT)
         for field, side in (("width", self.width), ("height", self.height)):
             if not SIZE_STEP <= side <= MAX_SIZE or side % SIZE_STEP:
-                raise InvalidRequest(field, f"a multiple of {SIZE_STEP} from {SIZE_STEP} to {MAX_SIZE} pixels", side)
-        if not 1 <= self.steps <= MAX_STEPS:
-            raise InvalidRequest("steps", f"from 1 to {MAX_STEPS}", self.steps)
-        if self.scheduler is SchedulerName.LCM and self.steps > MAX_LCM_STEPS:
-            raise InvalidRequest("steps", f"from 1 to {MAX_LCM_STEPS} with the LCM scheduler", self.steps)
-        if not (math.isfinite(self.guidance_scale) and 0 <= self.guidance_scale <= MAX_GUIDANCE):
-            raise InvalidRequest("guidance", f"from 0 to {MAX_GUIDANCE:g}", self.guidance_scale)
-        if not 0 <= self.seed < SEEDS:
-            raise InvalidRequest("seed", f"a whole number from 0 to {SEEDS - 1}", self.seed)
-        if not 1 <= self.count <= MAX_COUNT:
-            raise InvalidRequest("count", f"from 1 to {MAX_COUNT}", self.count)
+                raise InvalidRequest(field, "multiple", side, multiple_of=SIZE_STEP, least=SIZE_STEP, most=MAX_SIZE)
+        _check_range("steps", self.steps, 1, MAX_STEPS)
+        if self.scheduler is SchedulerName.LCM:
+            _check_range("steps", self.steps, 1, MAX_LCM_STEPS, holds_for=SchedulerName.LCM)
+        _check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE)
+        _check_range("seed", self.seed, 0, SEEDS - 1)
+        _check_range("count", self.count, 1, MAX_COUNT)
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seed of each image, in order."""
         return tuple((self.seed + index) % SEEDS for index in range(self.count))
 
-    def with_seed(self, seed: int) -> Self:
-        """Return the same request with other seeds: what a rerun asks for."""
-        return replace(self, seed=seed)
+
+def _check_range(field: str, value: float, least: float, most: float, *, holds_for: str | None = None) -> None:
+    if not least <= value <= most:  # NaN is not
+        raise InvalidRequest(field, "range", value, least=least, most=most, holds_for=holds_for)

@@ -1,7 +1,6 @@
-"""What comes out of a worker, and what a ticket resolves to."""
+"""What comes out of a worker."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from generation.job import JobId
 
@@ -23,13 +22,4 @@ class GenerationResult:
 
     job_id: JobId
     images: tuple[GeneratedImage, ...]
-    device_seconds: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RenderedJob:
-    """A job whose pictures are safe on disk: the journal's receipt, what a ticket resolves to."""
-
-    job_id: JobId
-    image_ids: tuple[UUID, ...]
     device_seconds: float

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from generation.errors import KnownError
 from generation.job import Job
-from generation.result import RenderedJob
+
+R = TypeVar("R")  #: the record of a finished job
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +23,8 @@ class Progress:
     seconds_left: float | None = None  #: until the whole job is done, by estimate
 
 
-class JobTicket:
-    """How one waits for a job. Progress is newest-wins; the result comes once and stays."""
+class JobTicket(Generic[R]):
+    """How one waits for a job. Progress is newest-wins; the journal's record of the result comes once and stays."""
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class JobTicket:
         self._waiting = waiting
         self._seconds_left = seconds_left
         self._latest = Progress()
-        self._result: asyncio.Future[RenderedJob] = asyncio.get_running_loop().create_future()
+        self._result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         # A result nobody asks for is no reason for asyncio to complain.
         self._result.add_done_callback(lambda future: future.cancelled() or future.exception())
 
@@ -60,8 +62,8 @@ class JobTicket:
         """Whether the result is there."""
         return self._result.done()
 
-    async def result(self) -> RenderedJob:
-        """Return the rendered job once its pictures are safe. Raises the KnownError that ended it otherwise."""
+    async def result(self) -> R:
+        """The record, once the pictures are safe. Raises the KnownError that ended it otherwise."""
         return await asyncio.shield(self._result)
 
     async def wait(self, seconds: float) -> bool:
@@ -74,8 +76,8 @@ class JobTicket:
         preview = progress.preview or self._latest.preview
         self._latest = replace(progress, preview=preview)
 
-    def resolve(self, outcome: RenderedJob | KnownError) -> None:
-        """Set the final outcome; the first one wins. For the dispatcher."""
+    def resolve(self, outcome: R | KnownError) -> None:
+        """The final outcome; the first one wins. For the dispatcher."""
         if self._result.done():
             return
         if isinstance(outcome, KnownError):

@@ -44,7 +44,7 @@ class JobButton(ui.DynamicItem[ui.Button[Any]], template=_TEMPLATE):
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: Match[str], /
     ) -> Self:
-        # Must not fail, nobody would answer the press. The template lets only known actions through.
+        """The button that was pressed. Must not fail, or nobody answers; the template lets only known ones through."""
         return cls(ButtonAction(match["action"]), UUID(hex=match["job_id"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:

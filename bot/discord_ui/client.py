@@ -10,8 +10,9 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.discord_ui import errors, permissions
+from bot.discord_ui import permissions
 from bot.discord_ui.command_tree import CommandTree
+from bot.discord_ui.unsent import UNSENT, is_passing
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ class ImageBot(commands.Bot):
         """Logged in, not yet connected."""
         try:
             await self.tree.sync_if_changed(self._command_hash_file)
-        except errors.UNSENT as error:
-            if not errors.is_passing(error):
+        except UNSENT as error:
+            if not is_passing(error):
                 raise
             # Those who wait for pictures should not wait for new commands too; the next start tries again.
             log.warning("the slash commands could not be sent to Discord: %r", error)

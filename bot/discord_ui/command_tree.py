@@ -10,7 +10,7 @@ from typing import Any, cast
 import discord
 from discord import app_commands
 
-from bot.discord_ui import errors
+from bot.discord_ui import private
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class CommandTree(app_commands.CommandTree[Any]):
     async def on_error(self, interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
         """Every error of every command ends here."""
         command = interaction.command.qualified_name if interaction.command else "?"
-        await errors.answer(interaction, error, doing=f"/{command} by {interaction.user.id}")
+        await private.answer(interaction, error, doing=f"/{command} by {interaction.user.id}")
 
     async def interaction_check(self, interaction: discord.Interaction, /) -> bool:
         """Turn away what an older definition of a command asks for: discord.py itself looks at no option's type."""

@@ -1,24 +1,16 @@
 """Connecting to Discord, or to another server that speaks its API."""
 
-import logging
-
 import aiohttp
 import discord
 import discord.gateway
 import discord.http
-import tenacity
 import yarl
 
 from bot.discord_ui.client import ImageBot
-from generation.errors import KnownError
+from bot.errors import CannotConnect
+from bot.retrying import PATIENT, Passing, retried
 
-log = logging.getLogger(__name__)
-
-
-class CannotConnect(KnownError):
-    """Discord does not let this bot in, and waiting will not help; the sentence is for the operator."""
-
-    code = "cannot_connect"
+_UNREACHABLE = (aiohttp.ClientError, OSError, discord.DiscordServerError)
 
 
 def point_at(api_base: str | None, gateway_url: str | None) -> None:
@@ -34,24 +26,19 @@ async def stay_connected(bot: ImageBot, token: str) -> None:
 
     A network that is not there yet is waited for; discord.py itself reconnects once it has been online.
     """
-    waiting = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(lambda error: bot.user is None and _may_pass(error)),
-        wait=tenacity.wait_random_exponential(multiplier=1, max=60),
-        before_sleep=lambda state: log.warning(
-            "Discord cannot be reached (%r); trying again", state.outcome and state.outcome.exception()
-        ),
-        reraise=True,
-    )
     try:
-        async for attempt in waiting:
-            with attempt:
-                await bot.login(token)
+        while bot.user is None:
+            try:
+                await retried(lambda: bot.login(token), PATIENT, passing=_is_passing(bot), doing="reaching Discord")
+            except _UNREACHABLE:
+                if bot.user is not None:
+                    raise  # it was reached; what went wrong came after the login
         await bot.connect()
     except discord.LoginFailure as error:
-        raise CannotConnect("Discord refused the token. Is DISCORD_TOKEN the bot's own, and whole?") from error
+        raise CannotConnect("token_refused") from error
     except discord.PrivilegedIntentsRequired as error:
-        raise CannotConnect("Discord refused the intents this bot asks for.") from error
+        raise CannotConnect("intents_refused") from error
 
 
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, aiohttp.ClientError | OSError | discord.DiscordServerError)
+def _is_passing(bot: ImageBot) -> Passing:
+    return lambda error: bot.user is None and isinstance(error, _UNREACHABLE)

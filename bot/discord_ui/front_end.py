@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from bot.clock import Clock
 from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.commands.admin import Admin
@@ -11,13 +12,12 @@ from bot.discord_ui.commands.imagine import Imagine
 from bot.discord_ui.commands.jobs import Jobs
 from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.results import ResultActions
-from bot.discord_ui.deliveries import Deliveries
-from bot.discord_ui.job_post import Wait
+from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
+from bot.discord_ui.delivery.post import Wait, wait_for
 from bot.services.admin import AdminService
-from bot.services.images import ImageService, Recovery
+from bot.services.answers import Recovery
+from bot.services.images import ImageService
 from bot.services.results import Results
-from bot.storage.records import Clock
-from generation.ticket import JobTicket
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,13 @@ async def open_front_end(
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
-    wait: Wait = JobTicket.wait,
+    wait: Wait = wait_for,
+    answer_deadline: float = ANSWER_DEADLINE,
     ping_after: timedelta | None = None,
 ) -> FrontEnd:
     """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login."""
     bot = ImageBot(command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery))
-    deliveries = Deliveries(bot, images, clock, wait=wait, ping_after=ping_after)
+    deliveries = Deliveries(bot, images, clock, wait=wait, answer_deadline=answer_deadline, ping_after=ping_after)
     bot.add_dynamic_items(JobButton)
     for cog in (
         Imagine(images, deliveries),

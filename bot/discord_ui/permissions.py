@@ -2,38 +2,25 @@
 
 import discord
 
-from generation.errors import Refusal
+from bot.errors import MissingPermissions
 
-_NAMES = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "send_messages_in_threads": "Send Messages in Threads",
-    "embed_links": "Embed Links",
-    "attach_files": "Attach Files",
-    "read_message_history": "Read Message History",
-}
-
-#: What an invite link asks for: the above, and what puts the first 🔁 under a result.
-INVITED_WITH = discord.Permissions(**dict.fromkeys(_NAMES, True), add_reactions=True)
-
-
-class MissingPermissions(Refusal):
-    """The bot could draw the picture and not deliver it."""
-
-    code = "missing_permissions"
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        listed = " and ".join(", ".join(f"**{name}**" for name in names).rsplit(", ", 1))
-        plural = "permission" if len(names) == 1 else "permissions"
-        super().__init__(f"I lack the {plural} {listed} in this channel. Nothing was drawn; an admin can grant it.")
-        self.names = names
+#: What an invite link asks for: what a picture needs, and what puts the first 🔁 under it.
+INVITED_WITH = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+    add_reactions=True,
+)
 
 
 def missing(permissions: discord.Permissions, *, in_thread: bool, reply: bool = False) -> tuple[str, ...]:
-    """The names of what is lacking, as Discord's settings show them. A reply needs one more."""
+    """The flags that are lacking. A reply needs one more."""
     send = "send_messages_in_threads" if in_thread else "send_messages"
     needed = ("view_channel", send, "embed_links", "attach_files", *(("read_message_history",) if reply else ()))
-    return tuple(_NAMES[flag] for flag in needed if not getattr(permissions, flag))
+    return tuple(flag for flag in needed if not getattr(permissions, flag))
 
 
 def check_interaction(interaction: discord.Interaction) -> None:

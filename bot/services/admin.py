@@ -1,94 +1,91 @@
 """What a server's admins may set and see. Each change leaves an audit row in its own transaction."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import uuid4
 
-from bot.services.answers import Resumed, Stats
-from bot.services.errors import NotAllowed, UnknownJob
-from bot.services.limits import LIMIT_NAMES, LimitRow, LimitScope, LimitValues, check_ranges
-from bot.services.members import Member
-from bot.services.restart import resume
+from bot.clock import Clock
+from bot.errors import NotAllowed, UnknownJob
+from bot.records import AuditRecord, BlockRecord, Change, JobRecord, LimitRow, LimitScope, LimitValues, Member
+from bot.services.answers import Resumed, ServerLimits, Stats
+from bot.services.limits import KINDS, Limits, check_ranges
+from bot.services.recovery import resume
 from bot.storage import jobs, servers, unfinished, usage
 from bot.storage.database import Database, Transaction
-from bot.storage.records import AuditRecord, BlockRecord, Change, Clock, DayStats, JobRecord, MemberStats
 from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
 from generation.errors import InvalidRequest
 from generation.job import JobId
 
-__all__ = [
-    "AdminService",
-    "AuditRecord",
-    "DayStats",
-    "JobRecord",
-    "LimitRow",
-    "LimitScope",
-    "LimitValues",
-    "MemberStats",
-    "Stats",
-]
-
 MAX_STATS_DAYS = 90
 MAX_STATS_MEMBERS = 25
 MAX_REASON = 500  #: characters
 
-_Values: TypeAlias = dict[str, Any]
+_Values: TypeAlias = Mapping[str, float | str | None]
 
 
 class AdminService:
     """A server's settings, in the hands of those who may manage it. Every method raises NotAllowed for anybody else."""
 
-    def __init__(self, *, database: Database, dispatcher: Dispatcher, catalog: ModelCatalog, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        dispatcher: Dispatcher[JobRecord],
+        catalog: ModelCatalog,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
         self._database = database
+        self._limits = limits
         self._dispatcher = dispatcher
         self._catalog = catalog
         self._clock = clock
 
-    async def limits(self, admin: Member) -> tuple[LimitRow, ...]:
-        """All that is set on this server: for the server, then for roles, then for members."""
+    async def limits(self, admin: Member) -> ServerLimits:
+        """All that is set on this server, and what the operator allows at most."""
         server = _server_of(admin)
         async with self._database.reading() as transaction:
-            return await servers.limits_of(transaction, server)
+            rows = await servers.limits_of(transaction, server)
+        return ServerLimits(rows=rows, ceiling=self._limits.ceiling)
 
     async def set_limits(
         self, admin: Member, scope: LimitScope, subject: str | None, changes: LimitValues
-    ) -> LimitValues:
-        """Set the limits that are given, leave the others; returns what is set now. Raises InvalidRequest."""
+    ) -> ServerLimits:
+        """Set the limits that are given, leave the others; returns what is set there now. Raises InvalidRequest."""
         server = _server_of(admin)
-        if changes == LimitValues():
-            raise InvalidRequest("limits", "at least one of " + ", ".join(LIMIT_NAMES.values()), "none")
-        check_ranges(changes)
+        if not changes:
+            raise InvalidRequest("limit", "missing", choices=tuple(KINDS))
+        check_ranges(changes, scope)
         subject = _subject_of(scope, subject)
         async with self._database.writing() as transaction:
             before = await servers.limits_at(transaction, server, scope, subject)
-            after = replace(before, **{field: value for field, value in asdict(changes).items() if value is not None})
+            after = {**before, **changes}
             await servers.ensure(transaction, server, self._clock())
             await servers.put_limits(transaction, server, scope, subject, after)
-            await self._note(transaction, admin, server, "limits.set", scope, subject, asdict(before), asdict(after))
-        return after
+            await self._note(transaction, admin, server, "limits.set", scope, subject, before, after)
+        row = LimitRow(scope=scope, subject=subject, values=after)
+        return ServerLimits(rows=(row,), ceiling=self._limits.ceiling)
 
     async def reset_limits(self, admin: Member, scope: LimitScope, subject: str | None) -> bool:
         """Forget all limits set for exactly this server, role or member; False when there were none."""
         server = _server_of(admin)
         subject = _subject_of(scope, subject)
-        nothing = LimitValues()
         async with self._database.writing() as transaction:
             before = await servers.limits_at(transaction, server, scope, subject)
-            if before == nothing:
+            if not before:
                 return False
-            await servers.put_limits(transaction, server, scope, subject, nothing)
-            await self._note(
-                transaction, admin, server, "limits.reset", scope, subject, asdict(before), asdict(nothing)
-            )
+            await servers.put_limits(transaction, server, scope, subject, {})
+            await self._note(transaction, admin, server, "limits.reset", scope, subject, before, {})
         return True
 
     async def stats(self, admin: Member, days: int = 7) -> Stats:
         """The last days of this server, today included, UTC. Raises InvalidRequest."""
         server = _server_of(admin)
         if not 1 <= days <= MAX_STATS_DAYS:
-            raise InvalidRequest("days", f"from 1 to {MAX_STATS_DAYS}", days)
+            raise InvalidRequest("days", "range", days, least=1, most=MAX_STATS_DAYS)
         first = self._clock().date() - timedelta(days=days - 1)
         async with self._database.reading() as transaction:
             return Stats(
@@ -100,7 +97,7 @@ class AdminService:
         """Let this member ask for no more pictures here; what they asked for before goes on. Raises InvalidRequest."""
         server = _server_of(admin)
         if reason is not None and len(reason) > MAX_REASON:
-            raise InvalidRequest("reason", f"at most {MAX_REASON} characters", f"{len(reason)} characters")
+            raise InvalidRequest("reason", "length", len(reason), most=MAX_REASON)
         now = self._clock()
         block = BlockRecord(server=server, member=member_id, reason=reason or None, by=admin.id, at=now)
         async with self._database.writing() as transaction:
@@ -178,9 +175,9 @@ class AdminService:
         after: _Values,
     ) -> None:
         changes = tuple(
-            Change(field=field, before=before[field], after=value)
-            for field, value in after.items()
-            if value != before[field]
+            Change(field=field, before=before.get(field), after=after.get(field))
+            for field in dict.fromkeys((*before, *after))
+            if before.get(field) != after.get(field)
         )
         record = AuditRecord(
             id=uuid4(),
@@ -198,7 +195,7 @@ class AdminService:
 
 def _server_of(admin: Member) -> str:
     if admin.server is None or not admin.is_admin:
-        raise NotAllowed("Only those who may manage this server (Manage Server) may do that.")
+        raise NotAllowed("manage_server")
     return admin.server
 
 
@@ -206,7 +203,7 @@ def _subject_of(scope: LimitScope, subject: str | None) -> str | None:
     if scope is LimitScope.SERVER:
         return None
     if not subject:
-        raise InvalidRequest(scope.value, f"a {scope.value} of this server", subject)
+        raise InvalidRequest(scope.value, "missing", choices=(scope.value,))
     return subject
 
 

@@ -5,8 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.records import DayStats, JobRecord, LimitRow, LimitValues, MemberStats
 from bot.services.limits import EffectiveLimits
-from bot.storage.records import DayStats, JobRecord, MemberStats
 from generation.job import JobId
 from generation.ticket import JobTicket
 
@@ -61,7 +61,7 @@ class Resumed:
     """A job of an earlier run that is back in line."""
 
     job: JobRecord
-    ticket: JobTicket
+    ticket: JobTicket[JobRecord]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +71,14 @@ class Recovery:
     resumed: tuple[Resumed, ...] = ()
     rendered: tuple[JobRecord, ...] = ()
     ended: tuple[JobRecord, ...] = ()  #: came to nothing, and their requester does not know it yet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerLimits:
+    """What is set on a server, for whom, and the operator's ceiling over it."""
+
+    rows: tuple[LimitRow, ...]  #: the server's own, then its roles', then its members'
+    ceiling: LimitValues
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,33 +6,22 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from bot.services.answers import Picture, QueuedJob, QueueView, Recovery, Resumed, Usage, picture_filename
-from bot.services.errors import AlreadyOver, NotAllowed, PictureGone, StorageFault, UnknownJob
+from bot.clock import Clock
+from bot.errors import AlreadyOver, NotAllowed, NotInDirectMessages, PictureGone, StorageFault, UnknownJob
+from bot.records import JobRecord, Member, Place
+from bot.services.answers import Picture, QueuedJob, QueueView, Usage, picture_filename
 from bot.services.limits import Limits, next_day
-from bot.services.members import Member, Whereabouts
+from bot.services.recovery import job_of
 from bot.services.reservations import Asked, Reservations
 from bot.storage import jobs, unfinished
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
-from bot.storage.records import Clock, ImageRecord, JobRecord
-from generation.catalog import ModelCatalog, random_seed
+from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec, random_seed
 from generation.dispatcher import Dispatcher
-from generation.errors import Refusal
+from generation.errors import Cancelled, Refusal
 from generation.job import Job, JobId, JobStatus
 from generation.request import GenerationRequest
 from generation.ticket import JobTicket, Progress
-
-__all__ = [
-    "ImageRecord",
-    "ImageService",
-    "JobRecord",
-    "Picture",
-    "QueueView",
-    "QueuedJob",
-    "Recovery",
-    "Resumed",
-    "Usage",
-]
 
 T = TypeVar("T")
 
@@ -49,12 +38,14 @@ class ImageService:
         *,
         database: Database,
         files: ImageFiles,
-        dispatcher: Dispatcher,
+        dispatcher: Dispatcher[JobRecord],
         catalog: ModelCatalog,
         limits: Limits,
         clock: Clock,
         new_seed: Callable[[], int] = random_seed,
+        direct_messages: bool = True,
     ) -> None:
+        """`direct_messages` says whether members may draw there too."""
         self.catalog = catalog
         self._database = database
         self._files = files
@@ -62,8 +53,8 @@ class ImageService:
         self._reservations = Reservations(database=database, limits=limits, clock=clock)
         self._clock = clock
         self._new_seed = new_seed
+        self._direct_messages = direct_messages
         self._writes: set[asyncio.Task[Any]] = set()
-        self._by_moderator: set[JobId] = set()  #: cancelled jobs whose requester is to be told by whom
 
     async def close(self) -> None:
         """Wait for what is still being written for those who did not wait. May be called twice."""
@@ -72,73 +63,68 @@ class ImageService:
             await asyncio.wait(self._writes)
 
     async def imagine(
-        self, request: GenerationRequest, member: Member, *, at: Whereabouts, parent: JobId | None = None
-    ) -> JobTicket:
+        self, request: GenerationRequest, member: Member, *, at: Place, parent: JobId | None = None
+    ) -> JobTicket[JobRecord]:
         """Reserve and put in line. Raises Refusal; may be called under a deadline, which leaves nothing behind."""
+        if member.server is None and not self._direct_messages:
+            raise NotInDirectMessages
         self._dispatcher.check_room()
-        job = Job(id=uuid4(), request=request, requester=member.id)
+        asked = Asked(
+            job_id=uuid4(),
+            request=request,
+            member=member,
+            at=at,
+            parent=parent,
+            estimated_seconds=self._dispatcher.estimates.seconds(request) or 0.0,
+        )
         # Shielded: a deadline frees the caller at once, however long the database still takes.
-        reservation = self._reservations.ask(Asked(job=job, member=member, at=at, parent=parent))
+        reservation = self._reservations.ask(asked)
         try:
-            refusal = await asyncio.shield(reservation)
+            outcome = await asyncio.shield(reservation)
         except asyncio.CancelledError:
             if not self._reservations.leave(reservation):
-                self._write(self._withdraw_after(reservation, job.id), name=f"withdraw {job.id}")
+                self._write(self._withdraw_after(reservation, asked.job_id), name=f"withdraw {asked.job_id}")
             raise
-        if refusal is not None:
-            raise refusal
+        if isinstance(outcome, Refusal):
+            raise outcome
         try:
-            return self._dispatcher.submit(job)
+            return self._dispatcher.submit(job_of(outcome))
         except Refusal as refusal:
-            await self._finish(job.id, JobStatus.CANCELLED, refusal.code)
+            await self._finish(outcome.id, JobStatus.CANCELLED, refusal.code)
             raise
 
-    async def rerun(self, job_id: JobId, member: Member, *, at: Whereabouts) -> JobTicket:
+    async def rerun(self, job_id: JobId, member: Member, *, at: Place) -> JobTicket[JobRecord]:
         """The same again with new seeds, charged to whoever asks now. Raises Refusal."""
         record = await self.job(job_id)
         if not member.is_where(record):
             raise UnknownJob
-        old = record.request
         # Through the catalogue, as a new request would: the model may have gone or changed its limits since.
-        request = self.catalog.get(old.model).request(
-            prompt=old.prompt,
-            negative_prompt=old.negative_prompt,
-            width=old.width,
-            height=old.height,
-            steps=old.steps,
-            guidance_scale=old.guidance_scale,
-            scheduler=old.scheduler,
-            seed=self._new_seed(),
-            count=old.count,
-        )
+        request = self.catalog.request(DrawingOptions.of(record.request, seed=self._new_seed()))
         return await self.imagine(request, member, at=at, parent=record.id)
 
     async def cancel(self, job_id: JobId, member: Member) -> None:
         """Stop a waiting or running job. Raises NotAllowed, UnknownJob, AlreadyOver."""
         record = await self.job(job_id)
         self._check_theirs(record, member)
-        if record.requester != member.id:
-            self._by_moderator.add(job_id)
-        if await self._dispatcher.cancel(job_id):
+        if await self._dispatcher.cancel(job_id, by=member.id):
             return
-        self._by_moderator.discard(job_id)
         # Nobody draws it, and yet its row may say so: its end could not be written down.
         if not await self._database.write(
             lambda transaction: jobs.finish(
-                transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="cancelled", among=jobs.LIVE
+                transaction,
+                job_id,
+                JobStatus.CANCELLED,
+                self._clock(),
+                error_code=Cancelled.code,
+                ended_by=member.id,
+                among=jobs.LIVE,
             )
         ):
             raise AlreadyOver
 
-    def stopped_by_moderator(self, job_id: JobId) -> bool:
-        """Whether somebody else than its requester cancelled the job. Says so once, to whoever tells them."""
-        by_moderator = job_id in self._by_moderator
-        self._by_moderator.discard(job_id)
-        return by_moderator
-
     async def abandon(self, job_id: JobId) -> None:
-        """The answer could not be given: stop the job, whoever asked for it, and count nothing."""
-        await self._stop(job_id)
+        """The answer could not be given: stop the job, and count nothing."""
+        await self._stop(job_id, by=None)
         await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
 
     async def delete(self, job_id: JobId, member: Member) -> JobRecord:
@@ -150,8 +136,8 @@ class ImageService:
         self._check_theirs(record, member)
         if record.deleted_at is not None:
             return record
-        await self._stop(job_id)
-        return await asyncio.shield(self._write(self._deleted(job_id), name=f"delete {job_id}"))
+        await self._stop(job_id, by=member.id)
+        return await asyncio.shield(self._write(self._deleted(job_id, member.id), name=f"delete {job_id}"))
 
     async def job(self, job_id: JobId) -> JobRecord:
         """The job of that id. Raises UnknownJob, for a deleted one too."""
@@ -165,9 +151,8 @@ class ImageService:
         async with self._database.reading(brief=True) as transaction:
             return await jobs.shown_as(transaction, channel, message)
 
-    async def pictures(self, job_id: JobId) -> tuple[Picture, ...]:
-        """A job's finished pictures, in order; none while it is not rendered. Raises UnknownJob, PictureGone."""
-        record = await self.job(job_id)
+    async def pictures(self, record: JobRecord) -> tuple[Picture, ...]:
+        """A job's finished pictures, in order; none while it is not rendered. Raises PictureGone, StorageFault."""
         if any(image.removed_at is not None for image in record.images):
             raise PictureGone
         return tuple(
@@ -184,7 +169,7 @@ class ImageService:
         )
 
     async def answered(self, job_id: JobId, message: str, *, channel: str | None = None) -> None:
-        """The command has its answer: this message shows the job from now on."""
+        """The member has their answer: this message shows the job from now on."""
         await self._database.write(lambda transaction: jobs.show_as(transaction, job_id, message, channel))
 
     async def posted(self, job_id: JobId, message: str | None, *, channel: str | None = None) -> bool:
@@ -203,7 +188,7 @@ class ImageService:
         await self._finish(job_id, JobStatus.FAILED, code)
 
     async def told(self, job_id: JobId) -> None:
-        """Whoever asked for a job that came to nothing knows it now, or can never be told."""
+        """The requester of a job that came to nothing knows it now, or can never be told."""
         await self._database.write(lambda transaction: unfinished.tell(transaction, job_id, self._clock()))
 
     async def unposted(self) -> tuple[JobRecord, ...]:
@@ -211,12 +196,13 @@ class ImageService:
         async with self._database.reading(brief=True) as transaction:
             return await unfinished.unposted(transaction)
 
-    def hint_for(self, request: GenerationRequest) -> str | None:
-        """A gentle word for whoever asks a model for what it cannot know."""
+    def knows_nothing_of(self, request: GenerationRequest) -> ModelSpec | None:
+        """The request's model, if it recognises nothing in the prompt."""
         try:
-            return self.catalog.get(request.model).hint_for(request.prompt)
+            model = self.catalog.get(request.model)
         except Refusal:
             return None  # a model that is no longer on offer
+        return None if model.recognises(request.prompt) else model
 
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
@@ -269,26 +255,28 @@ class ImageService:
             raise UnknownJob
         return record
 
-    async def _withdraw_after(self, reservation: asyncio.Future[Refusal | None], job_id: JobId) -> None:
-        """Whoever asked is gone: give back what was reserved for them."""
+    async def _withdraw_after(self, reservation: asyncio.Future[JobRecord | Refusal], job_id: JobId) -> None:
+        """The member is gone: give back what was reserved for them."""
         await asyncio.wait({reservation})
-        if reservation.exception() is None and reservation.result() is None:
+        if reservation.exception() is None and isinstance(reservation.result(), JobRecord):
             await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
 
-    async def _stop(self, job_id: JobId) -> None:
+    async def _stop(self, job_id: JobId, *, by: str | None) -> None:
         """Have the job drawn no further, and wait for its end to be written down."""
         ticket = self._dispatcher.ticket(job_id)
-        if ticket is not None and await self._dispatcher.cancel(job_id):
+        if ticket is not None and await self._dispatcher.cancel(job_id, by=by):
             await ticket.wait(STOPS_WITHIN)
 
-    async def _deleted(self, job_id: JobId) -> JobRecord:
+    async def _deleted(self, job_id: JobId, by: str) -> JobRecord:
         async with self._database.writing() as transaction:
             record = await jobs.get(transaction, job_id)  # again: it may have been drawn meanwhile
             if record is None:
                 raise UnknownJob
             if not await jobs.delete(transaction, job_id, self._clock()):
                 return record
-            await jobs.finish(transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="deleted")
+            await jobs.finish(
+                transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="deleted", ended_by=by
+            )
         for image in record.images:
             try:
                 await self._files.delete(image.file)
@@ -313,7 +301,7 @@ class ImageService:
             return
         if not member.is_where(record):
             raise UnknownJob
-        raise NotAllowed("Only whoever asked for it, or a moderator (Manage Messages), may do that.")
+        raise NotAllowed("requester_or_moderator")
 
     def _write(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Begin to write something down that must not be left half done because its caller is cancelled."""

@@ -1,127 +1,178 @@
 """How much one member may ask for. Decides and touches nothing: settings and usage come in, a refusal comes out."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, time, timedelta
+from enum import IntEnum
+from typing import TypeAlias
 
-from bot.services.errors import LimitReached
-from bot.services.members import Member
-from bot.storage.records import DayUse, LimitRow, LimitScope, LimitValues
+from bot.errors import LimitReached
+from bot.records import DayUse, LimitRow, LimitScope, LimitValues, Member
 from generation.errors import InvalidRequest
 from generation.request import MAX_SIZE, MAX_STEPS, GenerationRequest
 
-__all__ = [
-    "DEFAULT_LIMITS",
-    "LIMIT_NAMES",
-    "LIMIT_RANGES",
-    "EffectiveLimit",
-    "EffectiveLimits",
-    "LimitRow",
-    "LimitScope",
-    "LimitValues",
-    "Limits",
-    "check_ranges",
-    "day_start",
-    "next_day",
-]
 
-DEFAULT_LIMITS = LimitValues(jobs_at_once=4)
+class LimitRule(IntEnum):
+    """How a limit holds. Looked at in this order, so that what time cannot mend is said first."""
 
-LIMIT_NAMES = {
-    "images_a_day": "images a day",
-    "jobs_at_once": "jobs at once",
-    "largest_size": "largest size",
-    "most_steps": "most steps",
-    "cooldown": "cooldown",
-}
+    EACH = 1  #: no request may ask for more
+    DAY = 2  #: no more in a day, UTC
+    PAUSE = 3  #: seconds from one accepted job to the next
+    NOW = 4  #: no more at a time
+    SHARE = 5  #: bounds nothing: the member's weight in the fair order
 
-LIMIT_RANGES = {  #: (least, most) an admin may set
-    "images_a_day": (0, 1_000_000),
-    "jobs_at_once": (0, 1_000),
-    "largest_size": (64, MAX_SIZE),
-    "most_steps": (1, MAX_STEPS),
-    "cooldown": (0, 86_400),
-}
+
+@dataclass(frozen=True, slots=True)
+class LimitKind:
+    """One limit that can be set. An entry in LIMIT_KINDS is all that a new one needs."""
+
+    name: str  #: as admins type it, and as rows keep it
+    title: str  #: as people read it
+    meaning: str  #: in a few words, for the admin who sets it
+    rule: LimitRule
+    least: float
+    most: float
+    _: KW_ONLY
+    unit: str = ""  #: of its values
+    is_whole: bool = True  #: whether its values are whole numbers
+    default: float | None = None  #: None: no limit
+    more_generous: Callable[[Iterable[float]], float] = max
+    asked: Callable[[GenerationRequest, float], float] = lambda request, seconds: 0.0  #: of it, by a request
+    used: Callable[[DayUse], float] = lambda use: 0.0  #: of it, so far
+    scopes: frozenset[LimitScope] = frozenset(LimitScope)  #: whom it can be set for
+
+
+# fmt: off
+LIMIT_KINDS = (
+    LimitKind("images_a_day", "pictures a day", "Pictures a day (UTC)", LimitRule.DAY, 0, 1_000_000,
+              asked=lambda request, _: request.count, used=lambda use: use.images),
+    LimitKind("device_seconds_a_day", "device seconds a day", "Seconds of device time a day (UTC)", LimitRule.DAY,
+              0, 86_400, unit="s", asked=lambda _, seconds: seconds, used=lambda use: use.device_seconds),
+    LimitKind("jobs_at_once", "jobs at once", "Jobs waiting or running at once", LimitRule.NOW, 0, 1_000,
+              default=4, asked=lambda _request, _seconds: 1, used=lambda use: use.waiting_or_running),
+    LimitKind("largest_size", "largest size", "Longest side, in pixels", LimitRule.EACH, 64, MAX_SIZE,
+              unit="pixels", asked=lambda request, _: max(request.width, request.height)),
+    LimitKind("most_steps", "most steps", "Denoising steps", LimitRule.EACH, 1, MAX_STEPS,
+              asked=lambda request, _: request.steps),
+    LimitKind("cooldown", "cooldown", "Seconds between two jobs", LimitRule.PAUSE, 0, 86_400,
+              unit="s", more_generous=min),
+    LimitKind("weight", "weight", "Share in the fair order, from 0.25 to 4, for a role or a member", LimitRule.SHARE,
+              0.25, 4, is_whole=False, default=1, scopes=frozenset({LimitScope.ROLE, LimitScope.MEMBER})),
+)
+# fmt: on
+
+KINDS: Mapping[str, LimitKind] = {kind.name: kind for kind in LIMIT_KINDS}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EffectiveLimit:
     """One limit as it holds for one member, and where it comes from."""
 
-    value: int | None  #: None: no limit
-    scope: LimitScope | None = None  #: None: the bot's own default
+    value: float | None  #: None: no limit
+    scope: LimitScope | None = None  #: None: the bot's own default, or the operator's ceiling
     subject: str | None = None  #: the role or member it was set for
+    capped_from: float | None = None  #: what the server has set, where the operator's ceiling is lower
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EffectiveLimits:
-    """All limits as they hold for one member; the fields are those of LimitValues."""
-
-    images_a_day: EffectiveLimit
-    jobs_at_once: EffectiveLimit
-    largest_size: EffectiveLimit
-    most_steps: EffectiveLimit
-    cooldown: EffectiveLimit
+EffectiveLimits: TypeAlias = Mapping[str, EffectiveLimit]  #: all kinds, by name
 
 
 class Limits:
     """The rules. For each limit the member's own setting goes before the most generous of their roles', that before
-    the server's, that before the defaults; 0 pictures a day or 0 jobs at once means none at all."""
+    the server's, that before the default; none goes beyond the operator's ceiling. 0 a day means none at all."""
 
-    def __init__(self, defaults: LimitValues = DEFAULT_LIMITS) -> None:
-        self._defaults = defaults
+    def __init__(self, ceiling: LimitValues | None = None) -> None:
+        """`ceiling` holds on every server and in direct messages. Raises InvalidRequest."""
+        self.ceiling: LimitValues = ceiling or {}
+        check_ranges(self.ceiling)
 
     def effective(self, rows: Iterable[LimitRow], member: Member) -> EffectiveLimits:
         """What holds for this member, given the settings of the server they speak from."""
         rows = tuple(rows)
-        return EffectiveLimits(
-            **{limit.name: self._effective(limit.name, rows, member) for limit in fields(LimitValues)}
-        )
+        return {kind.name: self._effective(kind, rows, member) for kind in LIMIT_KINDS}
 
-    def _effective(self, limit: str, rows: tuple[LimitRow, ...], member: Member) -> EffectiveLimit:
+    def check(
+        self, limits: EffectiveLimits, use: DayUse, request: GenerationRequest, seconds: float, now: datetime
+    ) -> None:
+        """Raises LimitReached if the request, estimated at so many device seconds, is more than the limits leave."""
+        for kind in sorted(LIMIT_KINDS, key=lambda kind: kind.rule):
+            if (most := limits[kind.name].value) is not None:
+                asked, used = kind.asked(request, seconds), kind.used(use)
+                reached, resets_at = _look(kind, most, asked, used, use, now)
+                if reached:
+                    raise LimitReached(kind.name, most, asked, used, resets_at)
+
+    def _effective(self, kind: LimitKind, rows: tuple[LimitRow, ...], member: Member) -> EffectiveLimit:
         said = [
-            EffectiveLimit(value=value, scope=row.scope, subject=row.subject)
+            EffectiveLimit(value=row.values[kind.name], scope=row.scope, subject=row.subject)
             for row in rows
-            if (value := getattr(row.values, limit)) is not None
+            if kind.name in row.values
         ]
         own = [one for one in said if one.scope is LimitScope.MEMBER and one.subject == member.id]
         roles = [one for one in said if one.scope is LimitScope.ROLE and one.subject in member.roles]
         server = [one for one in said if one.scope is LimitScope.SERVER]
-        default = EffectiveLimit(value=getattr(self._defaults, limit))
-        if not own and roles:
-            return _most_generous(limit, roles)
-        return (own or server or [default])[0]
+        best = kind.more_generous(one.value or 0 for one in roles) if roles else None
+        own_or_best = own or [one for one in roles if one.value == best]
+        limit = (own_or_best or server or [EffectiveLimit(value=kind.default)])[0]
+        if limit.value is None:
+            return EffectiveLimit(value=self.ceiling.get(kind.name))
+        if (value := capped(kind, limit.value, self.ceiling)) != limit.value:
+            return EffectiveLimit(value=value, capped_from=limit.value if limit.scope else None)
+        return limit
 
-    def check(self, limits: EffectiveLimits, use: DayUse, request: GenerationRequest, now: datetime) -> None:
-        """Raises LimitReached if the request is more than the limits leave; what time cannot mend is said first."""
-        side = max(request.width, request.height)
-        if (most := limits.largest_size.value) is not None and side > most:
-            asked = f"{request.width}x{request.height}"
-            raise _reached("largest_size", most, f"No side may be longer, in pixels; you asked for {asked}.")
-        if (most := limits.most_steps.value) is not None and request.steps > most:
-            raise _reached("most_steps", most, f"You asked for {request.steps}.")
-        if (most := limits.images_a_day.value) is not None and use.images + request.count > most:
-            left = max(most - use.images, 0)
-            asked = f"Today you have {left} left and asked for {request.count}."
+
+def _look(
+    kind: LimitKind, most: float, asked: float, used: float, use: DayUse, now: datetime
+) -> tuple[bool, datetime | None]:
+    """Whether the limit says no, and when it will no longer, where time alone helps."""
+    match kind.rule:
+        case LimitRule.EACH:
+            return asked > most, None
+        case LimitRule.DAY:
             # More than a whole day's worth: no midnight will help.
-            raise _reached("images_a_day", most, asked, None if request.count > most else next_day(now))
-        if (seconds := limits.cooldown.value) and use.last_accepted_at is not None:
-            over = use.last_accepted_at + timedelta(seconds=seconds)
-            if now < over:
-                raise _reached("cooldown", seconds, "That is how many seconds lie between your jobs.", over)
-        if (most := limits.jobs_at_once.value) is not None and use.waiting_or_running >= most:
-            doing = f"You have {use.waiting_or_running} waiting or running"
-            raise _reached(
-                "jobs_at_once", most, f"{doing}. It frees up as soon as one is done." if most else doing + "."
-            )
+            return used + asked > most or used >= most, next_day(now) if 0 < most >= asked else None
+        case LimitRule.PAUSE:
+            over = None if use.last_accepted_at is None else use.last_accepted_at + timedelta(seconds=most)
+            return over is not None and now < over, over
+        case LimitRule.NOW:
+            return used + asked > most, None
+        case LimitRule.SHARE:
+            return False, None
 
 
-def check_ranges(values: LimitValues) -> None:
-    """Raises InvalidRequest for a limit no admin can mean."""
-    for limit, value in asdict(values).items():
-        least, most = LIMIT_RANGES[limit]
-        if value is not None and not least <= value <= most:
-            raise InvalidRequest(LIMIT_NAMES[limit], f"from {least} to {most}", value)
+def capped(kind: LimitKind, value: float, ceiling: LimitValues) -> float:
+    """The value, or the operator's ceiling where that is less generous."""
+    most = ceiling.get(kind.name, value)
+    return value if kind.more_generous((value, most)) == most else most
+
+
+def check_ranges(values: LimitValues, scope: LimitScope | None = None) -> None:
+    """Raises InvalidRequest for a limit nobody can mean, or that cannot be set for this scope."""
+    for name, value in values.items():
+        kind = KINDS.get(name)
+        if kind is None:
+            raise InvalidRequest("limit", "choice", name, choices=tuple(KINDS))
+        if not (kind.least <= value <= kind.most and math.isfinite(value)):
+            raise InvalidRequest(name, "range", value, least=kind.least, most=kind.most)
+        if scope is not None and scope not in kind.scopes:
+            raise InvalidRequest(name, "missing", choices=tuple(sorted(kind.scopes)))
+
+
+def parse_limits(text: str) -> LimitValues:
+    """The operator's ceiling from "images_a_day=50,device_seconds_a_day=600". Raises InvalidRequest."""
+    values: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        try:
+            values[name] = float(number)
+        except ValueError:
+            kind = KINDS.get(name)
+            if kind is None:
+                raise InvalidRequest("limit", "choice", name, choices=tuple(KINDS)) from None
+            raise InvalidRequest(name, "range", number, least=kind.least, most=kind.most) from None
+    check_ranges(values)
+    return values
 
 
 def day_start(now: datetime) -> datetime:
@@ -132,12 +183,3 @@ def day_start(now: datetime) -> datetime:
 def next_day(now: datetime) -> datetime:
     """The midnight that ends this day, UTC."""
     return day_start(now) + timedelta(days=1)
-
-
-def _most_generous(limit: str, among: list[EffectiveLimit]) -> EffectiveLimit:
-    best = min if limit == "cooldown" else max
-    return best(among, key=lambda one: one.value or 0)
-
-
-def _reached(limit: str, value: int, advice: str, resets_at: datetime | None = None) -> LimitReached:
-    return LimitReached(limit, value, resets_at, name=LIMIT_NAMES[limit], advice=advice)

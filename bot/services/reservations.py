@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.services.errors import Blocked, LimitReached, TooBusy
-from bot.services.limits import EffectiveLimits, LimitRow, Limits, day_start
-from bot.services.members import Member, Whereabouts
+from bot.clock import Clock
+from bot.errors import Blocked, TooBusy
+from bot.records import Account, BlockRecord, DayUse, JobRecord, LimitRow, Member, Place
+from bot.services.limits import EffectiveLimits, Limits, day_start
 from bot.storage import jobs, servers, usage
 from bot.storage.database import Database, Transaction
 from bot.storage.gathering import Gathering, Group, answer
-from bot.storage.records import Account, BlockRecord, Clock, DayUse, JobRecord
 from generation.errors import Refusal
-from generation.job import Job, JobId
+from generation.job import JobId
+from generation.request import GenerationRequest
 
 TOGETHER = 200  #: reservations in one transaction; it takes a fraction of a second
-MOST_WAITING = 2 * TOGETHER  #: whoever stands further back would not be answered in time
+MOST_WAITING = 2 * TOGETHER  #: who stands further back would not be answered in time
 LONGEST_LINE = 1.0  #: seconds to wait for the database, of the 3 that Discord gives for an answer
 
 
@@ -24,13 +25,16 @@ LONGEST_LINE = 1.0  #: seconds to wait for the database, of the 3 that Discord g
 class Asked:
     """What somebody wants to have reserved."""
 
-    job: Job
+    job_id: JobId
+    request: GenerationRequest
     member: Member
-    at: Whereabouts
+    at: Place
     parent: JobId | None
+    estimated_seconds: float  #: of the device
 
     @property
     def account(self) -> Account:
+        """Whose limits it is held to."""
         return self.member.id, self.member.server
 
 
@@ -45,13 +49,13 @@ class Reservations:
         self._database = database
         self._limits = limits
         self._clock = clock
-        self._asking: Gathering[Asked, Refusal | None] = Gathering(self._take_together, most=TOGETHER)
+        self._asking: Gathering[Asked, JobRecord | Refusal] = Gathering(self._take_together, most=TOGETHER)
 
     async def close(self) -> None:
         """Wait for what is being written. May be called twice."""
         await self._asking.close()
 
-    def ask(self, asked: Asked) -> asyncio.Future[Refusal | None]:
+    def ask(self, asked: Asked) -> asyncio.Future[JobRecord | Refusal]:
         """Have the job written down as accepted, or learn why not; the future may raise StorageFault.
 
         Raises TooBusy where the line is too long: those who could not be answered in time would only slow the others.
@@ -60,7 +64,7 @@ class Reservations:
             raise TooBusy
         return self._asking.join(asked)
 
-    def leave(self, reservation: asyncio.Future[Refusal | None]) -> bool:
+    def leave(self, reservation: asyncio.Future[JobRecord | Refusal]) -> bool:
         """Give up the place in line, so that nothing is written. False when it is too late for that."""
         return self._asking.leave(reservation)
 
@@ -71,30 +75,29 @@ class Reservations:
             books = await _Books.of(transaction, {account}, now)
         return self._limits.effective(books.limits_of(account), member), books.use[account]
 
-    async def _take_together(self, board: Callable[[], Group[Refusal | None, Asked]]) -> None:
+    async def _take_together(self, board: Callable[[], Group[JobRecord | Refusal, Asked]]) -> None:
         async with self._database.writing(brief=True) as transaction:
             group, now = board(), self._clock()
             if not group:  # they have all gone
                 return
             books = await _Books.of(transaction, {asked.account for asked in group.values()}, now)
             outcomes = [self._enter(books, asked, now) for asked in group.values()]
-            accepted = [asked for asked, no in zip(group.values(), outcomes, strict=True) if no is None]
-            if accepted:
-                await jobs.insert(transaction, *(_record(asked, now) for asked in accepted))
+            if accepted := [outcome for outcome in outcomes if isinstance(outcome, JobRecord)]:
+                await jobs.insert(transaction, *accepted)
         answer(group, outcomes)
 
-    def _enter(self, books: "_Books", asked: Asked, now: datetime) -> Refusal | None:
+    def _enter(self, books: "_Books", asked: Asked, now: datetime) -> JobRecord | Refusal:
         """Put it on the member's account, or say why not."""
         account = asked.account
         if (block := books.blocks.get(account)) is not None:
             return Blocked(block.reason)
+        limits = self._limits.effective(books.limits_of(account), asked.member)
         try:
-            limits = self._limits.effective(books.limits_of(account), asked.member)
-            self._limits.check(limits, books.use[account], asked.job.request, now)
-        except LimitReached as reached:
-            return reached
+            self._limits.check(limits, books.use[account], asked.request, asked.estimated_seconds, now)
+        except Refusal as refusal:
+            return refusal
         books.charge(asked, now)
-        return None
+        return _record(asked, now, weight=limits["weight"].value or 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,26 +125,24 @@ class _Books:
         self.use[asked.account] = replace(
             use,
             jobs=use.jobs + 1,
-            images=use.images + asked.job.request.count,
+            images=use.images + asked.request.count,
+            device_seconds=use.device_seconds + asked.estimated_seconds,
             waiting_or_running=use.waiting_or_running + 1,
             last_accepted_at=now,
         )
 
 
-def _record(asked: Asked, now: datetime) -> JobRecord:
-    job, member, at = asked.job, asked.member, asked.at
+def _record(asked: Asked, now: datetime, *, weight: float) -> JobRecord:
+    member = asked.member
     return JobRecord(
-        id=job.id,
+        id=asked.job_id,
         parent=asked.parent,
-        request=job.request,
+        request=asked.request,
         requester=member.id,
         requester_name=member.name,
         server=member.server,
-        channel=at.channel,
-        message=at.message,
-        reply_to=at.reply_to,
-        interaction_token=at.interaction_token,
-        token_expires=at.token_expires,
+        place=asked.at,
         accepted_at=now,
-        cost=job.cost,
+        weight=weight,
+        estimated_seconds=asked.estimated_seconds,
     )

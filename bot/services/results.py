@@ -1,10 +1,10 @@
-"""A member's own results, for whoever was not there when they came or could not be given them."""
+"""A member's own results, for when they were not there as the pictures came, or could not be given them."""
 
-from bot.services.errors import NoResult, UnknownJob
-from bot.services.members import Member
+from bot.clock import Clock
+from bot.errors import NoResult, UnknownJob
+from bot.records import JobRecord, Member
 from bot.storage import jobs, unfinished
 from bot.storage.database import Database
-from bot.storage.records import Clock, JobRecord
 from generation.job import JobId, JobStatus
 
 MOST_RESULTS = 25  #: to choose one from

@@ -3,17 +3,17 @@
 import logging
 from datetime import timedelta
 
+from bot.clock import Clock
+from bot.errors import StorageFault
 from bot.storage import pictures
 from bot.storage.database import Database
-from bot.storage.errors import StorageFault
 from bot.storage.image_files import ImageFiles
 from bot.storage.pictures import OldPicture
-from bot.storage.records import Clock
 
 log = logging.getLogger(__name__)
 
 GIGABYTE = 10**9  #: bytes
-AT_ONCE = 200  #: pictures in one transaction: whoever asks for a new one should not have to wait for this
+AT_ONCE = 200  #: pictures in one transaction: who asks for a new one should not have to wait for this
 
 
 class Retention:

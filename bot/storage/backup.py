@@ -7,23 +7,23 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from bot.storage.errors import StorageFault
+from bot.errors import BackupRefused, StorageFault
 
 
 async def backup(url: str, target: Path) -> None:
-    """Copy a SQLite database to a new file, whole or not at all. Raises StorageFault.
+    """Copy a SQLite database to a new file, whole or not at all. Raises BackupRefused, StorageFault.
 
     SQLite's own backup sees one moment of the database, whatever is being written meanwhile.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise StorageFault(detail="only SQLite is backed up here; use the database server's own tool, such as pg_dump")
+        raise BackupRefused("not_sqlite", str(target))
     await asyncio.to_thread(_copy, Path(parsed.database), target)
 
 
 def _copy(source: Path, target: Path) -> None:
     if target.exists():
-        raise StorageFault(detail=f"{target} exists already")
+        raise BackupRefused("target_exists", str(target))
     partial = target.with_name(target.name + ".partial")
     try:
         # Read-write, so that a write-ahead log left by a crash can be read; nothing is changed.

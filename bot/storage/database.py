@@ -10,8 +10,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, event, exc
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from bot.errors import StorageFault
 from bot.storage import schema
-from bot.storage.errors import StorageFault
 from bot.storage.gathering import Gathering, Group, answer
 from bot.storage.one_trip import OneTripConnection, connect
 

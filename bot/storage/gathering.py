@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeAlias, TypeVar
 
-from bot.storage.errors import StorageFault
+from bot.errors import StorageFault
 
 A = TypeVar("A")  #: what a caller asks
 B = TypeVar("B")  #: what they are answered

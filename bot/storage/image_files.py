@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from bot.storage.errors import StorageFault
+from bot.errors import StorageFault
 
 HALF_WRITTEN = ".partial"  #: how the name of a file ends until it is complete
 

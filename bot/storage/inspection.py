@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from bot.errors import StorageFault
 from bot.storage import jobs
 from bot.storage.database import Database
-from bot.storage.errors import StorageFault
 from bot.storage.image_files import HALF_WRITTEN
 from bot.storage.tables import ImageRow, JobRow
 from generation.job import JobStatus
+
+log = logging.getLogger(__name__)
 
 _ON_DISK = JobRow.deleted_at.is_(None) & ImageRow.removed_at.is_(None)
 
@@ -63,9 +66,12 @@ async def remove_leftovers(database: Database, folder: Path) -> int:
         ran = select(func.coalesce(func.sum(JobRow.count), 0)).where(JobRow.status == JobStatus.STARTED)
         at_most = int(await transaction.scalar(ran) or 0)
     try:
-        return await asyncio.to_thread(_remove_leftovers, known, folder, at_most)
+        removed = await asyncio.to_thread(_remove_leftovers, known, folder, at_most)
     except OSError as error:
         raise StorageFault(detail=str(error)) from error
+    if removed:
+        log.info("%d files that a crash had left were removed", removed)
+    return removed
 
 
 def _remove_leftovers(known: set[str], folder: Path, at_most: int) -> int:

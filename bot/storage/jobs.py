@@ -1,15 +1,16 @@
 """Jobs and their pictures: written down, looked up, moved from one status to the next."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Table, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Table, Update, func, select, update
 from sqlalchemy import insert as insert_into
 from sqlalchemy.orm import selectinload
 
+from bot.records import ImageRecord, JobRecord, Place
 from bot.storage.database import Transaction
-from bot.storage.records import ImageRecord, JobRecord
 from bot.storage.tables import ImageRow, JobRow
 from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest, SchedulerName
@@ -17,6 +18,11 @@ from generation.request import GenerationRequest, SchedulerName
 # Written as tables, not as objects: a session would look each statement over for rows that it holds, and holds none.
 _JOBS = cast("Table", JobRow.__table__)
 _IMAGES = cast("Table", ImageRow.__table__)
+
+# The fields that are columns of the same name.
+_IMAGE = [field.name for field in fields(ImageRecord)]
+_REQUEST = [field.name for field in fields(GenerationRequest)]
+_SAME = [field.name for field in fields(JobRecord) if field.name not in {"request", "place", "parent", "images"}]
 
 LIVE = frozenset({JobStatus.ACCEPTED, JobStatus.STARTED})  #: waiting or running
 UNFINISHED = LIVE | {JobStatus.RENDERED}  #: somebody is still owed an answer
@@ -63,26 +69,23 @@ async def show_as(transaction: Transaction, job_id: JobId, message: str, channel
 
 
 async def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
-    """A worker has it. A second start, after a crash, counts up and keeps the first one's time."""
-    return await move(
-        transaction,
-        job_id,
-        LIVE,
-        JobStatus.STARTED,
-        started_at=func.coalesce(JobRow.started_at, at),
-        starts=JobRow.starts + 1,
-    )
+    """A worker has it. A second start, after a crash, keeps the first one's time."""
+    return await move(transaction, job_id, LIVE, JobStatus.STARTED, started_at=func.coalesce(JobRow.started_at, at))
 
 
 async def render(
-    transaction: Transaction, job_id: JobId, at: datetime, device_seconds: float, images: Iterable[ImageRecord]
-) -> bool:
-    """The pictures are on disk. False, and nothing written, when the job is over already."""
-    if not await move(transaction, job_id, LIVE, JobStatus.RENDERED, rendered_at=at, device_seconds=device_seconds):
-        return False
-    if rows := [_image_row(job_id, image) for image in images]:
+    transaction: Transaction, job_id: JobId, at: datetime, device_seconds: float, images: Sequence[ImageRecord]
+) -> JobRecord | None:
+    """The pictures are on disk: the record of it. None, and nothing written, when the job is over already."""
+    moved = await transaction.execute(
+        _moving(job_id, LIVE, JobStatus.RENDERED, rendered_at=at, device_seconds=device_seconds).returning(_JOBS)
+    )
+    if (row := moved.one_or_none()) is None:
+        return None
+    if images:
+        rows = [{"job_id": job_id, **{name: getattr(image, name) for name in _IMAGE}} for image in images]
         await transaction.execute(insert_into(_IMAGES), rows)
-    return True
+    return _record(row, images)
 
 
 async def finish(
@@ -92,12 +95,13 @@ async def finish(
     at: datetime,
     *,
     error_code: str | None = None,
+    ended_by: str | None = None,
     device_seconds: float | None = None,
     among: Collection[JobStatus] = UNFINISHED,
     **shown: Any,
 ) -> bool:
     """The job's one final status; the first wins, False when it came too late. The interaction's token is forgotten."""
-    values: dict[str, Any] = {"ended_at": at, "error_code": error_code, **shown}
+    values: dict[str, Any] = {"ended_at": at, "error_code": error_code, "ended_by": ended_by, **shown}
     if device_seconds is not None:
         values["device_seconds"] = device_seconds
     return await move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
@@ -124,11 +128,13 @@ async def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
 async def move(
     transaction: Transaction, job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any
 ) -> bool:
+    """Change a job's status; False when it is in none of `among`."""
+    return _changed(await transaction.execute(_moving(job_id, among, to, **values)))
+
+
+def _moving(job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any) -> Update:
     """The one place where a status changes: only from one of `among`, so that no two ends can both win."""
-    changed = await transaction.execute(
-        update(_JOBS).where(JobRow.id == job_id, JobRow.status.in_(among)).values(status=to, **values)
-    )
-    return _changed(changed)
+    return update(_JOBS).where(JobRow.id == job_id, JobRow.status.in_(among)).values(status=to, **values)
 
 
 def _changed(result: object) -> bool:
@@ -145,7 +151,7 @@ async def records(transaction: Transaction, where: ColumnElement[bool]) -> tuple
         # Statuses change by UPDATE, behind the session's back.
         .execution_options(populate_existing=True)
     )
-    return tuple(_record(row) for row in rows)
+    return tuple(_record(row, tuple(map(_image, row.images))) for row in rows)
 
 
 def _shown(message: str, channel: str | None) -> dict[str, Any]:
@@ -153,104 +159,43 @@ def _shown(message: str, channel: str | None) -> dict[str, Any]:
 
 
 def _row(record: JobRecord) -> dict[str, Any]:
-    request = record.request
-    return {
-        "id": record.id,
+    place, row = record.place, {name: getattr(record, name) for name in _SAME}
+    return row | {
         "parent_id": record.parent,
-        "requester": record.requester,
-        "requester_name": record.requester_name,
-        "server": record.server,
-        "channel": record.channel,
-        "message": record.message,
-        "reply_to": record.reply_to,
-        "interaction_token": record.interaction_token,
-        "token_expires": record.token_expires,
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "model": request.model,
-        "width": request.width,
-        "height": request.height,
-        "steps": request.steps,
-        "guidance_scale": request.guidance_scale,
-        "scheduler": request.scheduler.value,
-        "seed": request.seed,
-        "count": request.count,
-        "status": record.status,
-        "accepted_at": record.accepted_at,
-        "starts": record.starts,
-        "crashes": record.crashes,
-        "cost": record.cost,
-        "device_seconds": record.device_seconds,
+        "channel": place.channel,
+        "message": place.message,
+        "reply_to": place.reply_to,
+        "interaction_token": place.token,
+        "token_expires": place.token_expires,
+        **{name: getattr(record.request, name) for name in _REQUEST},
+        # Nobody reads them; the next migration removes them.
+        "starts": 0,
+        "cost": 0.0,
     }
 
 
-def _image_row(job_id: JobId, image: ImageRecord) -> dict[str, Any]:
-    return {
-        "id": image.id,
-        "job_id": job_id,
-        "index": image.index,
-        "seed": image.seed,
-        "width": image.width,
-        "height": image.height,
-        "file": image.file,
-        "sha256": image.sha256,
-        "size": image.size,
-    }
-
-
-def _record(row: JobRow) -> JobRecord:
+def _record(row: Any, images: Iterable[ImageRecord]) -> JobRecord:
     return JobRecord(
-        id=row.id,
+        **{name: getattr(row, name) for name in _SAME},
         parent=row.parent_id,
-        requester=row.requester,
-        requester_name=row.requester_name,
-        server=row.server,
-        channel=row.channel,
-        message=row.message,
-        reply_to=row.reply_to,
-        interaction_token=row.interaction_token,
-        token_expires=row.token_expires,
+        place=Place(
+            channel=row.channel,
+            message=row.message,
+            reply_to=row.reply_to,
+            token=row.interaction_token,
+            token_expires=row.token_expires,
+        ),
         request=request_of(row),
-        status=row.status,
-        error_code=row.error_code,
-        accepted_at=row.accepted_at,
-        started_at=row.started_at,
-        rendered_at=row.rendered_at,
-        ended_at=row.ended_at,
-        deleted_at=row.deleted_at,
-        starts=row.starts,
-        crashes=row.crashes,
-        cost=row.cost,
-        device_seconds=row.device_seconds,
-        images=tuple(_image(image) for image in row.images),
+        images=tuple(images),
     )
 
 
-def request_of(row: JobRow) -> GenerationRequest:
+def request_of(row: Any) -> GenerationRequest:
     """The request that a row has written down."""
-    return GenerationRequest(
-        prompt=row.prompt,
-        negative_prompt=row.negative_prompt,
-        model=row.model,
-        width=row.width,
-        height=row.height,
-        steps=row.steps,
-        guidance_scale=row.guidance_scale,
-        scheduler=SchedulerName(row.scheduler),
-        seed=row.seed,
-        count=row.count,
-    )
+    values: dict[str, Any] = {name: getattr(row, name) for name in _REQUEST}
+    values["scheduler"] = SchedulerName(row.scheduler)
+    return GenerationRequest(**values)
 
 
 def _image(row: ImageRow) -> ImageRecord:
-    return ImageRecord(
-        id=row.id,
-        index=row.index,
-        seed=row.seed,
-        width=row.width,
-        height=row.height,
-        file=row.file,
-        sha256=row.sha256,
-        size=row.size,
-        removed_at=row.removed_at,
-    )
+    return ImageRecord(**{name: getattr(row, name) for name in _IMAGE})

@@ -1,22 +1,27 @@
 """The durable journal: file first, row second, and only then is anybody told."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 from uuid import uuid4
 
+from bot.clock import Clock
+from bot.errors import StorageFault, is_storage_fault
+from bot.records import ImageRecord, JobRecord
+from bot.retrying import PATIENT, Pause, retried
 from bot.storage import jobs, unfinished
 from bot.storage.database import Database
-from bot.storage.errors import StorageFault
 from bot.storage.image_files import ImageFiles, StoredFile
-from bot.storage.patience import Pause, patiently
-from bot.storage.records import Clock, ImageRecord
 from generation.errors import Cancelled, Interrupted, KnownError
 from generation.job import Job, JobStatus
 from generation.journal import Journal
-from generation.result import GeneratedImage, GenerationResult, RenderedJob
+from generation.result import GeneratedImage, GenerationResult
+
+T = TypeVar("T")
 
 
-class StoredJournal(Journal):
+class StoredJournal(Journal[JobRecord]):
     """Writes a job's life into its row and its pictures into files. A crash leaves at worst an orphan file.
 
     A disk that is full or a database that is locked is tried again a few times: what was drawn is worth some patience.
@@ -29,52 +34,52 @@ class StoredJournal(Journal):
         self._pause = pause
 
     async def started(self, job: Job) -> None:
-        """The job was handed to a worker. Raises StorageFault."""
-        await patiently(lambda: self._started(job), doing=f"the start of job {job.id}", pause=self._pause)
+        """A worker has the job. Raises StorageFault."""
+        await self._patiently(lambda: self._started(job), doing=f"the start of job {job.id}")
 
-    async def rendered(self, job: Job, result: GenerationResult) -> RenderedJob:
+    async def rendered(self, job: Job, result: GenerationResult) -> JobRecord:
         """Keep the pictures. Raises Cancelled or Interrupted when the job was over first, StorageFault."""
         written: list[ImageRecord] = []
         try:
             for image in result.images:
-                stored = await patiently(
-                    lambda png=image.png: self._files.write(png), doing=f"a picture of job {job.id}", pause=self._pause
+                stored = await self._patiently(
+                    lambda png=image.png: self._files.write(png), doing=f"a picture of job {job.id}"
                 )
                 written.append(_record(image, stored))
-            await patiently(
-                lambda: self._rendered(job, result, written), doing=f"the pictures of job {job.id}", pause=self._pause
+            return await self._patiently(
+                lambda: self._rendered(job, result, written), doing=f"the pictures of job {job.id}"
             )
         except KnownError:
             await self._discard(written)
             raise
-        return RenderedJob(
-            job_id=job.id, image_ids=tuple(record.id for record in written), device_seconds=result.device_seconds
-        )
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         """The job ended without pictures; one that is over already stays as it is. Raises StorageFault."""
-        await patiently(
-            lambda: self._ended(job, status, error, device_seconds), doing=f"the end of job {job.id}", pause=self._pause
-        )
+        await self._patiently(lambda: self._ended(job, status, error, device_seconds), doing=f"the end of job {job.id}")
 
     async def put_back(self, job: Job, device_seconds: float) -> None:
         """The job was not finished and waits again. One attempt: the process is about to stop. Raises StorageFault."""
         await self._database.write(lambda transaction: unfinished.put_back(transaction, job.id, device_seconds))
 
+    async def _patiently(self, write: Callable[[], Awaitable[T]], *, doing: str) -> T:
+        return await retried(write, PATIENT, passing=is_storage_fault, doing=doing, pause=self._pause)
+
     async def _started(self, job: Job) -> None:
         await self._database.write(lambda transaction: jobs.start(transaction, job.id, self._clock()))
 
-    async def _rendered(self, job: Job, result: GenerationResult, images: list[ImageRecord]) -> None:
-        if await self._database.write(
+    async def _rendered(self, job: Job, result: GenerationResult, images: list[ImageRecord]) -> JobRecord:
+        record = await self._database.write(
             lambda transaction: jobs.render(transaction, job.id, self._clock(), result.device_seconds, images)
-        ):
-            return
+        )
+        if record is not None:
+            return record
         async with self._database.reading() as transaction:
             record = await jobs.get(transaction, job.id)
         if record is not None and {image.id for image in record.images} == {image.id for image in images}:
-            return  # an earlier attempt did arrive, only its answer was lost
-        interrupted = record is not None and record.status is JobStatus.INTERRUPTED
-        raise Interrupted if interrupted else Cancelled
+            return record  # an earlier attempt did arrive, only its answer was lost
+        if record is not None and record.status is JobStatus.INTERRUPTED:
+            raise Interrupted
+        raise Cancelled(record.ended_by if record is not None else None)
 
     async def _ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         await self._database.write(
@@ -84,6 +89,7 @@ class StoredJournal(Journal):
                 status,
                 self._clock(),
                 error_code=error.code,
+                ended_by=error.by if isinstance(error, Cancelled) else None,
                 device_seconds=device_seconds,
                 among=jobs.LIVE,
             )

@@ -1,18 +1,19 @@
 """What the admins of a server have set: limits, blocks, and the audit of both."""
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Table, select
 
+from bot.records import Account, AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
 from bot.storage.database import Transaction
-from bot.storage.records import Account, AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
 from bot.storage.tables import AuditRow, BlockRow, LimitsRow, ServerRow
 
 _LIMITS = cast("Table", LimitsRow.__table__)
 _BLOCKS = cast("Table", BlockRow.__table__)
+_AUDIT = [field.name for field in fields(AuditRecord)]  # columns of the same names
 
 
 async def ensure(transaction: Transaction, server: str, at: datetime) -> None:
@@ -53,24 +54,22 @@ async def blocks_of(transaction: Transaction, members: Collection[Account]) -> d
 
 
 async def limits_at(transaction: Transaction, server: str, scope: LimitScope, subject: str | None) -> LimitValues:
-    """What is set at exactly this place; nothing set is a LimitValues that says nothing."""
+    """What is set at exactly this place."""
     row = await transaction.get(LimitsRow, (server, scope, subject or server))
-    return LimitValues() if row is None else _values(row)
+    return {} if row is None else row.by_name
 
 
 async def put_limits(
     transaction: Transaction, server: str, scope: LimitScope, subject: str | None, values: LimitValues
 ) -> None:
-    """Set these limits and no others at this place; a LimitValues that says nothing removes the row."""
+    """Set these limits and no others at this place."""
     row = await transaction.get(LimitsRow, (server, scope, subject or server))
-    if values == LimitValues():
-        if row is not None:
-            await transaction.delete(row)
-    elif row is None:
-        transaction.add(LimitsRow(server=server, scope=scope, subject=subject or server, **asdict(values)))
-    else:
-        for field, value in asdict(values).items():
-            setattr(row, field, value)
+    if row is not None and not values:
+        await transaction.delete(row)
+    elif row is not None:
+        row.by_name = dict(values)
+    elif values:
+        transaction.add(LimitsRow(server=server, scope=scope, subject=subject or server, by_name=dict(values)))
     await transaction.flush()
 
 
@@ -97,19 +96,8 @@ async def remove_block(transaction: Transaction, block: BlockRecord) -> None:
 
 async def note(transaction: Transaction, record: AuditRecord) -> None:
     """Write down what an admin did; in the transaction that does it."""
-    transaction.add(
-        AuditRow(
-            id=record.id,
-            server=record.server,
-            actor=record.actor,
-            actor_name=record.actor_name,
-            action=record.action,
-            scope=record.scope,
-            subject=record.subject,
-            changes=[[change.field, change.before, change.after] for change in record.changes],
-            at=record.at,
-        )
-    )
+    changes = [[change.field, change.before, change.after] for change in record.changes]
+    transaction.add(AuditRow(**{name: getattr(record, name) for name in _AUDIT} | {"changes": changes}))
     await transaction.flush()
 
 
@@ -118,20 +106,13 @@ async def audit_of(transaction: Transaction, server: str, most: int = 100) -> tu
     rows = await transaction.scalars(
         select(AuditRow).where(AuditRow.server == server).order_by(AuditRow.at.desc(), AuditRow.id).limit(most)
     )
-    return tuple(
-        AuditRecord(
-            id=row.id,
-            server=row.server,
-            actor=row.actor,
-            actor_name=row.actor_name,
-            action=row.action,
-            scope=row.scope,
-            subject=row.subject,
-            changes=tuple(Change(field=field, before=before, after=after) for field, before, after in row.changes),
-            at=row.at,
-        )
-        for row in rows
-    )
+    return tuple(map(_audit, rows))
+
+
+def _audit(row: AuditRow) -> AuditRecord:
+    values: dict[str, Any] = {name: getattr(row, name) for name in _AUDIT}
+    values["changes"] = tuple(Change(field=name, before=before, after=after) for name, before, after in row.changes)
+    return AuditRecord(**values)
 
 
 def _apart(members: Collection[Account]) -> tuple[set[str], set[str]]:
@@ -146,14 +127,4 @@ def _block(row: Any) -> BlockRecord:
 
 def _limit_row(row: Any) -> LimitRow:
     subject = None if row.scope is LimitScope.SERVER else row.subject
-    return LimitRow(scope=row.scope, subject=subject, values=_values(row))
-
-
-def _values(row: Any) -> LimitValues:
-    return LimitValues(
-        images_a_day=row.images_a_day,
-        jobs_at_once=row.jobs_at_once,
-        largest_size=row.largest_size,
-        most_steps=row.most_steps,
-        cooldown=row.cooldown,
-    )
+    return LimitRow(scope=row.scope, subject=subject, values=row.by_name)

@@ -4,25 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    DateTime,
-    Dialect,
-    Double,
-    Enum,
-    ForeignKey,
-    Index,
-    MetaData,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    Uuid,
-)
+import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from bot.storage.records import LimitScope
+from bot.records import LimitScope
 from generation.job import JobStatus
 
 NAMES = {
@@ -34,31 +19,33 @@ NAMES = {
 }
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """A moment, UTC. SQLite forgets the time zone, so it is put on again here."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """On the way in. Raises ValueError for a moment without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"a moment needs a time zone: {value!r}")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """On the way out."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _closed(kind: type[JobStatus] | type[LimitScope], name: str) -> Enum:
+def _closed(kind: type[JobStatus] | type[LimitScope], name: str) -> sa.Enum:
     """A column for words that will hardly ever change; the database refuses any other.
 
     Open vocabularies (schedulers, audit actions) are plain strings: a new word needs no migration.
     """
-    return Enum(
+    return sa.Enum(
         kind,
         name=name,
         native_enum=False,
@@ -72,14 +59,14 @@ def _values(members: type[JobStatus] | type[LimitScope]) -> list[str]:
     return [member.value for member in members]
 
 
-Snowflake = String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
+Snowflake = sa.String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
 
 
 class Table(DeclarativeBase):
     """What all tables share."""
 
-    metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), UUID: Uuid(), float: Double()}
+    metadata = sa.MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), UUID: sa.Uuid(), float: sa.Double()}
 
 
 class JobRow(Table):
@@ -87,36 +74,36 @@ class JobRow(Table):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index(None, "requester", "server", "accepted_at"),  # limits
-        Index(None, "server", "accepted_at"),  # statistics
-        Index(None, "channel", "message"),  # reactions
-        Index(None, "status", "requester"),  # recovery, and what a member has waiting or running
+        sa.Index(None, "requester", "server", "accepted_at"),  # limits
+        sa.Index(None, "server", "accepted_at"),  # statistics
+        sa.Index(None, "channel", "message"),  # reactions
+        sa.Index(None, "status", "requester"),  # recovery, and what a member has waiting or running
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
+    parent_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
     requester: Mapped[str] = mapped_column(Snowflake)
-    requester_name: Mapped[str] = mapped_column(String(100))
+    requester_name: Mapped[str] = mapped_column(sa.String(100))
     server: Mapped[str | None] = mapped_column(Snowflake)
     channel: Mapped[str] = mapped_column(Snowflake)
     message: Mapped[str | None] = mapped_column(Snowflake)
     reply_to: Mapped[str | None] = mapped_column(Snowflake)
-    interaction_token: Mapped[str | None] = mapped_column(Text)
+    interaction_token: Mapped[str | None] = mapped_column(sa.Text)
     token_expires: Mapped[datetime | None]
 
-    prompt: Mapped[str] = mapped_column(Text)
-    negative_prompt: Mapped[str] = mapped_column(Text)
-    model: Mapped[str] = mapped_column(String(255))
+    prompt: Mapped[str] = mapped_column(sa.Text)
+    negative_prompt: Mapped[str] = mapped_column(sa.Text)
+    model: Mapped[str] = mapped_column(sa.String(255))
     width: Mapped[int]
     height: Mapped[int]
     steps: Mapped[int]
     guidance_scale: Mapped[float]
-    scheduler: Mapped[str] = mapped_column(String(64))
-    seed: Mapped[int] = mapped_column(BigInteger)  # 32 bits unsigned: more than PostgreSQL's integer
+    scheduler: Mapped[str] = mapped_column(sa.String(64))
+    seed: Mapped[int] = mapped_column(sa.BigInteger)  # 32 bits unsigned: more than PostgreSQL's integer
     count: Mapped[int]
 
     status: Mapped[JobStatus] = mapped_column(_closed(JobStatus, "status"))
-    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_code: Mapped[str | None] = mapped_column(sa.String(64))
     accepted_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     rendered_at: Mapped[datetime | None]
@@ -127,6 +114,9 @@ class JobRow(Table):
     crashes: Mapped[int] = mapped_column(server_default="0")  #: how often the process died while it ran
     cost: Mapped[float]
     device_seconds: Mapped[float]
+    ended_by: Mapped[str | None] = mapped_column(Snowflake)  #: the member who cancelled it
+    weight: Mapped[float] = mapped_column(server_default="1")
+    estimated_seconds: Mapped[float] = mapped_column(server_default="0")  #: what it was to cost, when it was accepted
 
     images: Mapped[list["ImageRow"]] = relationship(order_by="ImageRow.index", lazy="raise")
 
@@ -135,16 +125,16 @@ class ImageRow(Table):
     """A row for each picture; the file it names was complete before the row was written."""
 
     __tablename__ = "images"
-    __table_args__ = (UniqueConstraint("job_id", "index"), UniqueConstraint("file"))
+    __table_args__ = (sa.UniqueConstraint("job_id", "index"), sa.UniqueConstraint("file"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    job_id: Mapped[UUID] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"))
     index: Mapped[int]
-    seed: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int] = mapped_column(sa.BigInteger)
     width: Mapped[int]
     height: Mapped[int]
-    file: Mapped[str] = mapped_column(String(255))
-    sha256: Mapped[str] = mapped_column(String(64))
+    file: Mapped[str] = mapped_column(sa.String(255))
+    sha256: Mapped[str] = mapped_column(sa.String(64))
     size: Mapped[int]
     removed_at: Mapped[datetime | None]  #: when its file was removed, to make room
 
@@ -163,9 +153,11 @@ class LimitsRow(Table):
 
     __tablename__ = "limits"
 
-    server: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
+    server: Mapped[str] = mapped_column(sa.ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
     scope: Mapped[LimitScope] = mapped_column(_closed(LimitScope, "scope"), primary_key=True)
     subject: Mapped[str] = mapped_column(Snowflake, primary_key=True)  # the role, the member, or the server again
+    by_name: Mapped[dict[str, float]] = mapped_column(sa.JSON, server_default="{}")
+    # As they were before `by_name`. Nobody reads them; the next migration removes them.
     images_a_day: Mapped[int | None]
     jobs_at_once: Mapped[int | None]
     largest_size: Mapped[int | None]
@@ -178,9 +170,9 @@ class BlockRow(Table):
 
     __tablename__ = "blocks"
 
-    server: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
+    server: Mapped[str] = mapped_column(sa.ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
     member: Mapped[str] = mapped_column(Snowflake, primary_key=True)
-    reason: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(sa.Text)
     by: Mapped[str] = mapped_column(Snowflake)
     at: Mapped[datetime]
 
@@ -189,14 +181,14 @@ class AuditRow(Table):
     """A row for each thing an admin changed, written in the change's own transaction."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index(None, "server", "at"),)
+    __table_args__ = (sa.Index(None, "server", "at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    server: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"))
+    server: Mapped[str] = mapped_column(sa.ForeignKey("servers.id", ondelete="CASCADE"))
     actor: Mapped[str] = mapped_column(Snowflake)
-    actor_name: Mapped[str] = mapped_column(String(100))
-    action: Mapped[str] = mapped_column(String(32))
+    actor_name: Mapped[str] = mapped_column(sa.String(100))
+    action: Mapped[str] = mapped_column(sa.String(32))
     scope: Mapped[LimitScope] = mapped_column(_closed(LimitScope, "scope"))
     subject: Mapped[str | None] = mapped_column(Snowflake)
-    changes: Mapped[list[list[Any]]] = mapped_column(JSON)
+    changes: Mapped[list[list[Any]]] = mapped_column(sa.JSON)
     at: Mapped[datetime]

@@ -5,16 +5,15 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, select, update
 
+from bot.errors import Quarantined
+from bot.records import JobRecord
 from bot.storage.database import Transaction
 from bot.storage.jobs import move, records
-from bot.storage.records import JobRecord
 from bot.storage.tables import JobRow
 from generation.job import JobId, JobStatus
 
-QUARANTINED = "quarantined"  #: the error code of a job that ran when the process died, twice
-
 _Where: TypeAlias = ColumnElement[bool]
-_QUARANTINED: _Where = (JobRow.status == JobStatus.FAILED) & (JobRow.error_code == QUARANTINED)
+_QUARANTINED: _Where = (JobRow.status == JobStatus.FAILED) & (JobRow.error_code == Quarantined.code)
 #: What was rendered and has an error code could not be delivered: it waits to be asked for.
 _KEPT: _Where = (JobRow.status == JobStatus.RENDERED) & JobRow.error_code.is_not(None)
 _NOT_DELETED: _Where = JobRow.deleted_at.is_(None)
@@ -27,15 +26,9 @@ async def unposted(transaction: Transaction) -> tuple[JobRecord, ...]:
 
 
 async def put_back(transaction: Transaction, job_id: JobId, device_seconds: float) -> bool:
-    """A worker had it and stopped in good order: it waits as before, and that start does not count."""
+    """A worker had it and stopped in good order: it waits as before."""
     return await move(
-        transaction,
-        job_id,
-        {JobStatus.STARTED},
-        JobStatus.ACCEPTED,
-        started_at=None,
-        starts=JobRow.starts - 1,
-        device_seconds=device_seconds,
+        transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED, started_at=None, device_seconds=device_seconds
     )
 
 

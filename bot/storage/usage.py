@@ -6,18 +6,24 @@ from typing import Any
 
 from sqlalchemy import Integer, case, func, select
 
+from bot.records import Account, DayStats, DayUse, MemberStats
 from bot.storage.database import Transaction
 from bot.storage.jobs import LIVE, request_of
-from bot.storage.records import Account, DayStats, DayUse, MemberStats
 from bot.storage.tables import JobRow
 from generation.job import JobStatus
 from generation.request import GenerationRequest
 
 LONGEST_COOLDOWN = timedelta(days=1)  #: jobs before that say nothing about it
 
-COUNTED = LIVE | {JobStatus.RENDERED, JobStatus.POSTED}  #: who failed, was cancelled or interrupted pays nothing
+#: A day's pictures; who failed, was cancelled or interrupted pays none.
+COUNTED = LIVE | {JobStatus.RENDERED, JobStatus.POSTED}
 DRAWN = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
 FAILED = frozenset({JobStatus.FAILED, JobStatus.INTERRUPTED})
+
+_COUNTED = JobRow.status.in_(COUNTED)
+_STOPPED_BY_MEMBER = (JobRow.status == JobStatus.CANCELLED) & (JobRow.ended_by == JobRow.requester)
+#: What a job counts of the day's device seconds: an estimate while it is live, then what was spent on it.
+_CHARGED = case((JobRow.status.in_(LIVE), JobRow.estimated_seconds), else_=JobRow.device_seconds)
 
 _JOBS = func.count(JobRow.id)
 _SECONDS = func.coalesce(func.sum(JobRow.device_seconds), 0.0)
@@ -28,26 +34,29 @@ _FAILURES = func.coalesce(func.sum(case((JobRow.status.in_(FAILED), 1), else_=0)
 async def of_members(
     transaction: Transaction, members: Collection[Account], since: datetime, now: datetime
 ) -> dict[Account, DayUse]:
-    """What each of them has asked of the server since then; deleting a picture refunds nothing."""
+    """What each of them has asked of the server since then; deleting a picture refunds nothing.
+
+    A job that a member stopped counts no pictures, but the device seconds that were spent on it by then.
+    """
     people = {requester for requester, _ in members}
     servers = {server for _, server in members if server is not None}
     places = [JobRow.server.in_(servers)] if servers else []
     places += [JobRow.server.is_(None)] if any(server is None for _, server in members) else []
     day: dict[Account, Sequence[Any]] = {}
     for place in places:  # apart, or no index would serve both
-        # The order of the index: whoever has asked for ten thousand pictures so far should not wait for it.
+        # The order of the index: a member who has asked for ten thousand pictures so far should not wait for it.
         recent = JobRow.requester.in_(people) & place & (JobRow.accepted_at >= now - LONGEST_COOLDOWN)
         today = JobRow.accepted_at >= since
         rows = await transaction.execute(
             select(
                 JobRow.requester,
                 JobRow.server,
-                func.sum(case((today, 1), else_=0)),
-                func.sum(case((today, JobRow.count), else_=0)),
-                func.sum(case((today, JobRow.device_seconds), else_=0.0)),
-                func.max(JobRow.accepted_at),
+                func.sum(case((today & _COUNTED, 1), else_=0)),
+                func.sum(case((today & _COUNTED, JobRow.count), else_=0)),
+                func.sum(case((today, _CHARGED), else_=0.0)),
+                func.max(case((_COUNTED, JobRow.accepted_at))),
             )
-            .where(recent, JobRow.status.in_(COUNTED))
+            .where(recent, _COUNTED | _STOPPED_BY_MEMBER)
             .group_by(JobRow.requester, JobRow.server)
         )
         day |= {(requester, server): sums for requester, server, *sums in rows}

@@ -66,4 +66,4 @@ def is_device_lost(error: Exception) -> bool:
 def require_finite(values: Tensor, what: str) -> None:
     """Raise BrokenImage if any value is NaN or infinite."""
     if not bool(torch.isfinite(values).all()):
-        raise BrokenImage(detail=f"NaN or infinity in the {what}")
+        raise BrokenImage(where=what)

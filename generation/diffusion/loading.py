@@ -78,7 +78,7 @@ def load_model(
     graphs: str = "auto",
     rest_after: float | None = None,
 ) -> LoadedModel:
-    """Load the model on its device, ready to draw. Raises ModelUnavailable, with words for the operator in `detail`.
+    """The model on its device, ready to draw. Raises ModelUnavailable.
 
     `graphs` is "auto" (on CUDA), "on" or "off" and says whether shapes that are drawn often get compiled graphs, kept
     below `cache`; without a folder there are none. A graph's last bits are not the eager call's: where pictures have to

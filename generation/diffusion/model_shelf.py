@@ -22,6 +22,7 @@ from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import KnownError, ModelUnavailable, WorkerLost
 from generation.events import JobCancelled, JobFailed, ModelLoading, WorkerEvent
 from generation.job import Job, JobId
+from generation.operator_words import operator_words
 
 log = logging.getLogger(__name__)
 
@@ -183,10 +184,12 @@ class ModelShelf:
         try:
             self._load(name)
         except ModelUnavailable as error:
-            log.error("%s %s", error.user_text, error.detail)
+            log.error("%s", operator_words(error))
             if _is_caused_by(error, is_device_lost):
                 raise WorkerLost(detail=error.detail) from error
-            known = ModelUnavailable(name, detail=error.detail)  # without a trace, which would keep tensors
+            known = ModelUnavailable(
+                name, error.reason, detail=error.detail
+            )  # without a trace, which would keep tensors
             self._waiting = [entry for entry in self._waiting if entry not in mine]
             return [_failed(entry.job.id, known) for entry in mine]
         self._waiting = [entry for entry in self._waiting if entry not in mine]
@@ -196,8 +199,8 @@ class ModelShelf:
 
     def _load(self, name: str) -> None:
         if name not in self._specs:
-            raise ModelUnavailable(name, detail="it is not among the models on offer")
-        # A model that was never loaded is judged by its files; without files it counts as the largest known.
+            raise ModelUnavailable(name, "not_on_offer")
+        # What was never loaded is judged by its files, and without any taken to be as large as the largest known.
         on_disk = file_bytes(self._specs[name]) or max(self._bytes.values(), default=0)
         self._make_room(self._memory if name in self._tight else self._bytes.get(name, on_disk))
         if self._engines:  # the first model finds nothing to collect, and the start waits for it

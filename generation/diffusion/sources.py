@@ -20,8 +20,7 @@ _MAX_HEADER = 100 * 2**20  #: bytes; the limit of the safetensors format itself
 def inspect_model(source: str, config: str | None = None) -> ModelSpec:
     """Read the spec of a model: "builtin", a diffusers folder, a .safetensors file, or a hub id.
 
-    Of a hub id only configs of a few kB are fetched, from the hub's cache where it has them. Raises ModelUnavailable
-    with words for the operator in `detail`.
+    Of a hub id only configs of a few kB are fetched, from the hub's cache where it has them. Raises ModelUnavailable.
     """
     if source == BUILTIN:
         return _builtin()
@@ -31,20 +30,16 @@ def inspect_model(source: str, config: str | None = None) -> ModelSpec:
         return _spec(name, str(path), _folder_configs(path, source), config=None)
     if path.is_file():
         if path.suffix != ".safetensors":
-            raise ModelUnavailable(
-                source, detail="only .safetensors files are loaded; others can run code of their maker"
-            )
+            raise ModelUnavailable(source, "no_safetensors", detail=path.suffix)
         if config is not None:
             return _spec(name, str(path), _folder_configs(Path(config).expanduser(), source), config=config)
         if _is_turbo(name):
             # Nothing in the file tells it from the model it was distilled from, and the wrong schedule spoils it.
-            raise ModelUnavailable(
-                source, detail="a single file of a Turbo model needs MODEL_CONFIG, a folder of its configs"
-            )
+            raise ModelUnavailable(source, "turbo_without_config")
         return _spec(name, str(path), _guess_from_header(path, source), config=None)
     if source.count("/") == 1 and not source.startswith((".", "/", "~")):
         return _spec(name, source, _hub_configs(source), config=None)
-    raise ModelUnavailable(source, detail="no such folder or file, and not a hub id like owner/name")
+    raise ModelUnavailable(source, "no_such_source")
 
 
 def _spec(name: str, source: str, configs: dict[str, Any], *, config: str | None) -> ModelSpec:
@@ -103,7 +98,7 @@ def _folder_configs(folder: Path, source: str) -> dict[str, Any]:
     try:
         return _parse({name: (folder / name).read_text("utf-8") for name in _CONFIGS})
     except (OSError, ValueError) as error:
-        raise ModelUnavailable(source, detail=f"{folder} is no diffusers model folder: {error}") from error
+        raise ModelUnavailable(source, "no_model_folder", detail=f"{folder}: {error}") from error
 
 
 def _hub_configs(hub_id: str) -> dict[str, Any]:
@@ -113,7 +108,7 @@ def _hub_configs(hub_id: str) -> dict[str, Any]:
     try:
         return _parse({name: Path(hf_hub_download(hub_id, name)).read_text("utf-8") for name in _CONFIGS})
     except (OSError, ValueError, HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise ModelUnavailable(hub_id, detail=f"the hub did not give its configs: {error}") from error
+        raise ModelUnavailable(hub_id, "hub_silent", detail=str(error)) from error
 
 
 def _parse(texts: dict[str, str]) -> dict[str, Any]:
@@ -129,7 +124,7 @@ def _guess_from_header(path: Path, source: str) -> dict[str, Any]:
                 raise ValueError("the header is too long")
             header = json.loads(file.read(length))
     except (OSError, ValueError, struct.error) as error:
-        raise ModelUnavailable(source, detail=f"{path} is no safetensors file: {error}") from error
+        raise ModelUnavailable(source, "no_safetensors", detail=f"{path}: {error}") from error
     is_xl = any(key.startswith("conditioner.embedders.1.") for key in header)
     is_v2 = any(key.startswith("cond_stage_model.model.") for key in header)
     unet = {"sample_size": 128 if is_xl else 96 if is_v2 else 64}

@@ -24,9 +24,9 @@ class FakeWorker:
         self, room: int = 8, *, hold: bool = False, device_seconds_per_image: float = 0.5, loaded: str | None = None
     ) -> None:
         """With `loaded` it has a place for one model at a time, to begin with that one."""
-        self.drawn: list[Job] = []
-        self._room = room
-        self._hold = hold
+        self.drawn: list[Job] = []  #: all it was given, the earliest first
+        self.places = room  #: images that it draws at once
+        self.hold = hold  #: whether jobs stay running until they are released
         self._seconds = device_seconds_per_image
         self._live: dict[JobId, tuple[Job, EventStream]] = {}
         self._errors: list[Exception] = []
@@ -40,7 +40,7 @@ class FakeWorker:
         reserved = sum(job.request.count for job, _ in self._live.values())
         if self._loaded not in (None, request.model) and self._live:
             return 0
-        return 0 if self._closed else max(0, min(request.count, self._room - reserved))
+        return 0 if self._closed else max(0, min(request.count, self.places - reserved))
 
     def draw(self, job: Job) -> EventStream:
         stream = EventStream(on_close=lambda: self._live.pop(job.id, None) and None)
@@ -49,7 +49,7 @@ class FakeWorker:
         if self._loaded not in (None, job.request.model):
             self._loaded = job.request.model
             stream.put(ModelLoading(job_id=job.id))
-        if not self._hold:
+        if not self.hold:
             self._paint(job, stream)
         return stream
 
@@ -65,7 +65,7 @@ class FakeWorker:
     def release(self, job_id: JobId | None = None) -> None:
         """Let a held job finish; without an id all of them, and all that come."""
         if job_id is None:
-            self._hold = False
+            self.hold = False
         for job, stream in tuple(self._live.values()) if job_id is None else [self._live[job_id]]:
             self._paint(job, stream)
 

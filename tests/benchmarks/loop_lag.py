@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Any
 
-from generation.catalog import ModelSpec
+from generation.catalog import DrawingOptions, ModelSpec
 from generation.diffusion.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
 from generation.job import Job
@@ -65,7 +65,7 @@ def _engine(spec: ModelSpec, rows: list[int]) -> Engine:
 async def _keep_busy(dispatcher: Dispatcher, spec: ModelSpec) -> None:
     async def one_after_another(who: int) -> None:
         while True:
-            request = spec.request(prompt="a red heart", seed=who)
+            request = spec.request(DrawingOptions(prompt="a red heart", seed=who))
             await dispatcher.submit(Job(id=uuid.uuid4(), request=request, requester=str(who))).result()
 
     await asyncio.gather(*(one_after_another(who) for who in range(JOBS)))

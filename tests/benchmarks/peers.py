@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from generation.catalog import ModelSpec
+from generation.catalog import DrawingOptions, ModelSpec
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.model import LoadedModel
 from generation.diffusion.schedulers import make_scheduler
@@ -29,7 +29,7 @@ def make_jobs(spec: ModelSpec, *, steps: Sequence[int], size: int | None = None)
     return [
         Job(
             id=uuid.uuid4(),
-            request=spec.request(prompt="a red heart", steps=count, seed=seed, width=size, height=size),
+            request=spec.request(DrawingOptions(prompt="a red heart", steps=count, seed=seed, width=size, height=size)),
             requester=str(seed),
         )
         for seed, count in enumerate(steps)

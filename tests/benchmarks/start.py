@@ -10,6 +10,7 @@ from tests.benchmarks.peers import interleaved
 
 OURS = """
 import asyncio, uuid
+from generation.catalog import DrawingOptions
 from generation.diffusion.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.job import Job
@@ -20,7 +21,7 @@ async def main():
     spec = inspect_model("builtin")
     dispatcher = Dispatcher([LocalWorker.for_models([spec], device="cpu")], MemoryJournal())
     await dispatcher.start()
-    job = Job(id=uuid.uuid4(), request=spec.request(prompt="a red heart", seed=1), requester="a")
+    job = Job(id=uuid.uuid4(), request=spec.request(DrawingOptions(prompt="a red heart", seed=1)), requester="a")
     await dispatcher.submit(job).result()
     print("drawn", flush=True)
     await dispatcher.close()

@@ -8,14 +8,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from discord.http import Route
 
 from bot import app
-from bot.app import StopSignals, drained, every
-from bot.services.errors import StorageFault
+from bot.errors import CannotConnect, StorageFault
+from bot.process import StopSignals, drained, every, exit_code
 from bot.settings import read_settings
-from generation.catalog import ModelSpec
+from generation.catalog import DrawingOptions, ModelSpec
 from generation.dispatcher import Dispatcher
-from generation.errors import ShuttingDown, WorkerLost
+from generation.errors import ModelUnavailable, ShuttingDown, WorkerLost
 from generation.job import Job
 from generation.journal import MemoryJournal
 from generation.workers.fake import FakeWorker
@@ -34,7 +35,7 @@ async def dispatcher():
 def new_job():
     """Makes jobs of nobody in particular."""
     spec = ModelSpec(name="tiny", source="builtin", native_size=64)
-    return lambda: Job(id=uuid4(), request=spec.request(prompt="a cat"), requester="1")
+    return lambda: Job(id=uuid4(), request=spec.request(DrawingOptions(prompt="a cat")), requester="1")
 
 
 @pytest.fixture
@@ -90,22 +91,40 @@ async def test_what_is_done_again_and_again_outlives_a_full_disk_and_mistakes_of
     assert (runs, waits) == ([0, 1, 2, 3], [60, 60, 60])
 
 
-async def test_a_lost_worker_has_an_exit_code_of_its_own(tmp_path, monkeypatch):
-    async def lost(*_):
-        raise WorkerLost(detail="the kernel hangs")
-
-    monkeypatch.setattr(app, "_run", lost)
-    settings = read_settings(data_dir=tmp_path, _env_file=None)
-    assert await app.run(settings) == app.EXIT_WORKER_LOST == 75
+async def ended_by(error):
+    raise error
 
 
-async def test_a_database_that_is_locked_at_the_start_is_worth_another_start(tmp_path, monkeypatch):
-    async def locked(*_):
-        raise StorageFault(detail="database is locked")
+async def test_a_lost_worker_has_an_exit_code_of_its_own(caplog):
+    assert await exit_code(ended_by(WorkerLost(detail="the kernel hangs"))) == 75
+    assert "the kernel hangs" in caplog.text
+    assert "Start me again" in caplog.text
 
-    monkeypatch.setattr(app, "_run", locked)
-    settings = read_settings(data_dir=tmp_path, _env_file=None)
-    assert await app.run(settings) == app.EXIT_UNEXPECTED == 70
+
+async def test_a_database_that_is_locked_at_the_start_is_worth_another_start(caplog):
+    assert await exit_code(ended_by(StorageFault(detail="database is locked"))) == 70
+    assert "database is locked" in caplog.text
+
+
+async def test_what_a_restart_will_not_mend_ends_with_1_and_a_fault_of_ours_with_70(caplog):
+    assert await exit_code(ended_by(CannotConnect("token_refused"))) == 1
+    assert await exit_code(ended_by(ValueError("a fault of ours"))) == 70
+    assert "a fault of ours" in caplog.text
+
+
+async def test_a_worker_that_cannot_start_ends_the_process_with_its_reason(tmp_path, caplog, monkeypatch):
+    """The worker's maker is a parameter of the whole bot; Discord is a port that nobody listens on."""
+
+    class NoDevice(FakeWorker):
+        async def start(self):
+            raise ModelUnavailable("builtin", "no_such_source")
+
+    monkeypatch.setattr(Route, "BASE", Route.BASE)  # it is put back afterwards
+    settings = read_settings(
+        data_dir=tmp_path, discord_token="x", discord_api_base="http://127.0.0.1:9", _env_file=None
+    )
+    assert await app.run(settings, make_worker=lambda *_: NoDevice()) == 1
+    assert "The model builtin cannot be used" in caplog.text
 
 
 def test_every_test_that_the_readme_names_is_there():

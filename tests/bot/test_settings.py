@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import BadSettings, Settings, read_settings, variable_of
+from bot.settings import BadSettings, Settings, read_settings
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field."""
+    return Settings.model_fields[field].alias or field.upper()
 
 
 @pytest.fixture(autouse=True)

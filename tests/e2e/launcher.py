@@ -11,15 +11,19 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.app import local_worker
+from bot.settings import Settings
+from generation.catalog import ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
 from generation.events import WorkerEvent
 from generation.job import Job
+from generation.workers.base import Worker
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
@@ -44,13 +48,14 @@ class Play:
         """The same for a process."""
         return {VARIABLE: json.dumps(asdict(self))}
 
+    def make_worker(self, settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
+        """What draws."""
+        if self.hangs:
+            return LocalWorker(HangingEngine, patience=0.2)
+        return local_worker(settings, specs) if self.seconds is None else TimedWorker(self.seconds, self.room)
+
     def begin(self, data: Path) -> None:
         """Put everything in its place. `data` remembers that the process was killed already."""
-        if self.hangs:
-            LocalWorker.for_models = lambda *_, **__: LocalWorker(HangingEngine, patience=0.2)  # type: ignore[assignment, method-assign]
-        elif self.seconds is not None:
-            worker = functools.partial(TimedWorker, self.seconds, self.room)
-            LocalWorker.for_models = lambda *_, **__: worker()  # type: ignore[assignment, method-assign]
         if self.capacity is not None:
             Dispatcher.__init__ = functools.partialmethod(  # type: ignore[assignment, method-assign]
                 Dispatcher.__init__, capacity=self.capacity
@@ -132,9 +137,10 @@ def main() -> int:
     """Play, then be the bot."""
     from bot.__main__ import main as run_bot
 
-    Play(**json.loads(os.environ[VARIABLE])).begin(Path(os.environ["DATA_DIR"]))
+    play = Play(**json.loads(os.environ[VARIABLE]))
+    play.begin(Path(os.environ["DATA_DIR"]))
     sys.argv = ["bot", "run"]
-    return run_bot()
+    return run_bot(make_worker=play.make_worker)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.app import EXIT_WORKER_LOST, IMAGES, check
 from bot.playground import BotProcess, PlaygroundServer, Post
-from bot.settings import read_settings
+from bot.process import EXIT_WORKER_LOST
+from bot.settings import IMAGES, read_settings
 from bot.storage.database import Database
 from bot.storage.inspection import inspect
+from bot.upkeep import check
 from tests.e2e.faults import Fault, Moment, Trouble
 from tests.e2e.launcher import Play
 

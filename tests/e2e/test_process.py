@@ -15,7 +15,7 @@ from PIL import Image
 
 from bot.playground import Answer, BotProcess, PlaygroundServer, Post
 from generation.diffusion.sources import BUILTIN_FOLDER
-from generation.metadata import parse_parameters
+from tests.png_parameters import parse_parameters
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -73,7 +73,7 @@ async def test_a_request_becomes_a_picture_a_message_and_a_record(server: Playgr
         # the admin's limit refuses the next one, privately and in words
         await server.slash("Ada", "admin limits set", images_a_day=2, member="Ben")
         refusal = await server.slash("Ben", "imagine", prompt="one more")
-        await server.until(lambda: "images a day" in private_text(refusal), within=10, what="the refusal")
+        await server.until(lambda: "pictures a day" in private_text(refusal), within=10, what="the refusal")
         assert await bot.stop(within=20) == 0
 
     assert rows(data, "SELECT requester_name, status, parent_id IS NOT NULL FROM jobs ORDER BY accepted_at") == [
@@ -189,8 +189,8 @@ async def test_a_second_bot_on_the_same_data_refuses_to_start(server: Playground
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"MODEL": "/no/such/model"}, "cannot be loaded"),
-        ({"DEVICE": "cuda:7"}, "cannot be loaded"),
+        ({"MODEL": "/no/such/model"}, "cannot be used"),
+        ({"DEVICE": "cuda:7"}, "cannot be used"),
         ({"DTYPE": "int8", "LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DISCORD_TOKEN": ""}, "DISCORD_TOKEN is not set"),
     ],

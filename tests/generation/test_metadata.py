@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from generation.metadata import enlarged, parameters_text, parse_parameters, png_of
+from generation.metadata import enlarged, parameters_text, png_of
 from generation.request import GenerationRequest, SchedulerName
+from tests.png_parameters import parse_parameters
 
 
 def request(**wishes: object) -> GenerationRequest:

@@ -87,7 +87,7 @@ def test_a_cancelled_job_gives_the_turn_back() -> None:
 
 def test_a_full_queue_refuses_jobs() -> None:
     queue = filled(job("a"), job("b"), capacity=2)
-    with pytest.raises(QueueFull, match="2 jobs are waiting"):
+    with pytest.raises(QueueFull, match="capacity=2"):
         queue.push(job("c"))
     queue.pop()
     queue.push(job("c"))

@@ -1,14 +1,14 @@
-"""A constructed request is valid, and a refused one says why in one sentence."""
+"""A constructed request is valid, and a refused one says which field it was and what it may be."""
 
-import pickle
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.errors import BrokenImage, DoesNotFit, InvalidRequest, KnownError, QueueFull, WorkerFault
+from generation.errors import InvalidRequest
+from generation.operator_words import demand
 from generation.request import GenerationRequest, SchedulerName, clean_text
 
 VALID: dict[str, Any] = {
@@ -26,10 +26,10 @@ VALID: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("field", "value", "named", "limits"),
     [
-        ("prompt", "   ", "prompt", "some text"),
-        ("prompt", "\u200b\u202e\n", "prompt", "some text"),
+        ("prompt", "   ", "prompt", "something to see"),
+        ("prompt", "\u200b\u202e\n", "prompt", "something to see"),
         ("prompt", "x" * 6001, "prompt", "6000 characters"),
-        ("negative_prompt", "x" * 6001, "negative prompt", "6000 characters"),
+        ("negative_prompt", "x" * 6001, "negative_prompt", "6000 characters"),
         ("width", 63, "width", "multiple of 8"),
         ("width", 0, "width", "from 8 to 4096"),
         ("height", 4104, "height", "from 8 to 4096"),
@@ -44,14 +44,11 @@ VALID: dict[str, Any] = {
         ("count", 5, "count", "from 1 to 4"),
     ],
 )
-def test_a_value_out_of_range_is_refused_in_words(field: str, value: Any, named: str, limits: str) -> None:
+def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any, named: str, limits: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         GenerationRequest(**VALID | {field: value})
-    sentence = refusal.value.user_text
-    assert named in sentence
-    assert limits in sentence
-    assert "you gave" in sentence
-    assert len(sentence) < 200
+    assert refusal.value.field == named
+    assert limits in demand(refusal.value)
 
 
 def test_text_is_cleaned_of_what_nobody_types() -> None:
@@ -61,7 +58,7 @@ def test_text_is_cleaned_of_what_nobody_types() -> None:
 
 
 def test_lcm_takes_no_more_steps_than_it_was_distilled_at() -> None:
-    with pytest.raises(InvalidRequest, match="50 with the LCM"):
+    with pytest.raises(InvalidRequest, match=r"most=50 holds_for=.*LCM"):
         GenerationRequest(**VALID | {"scheduler": SchedulerName.LCM, "steps": 51})
 
 
@@ -75,21 +72,4 @@ def test_a_request_is_frozen() -> None:
     request = GenerationRequest(**VALID)
     with pytest.raises(FrozenInstanceError):
         request.seed = 2  # type: ignore[misc]
-    assert request.with_seed(2).seed == 2
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        InvalidRequest("steps", "from 1 to 150", 0),
-        QueueFull(1000),
-        DoesNotFit(512, 512, detail="x"),
-        BrokenImage(),
-        WorkerFault("abcd1234", detail="boom"),
-    ],
-)
-def test_errors_survive_the_way_to_another_process(error: KnownError) -> None:
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own, made in the line above
-    assert type(copy) is type(error)
-    assert str(copy) == str(error)
-    assert vars(copy) == vars(error)
+    assert replace(request, seed=2).seed == 2

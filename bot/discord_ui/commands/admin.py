@@ -7,19 +7,16 @@ from discord import Interaction, app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
-from bot.discord_ui import admin_embeds, options
-from bot.discord_ui.deliveries import Deliveries
-from bot.discord_ui.embeds import limit_values
-from bot.discord_ui.members import member_of
+from bot.discord_ui import inputs
+from bot.discord_ui.delivery.deliveries import Deliveries
+from bot.discord_ui.inputs import member_of
+from bot.discord_ui.words import admin as words
+from bot.records import LimitScope
 from bot.services.admin import AdminService
-from bot.services.limits import LIMIT_RANGES, LimitScope, LimitValues
-from generation.errors import Refusal
+from generation.errors import InvalidRequest, Refusal
 
 log = logging.getLogger(__name__)
 
-_IMAGES, _JOBS, _SIZE, _STEPS, _COOLDOWN = (
-    LIMIT_RANGES[name] for name in ("images_a_day", "jobs_at_once", "largest_size", "most_steps", "cooldown")
-)
 _MAX_REASON = 300  #: characters
 
 
@@ -39,45 +36,26 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
     async def show_limits(self, interaction: Interaction) -> None:
         """Show all limits that are set here"""
         await interaction.response.defer(ephemeral=True)
-        rows = await self._admin.limits(member_of(interaction))
-        await interaction.edit_original_response(embed=admin_embeds.limits(rows))
+        found = await self._admin.limits(member_of(interaction))
+        await interaction.edit_original_response(embed=words.limits(found))
 
     @limits.command(name="set")
-    @app_commands.describe(
-        role="Only for this role",
-        member="Only for this member",
-        images_a_day="Pictures a day (UTC)",
-        jobs_at_once="Jobs waiting or running at once",
-        largest_size="Longest side, in pixels",
-        most_steps="Denoising steps",
-        cooldown="Seconds between two jobs",
-    )
+    @inputs.takes(inputs.LIMITS)
+    @app_commands.describe(role="Only for this role", member="Only for this member")
     async def set_limits(
         self,
         interaction: Interaction,
-        images_a_day: Range[int, *_IMAGES] | None = None,
-        jobs_at_once: Range[int, *_JOBS] | None = None,
-        largest_size: Range[int, *_SIZE] | None = None,
-        most_steps: Range[int, *_STEPS] | None = None,
-        cooldown: Range[int, *_COOLDOWN] | None = None,
+        *,
         role: discord.Role | None = None,
         member: discord.Member | None = None,
+        **limits: float | None,
     ) -> None:
         """Set limits for the server, a role or a member; what you leave out stays as it is"""
         await interaction.response.defer(ephemeral=True)
-        changes = LimitValues(
-            images_a_day=images_a_day,
-            jobs_at_once=jobs_at_once,
-            largest_size=largest_size,
-            most_steps=most_steps,
-            cooldown=cooldown,
-        )
-        if changes == LimitValues():
-            raise Refusal("Name at least one limit to set.")
+        changes = {name: value for name, value in limits.items() if value is not None}
         scope, subject = _scope(role, member)
-        values = await self._admin.set_limits(member_of(interaction), scope, subject, changes)
-        words = f"Limits for {admin_embeds.subject(scope, subject)} are now:\n{limit_values(values)}"
-        await interaction.edit_original_response(content=words)
+        found = await self._admin.set_limits(member_of(interaction), scope, subject, changes)
+        await interaction.edit_original_response(content=words.limits_now(found))
 
     @limits.command(name="reset")
     @app_commands.describe(role="Only of this role", member="Only of this member")
@@ -91,10 +69,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         await interaction.response.defer(ephemeral=True)
         scope, subject = _scope(role, member)
         was_set = await self._admin.reset_limits(member_of(interaction), scope, subject)
-        words = "were removed." if was_set else "were not set; nothing changed."
-        await interaction.edit_original_response(
-            content=f"The limits for {admin_embeds.subject(scope, subject)} {words}"
-        )
+        await interaction.edit_original_response(content=words.limits_reset(scope, subject, was_set=was_set))
 
     @app_commands.command()
     @app_commands.describe(days="How many days back")
@@ -102,7 +77,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         """Show jobs, pictures, failures and device seconds by day and by member"""
         await interaction.response.defer(ephemeral=True)
         found = await self._admin.stats(member_of(interaction), days)
-        await interaction.edit_original_response(embed=admin_embeds.stats(found))
+        await interaction.edit_original_response(embed=words.stats(found))
 
     @app_commands.command()
     @app_commands.describe(member="Whom", reason="Why; they are told")
@@ -115,9 +90,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         """Keep a member from asking for pictures here"""
         await interaction.response.defer(ephemeral=True)
         await self._admin.block(member_of(interaction), str(member.id), reason)
-        await interaction.edit_original_response(
-            content=f"{member.mention} is blocked on this server. In direct messages with me they can still draw."
-        )
+        await interaction.edit_original_response(content=words.blocked(member.id))
 
     @app_commands.command()
     @app_commands.describe(member="Whom")
@@ -125,8 +98,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         """Let a member ask for pictures again"""
         await interaction.response.defer(ephemeral=True)
         was_blocked = await self._admin.unblock(member_of(interaction), str(member.id))
-        words = "may ask for pictures again." if was_blocked else "was not blocked."
-        await interaction.edit_original_response(content=f"{member.mention} {words}")
+        await interaction.edit_original_response(content=words.unblocked(member.id, was_blocked=was_blocked))
 
     @app_commands.command()
     @app_commands.describe(release="The job that may try once more")
@@ -136,9 +108,9 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         admin = member_of(interaction)
         if release is None:
             found = await self._admin.quarantined(admin)
-            await interaction.edit_original_response(embed=admin_embeds.quarantine(found))
+            await interaction.edit_original_response(embed=words.quarantine(found))
             return
-        resumed = await self._admin.release(admin, options.job_id(release))
+        resumed = await self._admin.release(admin, inputs.job_id(release))
         self._deliveries.resume(resumed)
         await interaction.edit_original_response(content="It is in line again, and will be drawn alone.")
 
@@ -151,12 +123,12 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         except Exception:
             log.exception("no suggestions for /admin quarantine")
             return []
-        return options.suggestions(typed, ((options.described(job), str(job.id)) for job in jobs))
+        return inputs.suggestions(typed, ((inputs.described(job), str(job.id)) for job in jobs))
 
 
 def _scope(role: discord.Role | None, member: discord.Member | None) -> tuple[LimitScope, str | None]:
     if role is not None and member is not None:
-        raise Refusal("Choose a role or a member, not both.")
+        raise InvalidRequest("role", "conflict", choices=("member",))
     if member is not None:
         return LimitScope.MEMBER, str(member.id)
     if role is not None:

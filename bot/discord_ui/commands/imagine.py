@@ -1,12 +1,17 @@
 """/imagine: draw a picture from a description."""
 
+from typing import Any
+
 from discord import Interaction, app_commands
+from discord.app_commands import Choice
 from discord.ext import commands
 
-from bot.discord_ui import options, permissions
-from bot.discord_ui.deliveries import Deliveries
-from bot.discord_ui.members import member_of
+from bot.discord_ui import inputs, permissions
+from bot.discord_ui.delivery.deliveries import Deliveries
+from bot.discord_ui.inputs import member_of
 from bot.services.images import ImageService
+from generation.catalog import DrawingOptions
+from generation.request import SchedulerName
 
 
 class Imagine(commands.Cog):
@@ -17,39 +22,22 @@ class Imagine(commands.Cog):
         self._deliveries = deliveries
 
     @app_commands.command()
-    @app_commands.describe(**options.DESCRIPTIONS)
-    @app_commands.autocomplete(aspect=options.suggest_aspects, scheduler=options.suggest_schedulers)
-    async def imagine(
-        self,
-        interaction: Interaction,
-        prompt: options.Prompt,
-        negative_prompt: options.Prompt | None = None,
-        aspect: str | None = None,
-        steps: options.Steps | None = None,
-        guidance: options.Guidance | None = None,
-        seed: options.Seed | None = None,
-        count: options.Count | None = None,
-        scheduler: str | None = None,
-        model: str | None = None,
-    ) -> None:
+    @inputs.takes(inputs.DRAWING)
+    async def imagine(self, interaction: Interaction, **chosen: Any) -> None:
         """Draw a picture from a description"""
-        request = options.to_request(
-            self._images.catalog,
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            aspect=aspect,
-            steps=steps,
-            guidance=guidance,
-            seed=seed,
-            count=count,
-            scheduler=scheduler,
-            model=model,
-        )
+        request = self._images.catalog.request(DrawingOptions(**chosen))
         permissions.check_interaction(interaction)
-        place = self._deliveries.answer_to(interaction)
-        accepted = self._images.imagine(request, member_of(interaction), at=place.whereabouts)
-        await self._deliveries.order(place, accepted)
+        member = member_of(interaction)
+        await self._deliveries.answer(interaction, lambda at: self._images.imagine(request, member, at=at))
+
+    @imagine.autocomplete("aspect")
+    async def _aspects(self, _: Interaction, typed: str) -> list[Choice[str]]:
+        return inputs.suggestions(typed, ((aspect, aspect) for aspect in inputs.ASPECTS))
+
+    @imagine.autocomplete("scheduler")
+    async def _schedulers(self, _: Interaction, typed: str) -> list[Choice[str]]:
+        return inputs.suggestions(typed, ((name, name) for name in SchedulerName))
 
     @imagine.autocomplete("model")
-    async def _models(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        return options.suggest_models(self._images.catalog, typed)
+    async def _models(self, _: Interaction, typed: str) -> list[Choice[str]]:
+        return inputs.suggestions(typed, ((spec.name, spec.name) for spec in self._images.catalog))

@@ -7,13 +7,15 @@ from uuid import UUID
 from discord import Interaction, app_commands
 from discord.ext import commands
 
-from bot.discord_ui import embeds, options
-from bot.discord_ui.content import Content
-from bot.discord_ui.handover import in_fitting_form
-from bot.discord_ui.members import member_of
-from bot.discord_ui.retries import written_down
-from bot.services.errors import NothingToCancel
-from bot.services.images import ImageService, JobRecord
+from bot.discord_ui import inputs
+from bot.discord_ui.delivery.ways import in_fitting_form
+from bot.discord_ui.inputs import member_of
+from bot.discord_ui.words import embeds, text
+from bot.discord_ui.words.content import Content
+from bot.errors import NothingToCancel, StorageFault, is_storage_fault
+from bot.records import JobRecord
+from bot.retrying import PATIENT, retried
+from bot.services.images import ImageService
 from bot.services.results import Results
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class Jobs(commands.Cog):
         """Cancel a job of yours that waits or runs"""
         await interaction.response.defer(ephemeral=True)
         member = member_of(interaction)
-        job_id = options.job_id(job) if job is not None else await self._latest_of(interaction)
+        job_id = inputs.job_id(job) if job is not None else await self._latest_of(interaction)
         await self._images.cancel(job_id, member)
         await interaction.edit_original_response(content="Cancelled. It does not count.")
 
@@ -57,20 +59,24 @@ class Jobs(commands.Cog):
         except Exception:
             log.exception("no suggestions for /cancel")
             return []
-        return options.suggestions(typed, ((options.described(job), str(job.id)) for job in jobs))
+        return inputs.suggestions(typed, ((inputs.described(job), str(job.id)) for job in jobs))
 
     @app_commands.command()
     @app_commands.describe(job="Which one; first those that could not be delivered, then the latest")
     async def result(self, interaction: Interaction, job: str | None = None) -> None:
         """Show pictures of yours again, also those that could not be delivered"""
         await interaction.response.defer(ephemeral=True)
-        record = await self._results.one(options.job_id(job) if job is not None else None, member_of(interaction))
-        pictures = await self._images.pictures(record.id)
-        content = await asyncio.to_thread(Content.result, record, "you", pictures)
+        record = await self._results.one(inputs.job_id(job) if job is not None else None, member_of(interaction))
+        pictures = await self._images.pictures(record)
+        content = await asyncio.to_thread(Content.result, record, text.YOU, pictures)
         await in_fitting_form(
             content.without_buttons(), lambda fitting: interaction.edit_original_response(**fitting.to_edit())
         )
-        await written_down(lambda: self._results.fetched(record), doing=f"that job {record.id} was fetched")
+        try:
+            doing = f"that job {record.id} was fetched"
+            await retried(lambda: self._results.fetched(record), PATIENT, passing=is_storage_fault, doing=doing)
+        except StorageFault:  # they have the pictures, and can only get them once more
+            log.exception("it could not be written down that job %s was fetched", record.id)
 
     @result.autocomplete("job")
     async def _own_results(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
@@ -79,13 +85,13 @@ class Jobs(commands.Cog):
         except Exception:
             log.exception("no suggestions for /result")
             return []
-        return options.suggestions(typed, ((_result_choice(job), str(job.id)) for job in records))
+        return inputs.suggestions(typed, ((_result_choice(job), str(job.id)) for job in records))
 
     async def _latest_of(self, interaction: Interaction) -> UUID:
         member = member_of(interaction)
         own = [job for job in await self._images.live_jobs(member) if job.requester == member.id]
         if not own:
-            raise NothingToCancel()
+            raise NothingToCancel
         return max(own, key=lambda job: job.accepted_at).id
 
 

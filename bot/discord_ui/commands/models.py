@@ -3,7 +3,7 @@
 from discord import Interaction, app_commands
 from discord.ext import commands
 
-from bot.discord_ui import embeds
+from bot.discord_ui.words import embeds
 from bot.services.images import ImageService
 
 

@@ -10,16 +10,17 @@ import discord
 from discord import Interaction
 from discord.ext import commands
 
-from bot.discord_ui import buttons, direct_messages, embeds, errors, permissions
+from bot.discord_ui import buttons, permissions, private
 from bot.discord_ui.buttons import ButtonAction
-from bot.discord_ui.deliveries import Deliveries
-from bot.discord_ui.errors import UNSENT
-from bot.discord_ui.members import member_of, member_of_reaction
-from bot.discord_ui.places import Place
-from bot.discord_ui.retries import through_dropped_connections
-from bot.services.errors import NotAllowed, UnknownJob
+from bot.discord_ui.delivery.deliveries import Deliveries
+from bot.discord_ui.inputs import member_of, member_of_reaction
+from bot.discord_ui.unsent import UNSENT, is_passing
+from bot.discord_ui.words import embeds
+from bot.discord_ui.words.errors import words_for
+from bot.errors import NotAllowed, StaleButton, UnknownJob
+from bot.records import Member
+from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
-from bot.services.members import Member
 from generation.job import JobId, JobStatus
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 _RERUN = frozenset("🔁🔄")
 _DELETE = frozenset("❌")
 _VARIATION_SELECTOR = "\ufe0f"  # some clients send it behind an emoji, some do not
-_DELETE_ATTEMPTS = 4
 _REFUSAL_SECONDS = 10.0  #: how long a refusal stays in a channel
 _RESULTS = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
 
@@ -47,8 +47,8 @@ class ResultActions(commands.Cog):
             match action:
                 case ButtonAction.RERUN:
                     permissions.check_interaction(interaction)
-                    place = self._deliveries.answer_to(interaction)
-                    await self._rerun(job_id, member_of(interaction), place)
+                    member = member_of(interaction)
+                    await self._deliveries.answer(interaction, lambda at: self._images.rerun(job_id, member, at=at))
                 case ButtonAction.INFO:
                     await self._info(interaction, job_id)
                 case ButtonAction.CANCEL:
@@ -58,7 +58,7 @@ class ResultActions(commands.Cog):
                     await interaction.response.defer()
                     await self._delete(job_id, member_of(interaction), interaction.delete_original_response)
         except Exception as error:
-            await errors.answer(interaction, error, doing=f"button {action} of job {job_id}")
+            await private.answer(interaction, error, doing=f"button {action} of job {job_id}")
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
@@ -66,7 +66,7 @@ class ResultActions(commands.Cog):
         if interaction.type is discord.InteractionType.component:
             custom_id = str((interaction.data or {}).get("custom_id", ""))
             if not buttons.knows(custom_id):
-                await errors.answer(interaction, errors.StaleButton(), doing="an unknown button")
+                await private.answer(interaction, StaleButton(), doing="an unknown button")
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
@@ -84,28 +84,29 @@ class ResultActions(commands.Cog):
                     await self._delete(job.id, member, self._message(payload).delete)
             elif job.status in _RESULTS:
                 permissions.check_reply(self._client, payload.channel_id)
-                place = self._deliveries.reply_to(payload.channel_id, payload.message_id, member.name)
-                await self._rerun(job.id, member, place)
+                await self._deliveries.reply(
+                    payload.channel_id,
+                    payload.message_id,
+                    member.name,
+                    lambda at: self._images.rerun(job.id, member, at=at),
+                )
         except Exception as error:
             doing = f"reaction {emoji} on message {payload.message_id}"
-            await self._refuse(payload, errors.words_for(error, doing=doing))
-
-    async def _rerun(self, job_id: JobId, member: Member, place: Place) -> None:
-        await self._deliveries.order(place, self._images.rerun(job_id, member, at=place.whereabouts))
+            await self._refuse(payload, words_for(error, doing=doing))
 
     async def _info(self, interaction: Interaction, job_id: JobId) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self._images.job(job_id)
         if not member_of(interaction).is_where(job):
-            raise UnknownJob()  # a made-up custom_id must not show another server's prompt
+            raise UnknownJob  # a made-up custom_id must not show another server's prompt
         await interaction.edit_original_response(**embeds.info(job).to_edit())
 
     async def _delete(self, job_id: JobId, member: Member, remove_message: Callable[[], Awaitable[Any]]) -> None:
         job = await self._images.delete(job_id, member)
         with suppress(discord.NotFound):  # somebody was faster
-            await through_dropped_connections(remove_message, attempts=_DELETE_ATTEMPTS)
+            await retried(remove_message, PATIENT, passing=is_passing, doing=f"deleting the message of job {job_id}")
         if job.deleted_at is None:
-            await direct_messages.tell_deleted(self._client, job, by=member.id)
+            await private.tell_deleted(self._client, job, by=member.id)
 
     def _is_by_bot(self, payload: discord.RawReactionActionEvent) -> bool:
         myself = self._client.user.id if self._client.user else None
@@ -118,7 +119,7 @@ class ResultActions(commands.Cog):
         """Tell only the member who reacted; where their direct messages are closed, the channel, and not for long."""
         where = f"https://discord.com/channels/{payload.guild_id or '@me'}/{payload.channel_id}/{payload.message_id}"
         about = f"About your {payload.emoji.name} on {where}:\n{words}"
-        if not await direct_messages.write(self._client, payload.user_id, about):
+        if not await private.write(self._client, payload.user_id, about):
             self._deliveries.errand(self._refuse_here(payload, words), name=f"refuse {payload.user_id}")
 
     async def _refuse_here(self, payload: discord.RawReactionActionEvent, words: str) -> None:

@@ -187,24 +187,27 @@ def custom_ids(shown: list[str]) -> SearchStrategy[str]:
     return st.one_of(seen, forged, garbage)
 
 
+def _env_of(actor: Actor) -> simcord.Env:
+    return actor._env  # private: SimCord's actors refuse to send what Discord's own client would not
+
+
 async def send(actor: Actor, channel: ChannelHandle, call: Call) -> InteractionResult:
     """Use a command, whatever it says."""
-    return await _dispatch_actor_interaction(
-        actor, InteractionType.APPLICATION_COMMAND, channel, _data(actor._env, call.path, call.options, call.resolved)
-    )
+    data = _data(_env_of(actor), call.path, call.options, call.resolved)
+    return await _dispatch_actor_interaction(actor, InteractionType.APPLICATION_COMMAND, channel, data)
 
 
 async def type_into(actor: Actor, channel: ChannelHandle, call: Call, option: str, typed: str) -> InteractionResult:
     """Type into one option, with the others filled in."""
     others = [other for other in call.options if other["name"] != option]
     focused = {"name": option, "type": int(OptionType.STRING), "value": typed, "focused": True}
-    data = _data(actor._env, call.path, [*others, focused], call.resolved)
+    data = _data(_env_of(actor), call.path, [*others, focused], call.resolved)
     return await _dispatch_actor_interaction(actor, InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE, channel, data)
 
 
 async def press(actor: Actor, channel: ChannelHandle, message_id: int, custom_id: str) -> InteractionResult:
     """Press a button of that id on a message, whether or not it is there."""
-    stored = actor._env.backend.get_message(channel.id, message_id)
+    stored = _env_of(actor).backend.get_message(channel.id, message_id)
     shown = stored.components
     stored.components = [{"type": 1, "components": [{"type": 2, "style": 2, "label": "?", "custom_id": custom_id}]}]
     forged = stored.components
@@ -221,7 +224,7 @@ async def _click(actor: Actor, channel: ChannelHandle, stored: Any, custom_id: s
         InteractionType.MESSAGE_COMPONENT,
         channel,
         {"custom_id": custom_id, "component_type": int(ComponentType.BUTTON)},
-        extra={"message": dict(serializers.message_payload(actor._env.backend, stored))},
+        extra={"message": dict(serializers.message_payload(_env_of(actor).backend, stored))},
         source_message_id=stored.id,
     )
 

@@ -10,10 +10,10 @@ async def test_a_limit_refuses_the_next_one_until_it_is_reset(world: World) -> N
     await world.alice.slash(world.channel, "imagine", prompt="a cat")
     answer = await world.admin.slash(world.channel, "admin limits set", images_a_day=1)
     assert answer.ephemeral
-    assert "images a day: **1**" in answer.response.content
+    assert "pictures a day: **1**" in answer.response.content
     refused = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert refused.ephemeral
-    assert "images a day" in refused.response.content
+    assert "pictures a day" in refused.response.content
     assert "<t:" in refused.response.content
     reset = await world.admin.slash(world.channel, "admin limits reset")
     assert "removed" in reset.response.content
@@ -47,9 +47,9 @@ async def test_role_and_member_at_once_and_nothing_at_all(world: World) -> None:
     both = await world.admin.slash(
         world.channel, "admin limits set", cooldown=1, role=world.guild.roles["mods"], member=world.bob
     )
-    assert "not both" in (both.followups or [both.response])[0].content
+    assert "does not go together with member" in (both.followups or [both.response])[0].content
     nothing = await world.admin.slash(world.channel, "admin limits set")
-    assert "at least one limit" in (nothing.followups or [nothing.response])[0].content
+    assert "**limit** needs one of images_a_day" in (nothing.followups or [nothing.response])[0].content
 
 
 async def test_blocks(world: World) -> None:

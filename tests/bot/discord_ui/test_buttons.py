@@ -1,5 +1,6 @@
 """The buttons below a job's message."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -21,7 +22,7 @@ async def test_anyone_may_rerun_and_is_charged(world: World) -> None:
     assert rerun.parent == original.id
     assert rerun.requester == str(world.bob.id)
     assert rerun.request.seed != 7
-    assert rerun.request.with_seed(7) == original.request
+    assert replace(rerun.request, seed=7) == original.request
 
 
 async def test_info_is_private_and_copyable(world: World) -> None:
@@ -82,7 +83,7 @@ async def test_rerun_pressed_twice_is_two_jobs(world: World) -> None:
 
 @HELD
 async def test_cancel_while_it_waits_or_runs(world: World) -> None:
-    world.parts.worker._room = 1
+    world.parts.worker.places = 1
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     waiting = await world.alice.slash(world.channel, "imagine", prompt="waits")
     assert labels(running.response) == labels(waiting.response) == ["Cancel"]

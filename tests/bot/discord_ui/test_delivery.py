@@ -37,7 +37,7 @@ async def test_a_connection_that_drops_is_tried_again(world: World, monkeypatch:
     assert len(answer.response.attachments) == 1
     assert len(world.channel.history()) == 1
     (job,) = await world.jobs()
-    assert job.message == str(answer.response.id)
+    assert job.place.message == str(answer.response.id)
 
 
 async def test_a_token_that_dies_early_loses_no_picture(world: World) -> None:
@@ -87,7 +87,7 @@ async def test_a_message_that_is_gone_is_replaced_by_a_new_one(world: World) -> 
     assert len(post.attachments) == 1
     assert len(post.components) == 1
     (job,) = await world.jobs()
-    assert (job.status, job.message) == (JobStatus.POSTED, str(post.id))
+    assert (job.status, job.place.message) == (JobStatus.POSTED, str(post.id))
 
 
 async def test_a_closed_channel_does_not_keep_pictures_from_their_requester(world: World) -> None:
@@ -161,7 +161,7 @@ async def test_a_thread_that_is_locked_sends_its_pictures_to_the_channel_above(w
     assert len(post.attachments) == 1
     assert f"<#{thread.id}> is closed" in post.content
     (job,) = await world.jobs()
-    assert (job.status, job.channel, job.message) == (JobStatus.POSTED, str(world.channel.id), str(post.id))
+    assert (job.status, job.place.channel, job.place.message) == (JobStatus.POSTED, str(world.channel.id), str(post.id))
     await world.bob.react(post, "🔁")
     assert world.channel.last_message.reference.message_id == post.id
 
@@ -220,9 +220,8 @@ async def test_whoever_waited_long_is_called_once(world: World, minutes: int, pi
         assert request["allowed_mentions"] == {"parse": [], "users": [world.alice.id]}
 
 
-@HELD
+@pytest.mark.parametrize("started_world", [{"hold": True, "options": {"ping_after": None}}], indirect=True)
 async def test_nobody_is_called_where_that_is_switched_off(world: World) -> None:
-    world.parts.deliveries._ping_after = None
     answer = await world.alice.slash(world.channel, "imagine", prompt="slow")
     await world.env.advance_time(3600)
     world.parts.worker.release()

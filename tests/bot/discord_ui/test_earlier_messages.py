@@ -8,8 +8,8 @@ import discord
 import pytest
 from sqlalchemy import update
 
-from bot.services.errors import StorageFault
-from bot.storage.records import JobRecord
+from bot.errors import StorageFault
+from bot.records import JobRecord
 from bot.storage.tables import JobRow
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World
@@ -28,7 +28,7 @@ async def test_an_answer_whose_row_does_not_know_it_is_found_again(world: World,
     world.parts.worker.release()
     await world.until(lambda: len(answer.response.attachments) == 1)
     assert sum(bool(message.attachments) for message in world.channel.history()) == 1
-    assert (await world.jobs())[0].message == str(answer.response.id)
+    assert (await world.jobs())[0].place.message == str(answer.response.id)
 
 
 @HELD
@@ -95,7 +95,7 @@ async def test_a_picture_that_was_sent_anew_is_not_sent_a_second_time(world: Wor
     await world.restart(crash=True)
     assert [message.id for message in world.channel.history()] == [sent.id]
     (job,) = await world.jobs()
-    assert (job.status, job.message) == (JobStatus.POSTED, str(sent.id))
+    assert (job.status, job.place.message) == (JobStatus.POSTED, str(sent.id))
 
 
 async def test_nor_is_one_that_went_by_direct_message(world: World, monkeypatch: Any) -> None:

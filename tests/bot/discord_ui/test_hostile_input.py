@@ -271,6 +271,6 @@ async def test_a_thousand_reactions(crowd: Crowd) -> None:
     original, *reruns = await world.jobs()
     assert Counter(job.requester for job in reruns) == {str(fan.id): 1 for fan in again}
     assert {job.status for job in reruns} == {JobStatus.POSTED}
-    assert len({job.message for job in reruns}) == len(reruns)
+    assert len({job.place.message for job in reruns}) == len(reruns)
     assert original.deleted_at is None
     crowd.check_quiet()

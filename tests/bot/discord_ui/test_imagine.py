@@ -8,9 +8,10 @@ from typing import Any
 import discord
 import pytest
 
-from bot.discord_ui.content import Content
-from bot.discord_ui.pacing import MESSAGE_INTERVAL
-from bot.services.errors import StorageFault
+from bot.discord_ui.delivery.pacing import MESSAGE_INTERVAL
+from bot.discord_ui.words.content import Content
+from bot.errors import StorageFault
+from generation.catalog import ModelSpec
 from generation.errors import DoesNotFit
 from generation.job import JobStatus
 from generation.request import GenerationRequest
@@ -33,8 +34,8 @@ async def test_draws_a_picture(world: World) -> None:
     assert (await message.attachments[0].read()).startswith(b"\x89PNG")
     (job,) = await world.jobs()
     assert job.status is JobStatus.POSTED
-    assert job.message == str(message.id)
-    assert job.interaction_token is None
+    assert job.place.message == str(message.id)
+    assert job.place.token is None
 
 
 async def test_takes_all_options(world: World) -> None:
@@ -94,7 +95,7 @@ async def test_somebody_elses_words_do_no_harm(world: World) -> None:
 
 @HELD
 async def test_shows_the_place_then_steps_and_preview_then_the_picture(world: World) -> None:
-    world.parts.worker._room = 1
+    world.parts.worker.places = 1
     first = await world.alice.slash(world.channel, "imagine", prompt="first", steps=10)
     second = await world.bob.slash(world.channel, "imagine", prompt="second", steps=10)
     assert "place 1" in second.response.content
@@ -131,15 +132,15 @@ async def test_progress_is_paced_and_says_nothing_twice(world: World) -> None:
 async def test_what_may_not_be_shown_yet_is_not_put_into_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     hints, worded, progress = Counter[str](), [], Content.progress
 
-    def hint_for(request: GenerationRequest) -> str:
+    def knows_nothing_of(request: GenerationRequest) -> ModelSpec:
         hints[request.prompt] += 1
-        return "I know none of these words."
+        return world.catalog.default
 
     def put_into_words(*args: Any, **options: Any) -> Content:
         worded.append(args)
         return progress(*args, **options)
 
-    monkeypatch.setattr(world.parts.images, "hint_for", hint_for)
+    monkeypatch.setattr(world.parts.images, "knows_nothing_of", knows_nothing_of)
     monkeypatch.setattr(Content, "progress", put_into_words)
     for number in range(4):
         await world.alice.slash(world.channel, "imagine", prompt=f"unknown {number}")
@@ -171,21 +172,21 @@ async def test_progress_stops_at_the_first_refusal_and_the_result_still_comes(wo
 
 async def test_nobody_to_answer_means_no_job(world: World) -> None:
     world.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062, times=1)
-    world.parts.worker._hold = True
+    world.parts.worker.hold = True
     await world.alice.slash(world.channel, "imagine", prompt="a cat")
     await world.until(lambda: not world.parts.dispatcher.running())
     (job,) = await world.jobs()
     assert job.status is JobStatus.CANCELLED
 
 
+@pytest.mark.parametrize("started_world", [{"options": {"answer_deadline": 2.5}}], indirect=True)
 async def test_an_answer_that_would_come_too_late_is_a_kind_no(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def slow(*_: object, **__: object) -> None:
         await asyncio.sleep(60)
 
     monkeypatch.setattr(world.parts.images, "imagine", slow)
-    monkeypatch.setattr(world.parts.deliveries, "_answer_deadline", 2.5)  # longer than SimCord settles
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
-    assert not answer.acknowledged
+    assert not answer.acknowledged, "SimCord settles for less than the 2.5 s"
     await world.env.advance_time(2.6)
     assert answer.ephemeral
     assert "very busy" in answer.response.content
@@ -306,7 +307,7 @@ async def test_a_fault_while_following_costs_nobody_anything(world: World, monke
 
 @HELD
 async def test_a_job_is_told_when_it_will_be_done(world: World) -> None:
-    world.parts.worker._room = 1
+    world.parts.worker.places = 1
     slow = await world.alice.slash(world.channel, "imagine", prompt="first", steps=10)
     assert "<t:" not in slow.response.content, "nothing was measured yet"
     request = world.parts.worker.drawn[0].request

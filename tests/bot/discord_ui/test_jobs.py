@@ -6,9 +6,9 @@ from typing import Any
 import discord
 import pytest
 
-from bot.services.errors import UnknownJob
-from bot.services.images import Usage
-from bot.services.members import Member
+from bot.errors import UnknownJob
+from bot.records import Member
+from bot.services.answers import Usage
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, words
 
@@ -23,7 +23,7 @@ async def test_an_empty_queue(world: World) -> None:
 
 @HELD
 async def test_the_queue_hides_other_peoples_prompts(world: World) -> None:
-    world.parts.worker._room = 1
+    world.parts.worker.places = 1
     await world.alice.slash(world.channel, "imagine", prompt="apples")
     await world.bob.slash(world.channel, "imagine", prompt="bananas", count=2)
     seen = words((await world.bob.slash(world.channel, "queue")).response)
@@ -35,7 +35,7 @@ async def test_the_queue_hides_other_peoples_prompts(world: World) -> None:
 
 @HELD
 async def test_a_long_queue_fits_a_message(world: World) -> None:
-    world.parts.worker._room = 1
+    world.parts.worker.places = 1
     for number in range(8):
         member = world.guild.add_member(world.env.create_user(f"member {number}"))
         for _ in range(4):

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord_ui.pacing import EditPacer
+from bot.discord_ui.delivery.pacing import EditPacer
 
 
 class Clock:

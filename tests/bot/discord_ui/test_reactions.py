@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from bot.discord_ui.deliveries import ANSWER_DEADLINE
-from bot.services.images import JobRecord
-from bot.services.members import Member
+from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE
+from bot.records import JobRecord, Member
 from generation.job import JobId
 from tests.bot.discord_ui.world import World, words
 
@@ -37,7 +36,7 @@ async def test_anyone_may_ask_again_by_reaction(world: World, emoji: str) -> Non
     original, rerun = await world.jobs()
     assert rerun.requester == str(world.bob.id)
     assert rerun.parent == original.id
-    assert rerun.message == str(reply.id)
+    assert rerun.place.message == str(reply.id)
     assert rerun.request.seed != original.request.seed
 
 
@@ -138,7 +137,7 @@ async def test_an_unexpected_error_is_told_with_a_reference(
 async def test_a_reply_that_cannot_be_written_leaves_no_job(world: World) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     world.env.inject_error("POST", f"/channels/{world.channel.id}/messages", status=403, code=50013, times=1)
-    world.parts.worker._hold = True
+    world.parts.worker.hold = True
     await world.bob.react(first.response, "🔁")
     await world.until(lambda: not world.parts.dispatcher.running())
     assert [str(job.status) for job in await world.jobs()] == ["posted", "cancelled"]

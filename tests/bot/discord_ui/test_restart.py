@@ -4,10 +4,8 @@ import asyncio
 
 import pytest
 
-from bot.discord_ui.job_post import JobPost
-from bot.services.answers import Recovery
-from bot.services.errors import StorageFault
-from bot.storage.records import JobRecord
+from bot.discord_ui.delivery.post import JobPost
+from bot.errors import StorageFault
 from generation.errors import DrawingFailed
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, labels, words
@@ -37,7 +35,7 @@ async def test_old_buttons_and_reactions_work(world: World) -> None:
 
 @HELD
 async def test_a_stop_keeps_what_is_not_done_and_the_start_goes_on_with_it(world: World) -> None:
-    world.parts.worker._room = 1
+    world.parts.worker.places = 1
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     waiting = await world.bob.slash(world.channel, "imagine", prompt="waits")
     await world.stop()
@@ -70,7 +68,7 @@ async def test_the_deliveries_alone_tell_it_too(world: World) -> None:
 
 @HELD
 async def test_a_drain_lets_what_runs_be_finished_and_refuses_what_is_new(world: World) -> None:
-    world.parts.worker._room = 1
+    world.parts.worker.places = 1
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     waiting = await world.bob.slash(world.channel, "imagine", prompt="waits")
     with world.env.time_context():
@@ -139,9 +137,9 @@ async def test_a_bad_end_that_is_told_late_does_not_wipe_the_pictures_of_a_relea
 ) -> None:
     tell_end, turn = JobPost.tell_end, asyncio.Event()
 
-    async def late(post: JobPost, job: JobRecord) -> None:
+    async def late(post: JobPost) -> None:
         await world.env.external_wait(turn.wait(), reason="many others are told first")
-        await tell_end(post, job)
+        await tell_end(post)
         told.set()
 
     answer = await world.alice.slash(world.channel, "imagine", prompt="the culprit")
@@ -228,17 +226,16 @@ async def test_what_discord_did_not_take_for_a_while_is_posted_without_a_restart
     assert sum(bool(message.attachments) for message in world.channel.history()) == 1
 
 
-async def test_nothing_is_tried_again_before_the_first_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world.parts.deliveries, "_recovered", False)
+async def test_nothing_is_tried_again_before_the_first_time(world: World) -> None:
     world.env.inject_error("PATCH", "*", status=503, times=7)
     await world.alice.slash(world.channel, "imagine", prompt="a cat")
     await world.env.advance_time(180)
     edits = len(world.edits())
+    await world.stop()
+    not_logged_in_yet = await world.build(recover=True)
     await world.try_again()
     assert len(world.edits()) == edits
-    with world.env.time_context():
-        await world.parts.deliveries.recover(Recovery())
-    await world.try_again()
+    await world.env.restart_bot(not_logged_in_yet.bot)
     assert (await world.jobs())[0].status is JobStatus.POSTED
 
 
@@ -246,7 +243,7 @@ async def test_nothing_is_tried_again_before_the_first_time(world: World, monkey
 async def test_a_bad_end_that_could_not_be_told_is_told_after_the_next_start(
     world: World, code: str, said: str
 ) -> None:
-    error = StorageFault() if code == "storage" else DrawingFailed("no luck")
+    error = StorageFault() if code == "storage" else DrawingFailed()
     world.parts.worker.fail_next(error)
     world.env.inject_error("PATCH", "*", status=503, times=7)
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from tenacity import stop_after_attempt
 
 from bot.storage.inspection import inspect
 from generation.job import JobStatus
@@ -19,7 +20,7 @@ from tests.bot.discord_ui.world import World
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long here."""
     monkeypatch.setattr("bot.storage.database.BUSY_TIMEOUT", 0.01)
-    monkeypatch.setattr("bot.storage.patience.WRITE_ATTEMPTS", 2)
+    monkeypatch.setattr("bot.retrying.stop_after_attempt", lambda attempts: stop_after_attempt(2))
 
 
 @contextmanager
@@ -44,6 +45,7 @@ def full(world: World) -> Iterator[None]:
 
         return bind
 
+    # private: a full disk of the writer alone, which no file system here can play
     engine, no_more, as_before = world.database._writer.sync_engine, bound(1), bound(2**30)
     event.listen(engine, "checkout", no_more)
     try:

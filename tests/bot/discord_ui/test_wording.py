@@ -5,7 +5,7 @@ from discord import AllowedMentions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord_ui import wording
+from bot.discord_ui.words import text as wording
 
 
 @pytest.mark.parametrize(

@@ -22,20 +22,20 @@ from simcord.types import HttpLogEntry
 from sqlalchemy import select, text, update
 
 from bot.discord_ui.client import ImageBot
-from bot.discord_ui.deliveries import Deliveries
+from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.front_end import open_front_end
+from bot.records import JobRecord
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.images import ImageService
 from bot.services.limits import Limits
-from bot.services.restart import Restart
+from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.journal import StoredJournal
-from bot.storage.records import JobRecord
 from bot.storage.tables import JobRow
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
@@ -44,6 +44,9 @@ from generation.job import Job
 from generation.ticket import JobTicket
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
+
+#: How the tasks are named that end with the process, whatever they were about to say or write.
+OF_THE_PROCESS = ("job ", "cancel", "deliver ", "tell the ended", "refuse ", "abandon ")
 
 CATALOG = ModelCatalog(
     [
@@ -70,8 +73,9 @@ class _ParkedStream(EventStream):
 
     async def __anext__(self) -> Any:
         env, step = self._worker.env, self._stream.__anext__()
+        # private: begun by a start, before the bot was there; SimCord does not wait for it and has no word for that
         if asyncio.current_task() not in env._work.tasks:
-            return await step  # begun by a start, before the bot was there: SimCord does not wait for it
+            return await step
         return await env.external_wait(step, reason="a held job")
 
     async def aclose(self) -> None:
@@ -102,6 +106,8 @@ class World:
     env: simcord.Env = field(init=False)
     expects_errors: bool = False
     catalog: ModelCatalog = CATALOG
+    ceiling: dict[str, float] = field(default_factory=dict)
+    direct_messages: bool = True
 
     async def build(self, *, recover: bool = False) -> Parts:
         """A fresh process on the same data."""
@@ -117,11 +123,16 @@ class World:
             files=files,
             dispatcher=dispatcher,
             catalog=self.catalog,
-            limits=Limits(),
+            limits=Limits(self.ceiling),
             clock=discord.utils.utcnow,
+            direct_messages=self.direct_messages,
         )
         admin = AdminService(
-            database=self.database, dispatcher=dispatcher, catalog=self.catalog, clock=discord.utils.utcnow
+            database=self.database,
+            dispatcher=dispatcher,
+            catalog=self.catalog,
+            limits=Limits(self.ceiling),
+            clock=discord.utils.utcnow,
         )
         results = Results(database=self.database, clock=discord.utils.utcnow)
         restart = Restart(
@@ -165,10 +176,10 @@ class World:
 
     async def restart(self, *, crash: bool = False) -> None:
         """Stop and start again; after a crash nobody had time to say or write anything."""
-        old = self.parts
         if crash:
-            for task in [*old.dispatcher._tasks, *old.deliveries._errands]:
-                task.cancel()
+            for task in asyncio.all_tasks():
+                if task.get_name().startswith(OF_THE_PROCESS):
+                    task.cancel()
             await asyncio.sleep(0)
         else:
             await self.stop()
@@ -192,7 +203,7 @@ class World:
         """What the application does every few minutes with pictures that could not be posted."""
         with self.env.time_context():
             await self.parts.deliveries.try_again()
-        await self.until(lambda: not self.parts.deliveries._owed)
+        await self.until(lambda: not self.parts.deliveries.owed)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Settle until this holds: what a held job does after its release is nobody's operation."""

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from bot.records import Member, Place
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
-from bot.services.members import Member, Whereabouts
-from bot.services.restart import Restart
+from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.journal import StoredJournal
-from generation.catalog import ModelCatalog, ModelSpec
+from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.job import JobId
 from generation.request import GenerationRequest
@@ -46,6 +46,8 @@ class House:
     worker: FakeWorker = field(default_factory=lambda: FakeWorker(room=64, hold=True))
     capacity: int = 1000
     model: str = "tiny"
+    ceiling: dict[str, float] = field(default_factory=dict)
+    direct_messages: bool = True
 
     def __post_init__(self) -> None:
         self.catalog = ModelCatalog(
@@ -60,15 +62,20 @@ class House:
             files=self.files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
-            limits=Limits(),
+            limits=Limits(self.ceiling),
             clock=self.clock,
+            direct_messages=self.direct_messages,
         )
         self.restart = Restart(
             database=self.database, dispatcher=self.dispatcher, catalog=self.catalog, clock=self.clock
         )
         self.results = Results(database=self.database, clock=self.clock)
         self.admin = AdminService(
-            database=self.database, dispatcher=self.dispatcher, catalog=self.catalog, clock=self.clock
+            database=self.database,
+            dispatcher=self.dispatcher,
+            catalog=self.catalog,
+            limits=Limits(self.ceiling),
+            clock=self.clock,
         )
 
     async def open(self) -> None:
@@ -82,11 +89,11 @@ class House:
         await self.database.close()
 
     def request(self, **changes: object) -> GenerationRequest:
-        return self.catalog.default.request(**{"prompt": "a red heart", "seed": 7, **changes})  # type: ignore[arg-type]
+        return self.catalog.request(DrawingOptions(**{"prompt": "a red heart", "seed": 7, **changes}))  # type: ignore[arg-type]
 
     async def drawn(self, member: Member, **changes: object) -> JobId:
         """The id of a job that was drawn and posted."""
-        ticket = await self.images.imagine(self.request(**changes), member, at=Whereabouts(channel=member.channel))
+        ticket = await self.images.imagine(self.request(**changes), member, at=Place(channel=member.channel))
         self.worker.release(ticket.job.id)
         await ticket.result()
         await self.images.posted(ticket.job.id, message=f"6{ticket.job.id.int % 10**8}")
@@ -154,7 +161,5 @@ def stranger() -> Member:
 
 
 @pytest.fixture
-def here() -> Whereabouts:
-    return Whereabouts(
-        channel="5000", interaction_token="secret", token_expires=datetime(2030, 5, 17, 12, 15, tzinfo=UTC)
-    )
+def here() -> Place:
+    return Place(channel="5000", token="secret", token_expires=datetime(2030, 5, 17, 12, 15, tzinfo=UTC))

@@ -7,10 +7,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import update
 
-from bot.services.errors import NotAllowed, UnknownJob
-from bot.services.limits import LimitRow, LimitScope, LimitValues
+from bot.errors import NotAllowed, UnknownJob
+from bot.records import Change, LimitRow, LimitScope
 from bot.storage import jobs, servers
-from bot.storage.records import Change
 from bot.storage.tables import JobRow
 from generation.errors import BrokenImage, InvalidRequest, QueueFull
 from generation.job import JobStatus
@@ -21,7 +20,7 @@ async def test_nobody_else_gets_in(house, ann, admin):
     for member in (ann, in_a_direct_message):
         for asking in (
             house.admin.limits(member),
-            house.admin.set_limits(member, LimitScope.SERVER, None, LimitValues(cooldown=1)),
+            house.admin.set_limits(member, LimitScope.SERVER, None, {"cooldown": 1}),
             house.admin.reset_limits(member, LimitScope.SERVER, None),
             house.admin.stats(member),
             house.admin.block(member, "1", None),
@@ -30,44 +29,45 @@ async def test_nobody_else_gets_in(house, ann, admin):
             house.admin.quarantined(member),
             house.admin.release(member, uuid4()),
         ):
-            with pytest.raises(NotAllowed, match="Manage Server"):
+            with pytest.raises(NotAllowed, match="manage_server"):
                 await asking
 
 
 async def test_limits_add_up_and_are_listed(house, admin, stranger):
-    await house.admin.set_limits(admin, LimitScope.MEMBER, "1001", LimitValues(most_steps=50))
-    await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(images_a_day=10))
+    await house.admin.set_limits(admin, LimitScope.MEMBER, "1001", {"most_steps": 50})
+    await house.admin.set_limits(admin, LimitScope.SERVER, None, {"images_a_day": 10})
 
-    now = await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(cooldown=5))
+    now = await house.admin.set_limits(admin, LimitScope.SERVER, None, {"cooldown": 5})
 
-    assert now == LimitValues(images_a_day=10, cooldown=5)
-    assert await house.admin.limits(admin) == (
-        LimitRow(scope=LimitScope.SERVER, subject=None, values=now),
-        LimitRow(scope=LimitScope.MEMBER, subject="1001", values=LimitValues(most_steps=50)),
+    of_the_server = LimitRow(scope=LimitScope.SERVER, subject=None, values={"images_a_day": 10, "cooldown": 5})
+    assert now.rows == (of_the_server,)
+    assert (await house.admin.limits(admin)).rows == (
+        of_the_server,
+        LimitRow(scope=LimitScope.MEMBER, subject="1001", values={"most_steps": 50}),
     )
-    assert await house.admin.limits(stranger) == ()
+    assert (await house.admin.limits(stranger)).rows == ()
 
 
 async def test_reset_forgets_one_place_only(house, admin):
-    await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(cooldown=5))
-    await house.admin.set_limits(
-        admin, LimitScope.ROLE, "9000", LimitValues(cooldown=1)
-    )  # @everyone has its server's id
+    await house.admin.set_limits(admin, LimitScope.SERVER, None, {"cooldown": 5})
+    await house.admin.set_limits(admin, LimitScope.ROLE, "9000", {"cooldown": 1})  # @everyone has its server's id
 
     assert await house.admin.reset_limits(admin, LimitScope.ROLE, "9000") is True
     assert await house.admin.reset_limits(admin, LimitScope.ROLE, "9000") is False
 
-    (left,) = await house.admin.limits(admin)
+    (left,) = (await house.admin.limits(admin)).rows
     assert left.scope is LimitScope.SERVER
 
 
-async def test_nonsense_is_refused_in_words(house, admin):
-    with pytest.raises(InvalidRequest, match=r"most steps.*from 1 to 150.*151"):
-        await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(most_steps=151))
-    with pytest.raises(InvalidRequest, match="at least one of images a day"):
-        await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues())
+async def test_nonsense_is_refused_by_name(house, admin):
+    with pytest.raises(InvalidRequest, match=r"most_steps.*given=151 least=1 most=150"):
+        await house.admin.set_limits(admin, LimitScope.SERVER, None, {"most_steps": 151})
+    with pytest.raises(InvalidRequest, match=r"limit.*missing.*images_a_day"):
+        await house.admin.set_limits(admin, LimitScope.SERVER, None, {})
+    with pytest.raises(InvalidRequest, match="weight"):
+        await house.admin.set_limits(admin, LimitScope.SERVER, None, {"weight": 2})
     with pytest.raises(InvalidRequest, match="role"):
-        await house.admin.set_limits(admin, LimitScope.ROLE, None, LimitValues(cooldown=1))
+        await house.admin.set_limits(admin, LimitScope.ROLE, None, {"cooldown": 1})
     with pytest.raises(InvalidRequest, match="reason"):
         await house.admin.block(admin, "1001", "x" * 501)
     with pytest.raises(InvalidRequest, match="days"):
@@ -77,9 +77,9 @@ async def test_nonsense_is_refused_in_words(house, admin):
 
 
 async def test_each_change_leaves_an_audit_row(house, admin, clock):
-    await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(cooldown=5))
+    await house.admin.set_limits(admin, LimitScope.SERVER, None, {"cooldown": 5})
     clock.pass_(minutes=1)
-    await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(cooldown=9, most_steps=30))
+    await house.admin.set_limits(admin, LimitScope.SERVER, None, {"cooldown": 9, "most_steps": 30})
     clock.pass_(minutes=1)
     await house.admin.reset_limits(admin, LimitScope.SERVER, None)
     clock.pass_(minutes=1)
@@ -108,10 +108,10 @@ async def test_without_its_audit_row_there_is_no_change(house, admin, monkeypatc
 
     monkeypatch.setattr(servers, "note", fails)
     with pytest.raises(RuntimeError):
-        await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(cooldown=5))
+        await house.admin.set_limits(admin, LimitScope.SERVER, None, {"cooldown": 5})
     monkeypatch.undo()
 
-    assert await house.admin.limits(admin) == ()
+    assert (await house.admin.limits(admin)).rows == ()
 
 
 async def test_a_second_block_changes_the_reason(house, admin, clock):
@@ -187,10 +187,11 @@ async def test_a_job_in_quarantine_is_seen_and_released_by_its_own_server_only(h
         "quarantine.release", (Change(field="job", before=None, after=str(quarantined)),),
     )  # fmt: skip
     house.worker.release()
-    assert len((await resumed.ticket.result()).image_ids) == 1
+    assert len((await resumed.ticket.result()).images) == 1
 
 
 async def test_a_full_queue_keeps_nobody_in_quarantine(house, quarantined, admin, monkeypatch):
+    # private: a queue that fills up between a crash and the release would take a thousand jobs
     monkeypatch.setattr(house.dispatcher._queue, "capacity", 0)
     with pytest.raises(QueueFull):
         house.dispatcher.check_room()
@@ -198,7 +199,7 @@ async def test_a_full_queue_keeps_nobody_in_quarantine(house, quarantined, admin
     resumed = await house.admin.release(admin, quarantined)
 
     house.worker.release()
-    assert len((await resumed.ticket.result()).image_ids) == 1
+    assert len((await resumed.ticket.result()).images) == 1
 
 
 async def test_a_job_whose_model_is_gone_stays_in_quarantine(open_house, house, quarantined, admin):

@@ -1,7 +1,6 @@
 """What members see of the queue and of their own use."""
 
-from bot.services.limits import LimitScope, LimitValues
-from bot.services.members import Whereabouts
+from bot.records import LimitScope, Place
 from generation.workers.fake import FakeWorker
 
 
@@ -9,7 +8,7 @@ async def test_the_queue_shows_ones_own_prompts_and_hides_the_others(open_house,
     house = await open_house(worker=FakeWorker(room=1, hold=True))
     running = await house.images.imagine(house.request(prompt="running"), ann, at=here)
     await house.images.imagine(house.request(prompt="waiting", count=2), bob, at=here)
-    await house.images.imagine(house.request(prompt="elsewhere"), stranger, at=Whereabouts(channel="5999"))
+    await house.images.imagine(house.request(prompt="elsewhere"), stranger, at=Place(channel="5999"))
 
     view = await house.images.queue(ann)
 
@@ -22,8 +21,8 @@ async def test_the_queue_shows_ones_own_prompts_and_hides_the_others(open_house,
 
 
 async def test_usage_says_what_is_used_and_where_each_limit_comes_from(house, ann, bob, admin, here, clock):
-    await house.admin.set_limits(admin, LimitScope.SERVER, None, LimitValues(images_a_day=10, cooldown=5))
-    await house.admin.set_limits(admin, LimitScope.ROLE, "7001", LimitValues(images_a_day=20))
+    await house.admin.set_limits(admin, LimitScope.SERVER, None, {"images_a_day": 10, "cooldown": 5})
+    await house.admin.set_limits(admin, LimitScope.ROLE, "7001", {"images_a_day": 20})
     await house.drawn(ann, count=2)
     clock.pass_(seconds=5)
     await house.images.imagine(house.request(), ann, at=here)
@@ -31,10 +30,12 @@ async def test_usage_says_what_is_used_and_where_each_limit_comes_from(house, an
 
     usage = await house.images.usage(ann)
 
-    assert (usage.jobs, usage.images, usage.device_seconds, usage.waiting_or_running) == (2, 3, 1.0, 1)
-    assert (usage.limits.images_a_day.value, usage.limits.images_a_day.scope) == (20, LimitScope.ROLE)
-    assert (usage.limits.cooldown.value, usage.limits.cooldown.scope) == (5, LimitScope.SERVER)
-    assert (usage.limits.jobs_at_once.value, usage.limits.jobs_at_once.scope) == (4, None)
+    assert (usage.jobs, usage.images, usage.device_seconds, usage.waiting_or_running) == (2, 3, 1.5, 1), (
+        "the job that waits counts as estimated"
+    )
+    assert (usage.limits["images_a_day"].value, usage.limits["images_a_day"].scope) == (20, LimitScope.ROLE)
+    assert (usage.limits["cooldown"].value, usage.limits["cooldown"].scope) == (5, LimitScope.SERVER)
+    assert (usage.limits["jobs_at_once"].value, usage.limits["jobs_at_once"].scope) == (4, None)
     assert usage.resets_at.isoformat() == "2030-05-18T00:00:00+00:00"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.services.errors import NoResult, UnknownJob
+from bot.errors import NoResult, UnknownJob
 from generation.job import JobStatus
 
 
@@ -29,7 +29,7 @@ async def test_what_could_not_be_delivered_comes_first_then_the_newest(house, ke
 async def test_what_was_kept_is_counted_and_reaches_its_good_end_when_it_is_fetched(house, kept, ann, open_house):
     assert (await house.images.usage(ann)).images == 1
     record = await house.results.one(kept, ann)
-    assert (record.status, record.error_code, record.interaction_token) == (
+    assert (record.status, record.error_code, record.place.token) == (
         JobStatus.RENDERED, "discord_50007", None,
     )  # fmt: skip
     assert (await (await open_house()).restart.recover()).rendered == (), "no start tries it again in vain"

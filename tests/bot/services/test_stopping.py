@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import func, select
 
-from bot.services.errors import AlreadyOver, NotAllowed, TooBusy, UnknownJob
+from bot.errors import AlreadyOver, NotAllowed, TooBusy, UnknownJob
 from bot.storage import jobs
 from bot.storage.tables import JobRow
 from generation.errors import Cancelled
@@ -25,7 +25,7 @@ async def test_its_requester_may_cancel(house, ann, running):
         await running.result()
     record = await house.images.job(running.job.id)
     assert (record.status, record.error_code) == (JobStatus.CANCELLED, "cancelled")
-    assert record.interaction_token is None
+    assert record.place.token is None
 
 
 async def test_a_moderator_of_the_same_server_may_cancel(house, moderator, running):
@@ -86,9 +86,9 @@ async def test_a_deleted_job_leaves_its_row_and_no_picture(house, ann):
 
     record = await house.images.delete(job_id, ann)
 
-    assert record.message is not None
+    assert record.place.message is not None
     assert house.pictures_on_disk() == []
-    for look in (house.images.job, house.images.pictures):
+    for look in (house.images.job,):
         with pytest.raises(UnknownJob):
             await look(job_id)
     assert (await house.images.usage(ann)).images == 2  # they were drawn, deleting refunds nothing
@@ -153,7 +153,7 @@ async def test_a_deadline_in_the_middle_of_the_reservation_gives_it_back(house, 
 async def test_whoever_comes_while_the_database_is_too_slow_is_refused_at_once(house, ann, bob, here):
     async with house.database.writing():
         assert house.database.seconds_in_line > 0
-        house.database._turn_takes = 1.5
+        house.database._turn_takes = 1.5  # private: as if the turns before had taken that long
         with pytest.raises(TooBusy):
             await house.images.imagine(house.request(), ann, at=here)
     assert house.database.seconds_in_line == 0

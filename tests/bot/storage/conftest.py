@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from bot.records import JobRecord, Place
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
-from bot.storage.records import JobRecord
 from generation.request import GenerationRequest, SchedulerName
 
 NOON = datetime(2030, 5, 17, 12, 0, tzinfo=UTC)
@@ -61,9 +61,8 @@ def new_record() -> Callable[..., JobRecord]:
             "requester": "123456789012345678",
             "requester_name": "Ann",
             "server": "9000",
-            "channel": "5000",
+            "place": Place(channel="5000"),
             "accepted_at": NOON,
-            "cost": 2.0,
         }
         return JobRecord(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from bot.errors import StorageFault
+from bot.records import JobRecord
 from bot.storage import database as database_module
 from bot.storage import jobs
 from bot.storage.database import Database
-from bot.storage.errors import StorageFault
 from bot.storage.image_files import ImageFiles
 from bot.storage.one_trip import OneTripConnection
-from bot.storage.records import JobRecord
 
 
 async def pragma(database: Database, name: str) -> object:
@@ -79,13 +79,13 @@ async def test_writers_take_turns_from_their_first_statement_on(database):
 def trips(database, monkeypatch):
     """What was sent to SQLite's threads."""
     sent: list[str] = []
-    execute = OneTripConnection._execute
+    execute = OneTripConnection._execute  # private: aiosqlite's way to its thread, which is what is counted
 
     async def counted(self, function, *arguments, **options):
         sent.append(str(arguments[0]) if arguments else function.__name__)
         return await execute(self, function, *arguments, **options)
 
-    monkeypatch.setattr(OneTripConnection, "_execute", counted)
+    monkeypatch.setattr(OneTripConnection, "_execute", counted)  # private: the same
     return sent
 
 
@@ -102,7 +102,7 @@ async def test_small_writes_of_the_same_moment_share_a_transaction(database, new
 
     assert trips == ["BEGIN IMMEDIATE", "commit"]
     async with database.reading() as transaction:
-        assert {record.message for record in await jobs.live(transaction)} == {"6"}
+        assert {record.place.message for record in await jobs.live(transaction)} == {"6"}
 
 
 async def test_a_small_write_that_fails_takes_no_other_along(database, new_record):

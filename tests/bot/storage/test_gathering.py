@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.storage.errors import StorageFault
+from bot.errors import StorageFault
 from bot.storage.gathering import Gathering, answer
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.storage.errors import StorageFault
+from bot.errors import StorageFault
 
 PNG = b"\x89PNG not really"
 

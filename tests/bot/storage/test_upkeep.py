@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from bot.errors import BackupRefused, StorageFault
 from bot.storage import jobs
 from bot.storage.backup import backup
-from bot.storage.errors import StorageFault
 from bot.storage.inspection import inspect, remove_leftovers, repair
 from bot.storage.journal import StoredJournal
 from generation.job import Job, JobStatus
@@ -131,7 +131,7 @@ async def test_a_backup_is_one_moment_of_the_database(database, url, tmp_path, n
 async def test_a_backup_overwrites_nothing(database, url, tmp_path):
     precious = tmp_path / "precious.db"
     precious.write_text("mine")
-    with pytest.raises(StorageFault, match="exists already"):
+    with pytest.raises(BackupRefused, match="target_exists"):
         await backup(url, precious)
     assert precious.read_text() == "mine"
 
@@ -144,5 +144,5 @@ async def test_a_backup_that_fails_leaves_nothing(database, url, tmp_path, targe
 
 
 async def test_another_database_has_its_own_tool(tmp_path):
-    with pytest.raises(StorageFault, match="pg_dump"):
+    with pytest.raises(BackupRefused, match="not_sqlite"):
         await backup("postgresql+asyncpg://localhost/bot", tmp_path / "copy.db")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from generation.catalog import ModelSpec
+from generation.catalog import DrawingOptions, ModelSpec
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.image_run import BatchKey, ImageRun, advance
 from generation.diffusion.model_shelf import ModelShelf
@@ -23,7 +23,7 @@ from generation.errors import KnownError, ModelUnavailable, WorkerFault, WorkerL
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone, WorkerEvent
 from generation.job import Job
 from generation.journal import MemoryJournal
-from generation.result import RenderedJob
+from generation.result import GenerationResult
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
@@ -420,12 +420,12 @@ async def test_two_models_from_their_files_through_the_dispatcher(tmp_path: Path
     dispatcher = Dispatcher([LocalWorker.for_models([shipped, own, broken], device="cpu")], MemoryJournal())
     await dispatcher.start()
     jobs = [
-        Job(id=uuid.uuid4(), request=spec.request(prompt="a heart", steps=2, seed=1), requester=who)
+        Job(id=uuid.uuid4(), request=spec.request(DrawingOptions(prompt="a heart", steps=2, seed=1)), requester=who)
         for spec, who in ((shipped, "a"), (own, "b"), (broken, "c"), (own, "d"), (shipped, "e"))
     ]
     tickets = [dispatcher.submit(job) for job in jobs]
     outcomes = await asyncio.gather(*(ticket.result() for ticket in tickets), return_exceptions=True)
-    assert [isinstance(outcome, RenderedJob) for outcome in outcomes] == [True, True, False, True, True]
+    assert [isinstance(outcome, GenerationResult) for outcome in outcomes] == [True, True, False, True, True]
     assert isinstance(outcomes[2], ModelUnavailable)
     await dispatcher.close()
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import discord
 
-from bot.discord_ui import wording
-from bot.discord_ui.embeds import COLOUR, MAX_DESCRIPTION, limit_values
-from bot.services.admin import JobRecord, Stats
-from bot.services.limits import LimitRow, LimitScope
+from bot.discord_ui.words import text
+from bot.discord_ui.words.embeds import COLOUR, MAX_DESCRIPTION, limit_values
+from bot.records import JobRecord, LimitScope
+from bot.services.answers import ServerLimits, Stats
 
 _MOST_LIMITS = 25  #: fields an embed can hold
 _MOST_MEMBERS = 15
@@ -25,13 +25,14 @@ def subject(scope: LimitScope, subject_id: str | None) -> str:
             return f"<@{subject_id}>"
 
 
-def limits(rows: Sequence[LimitRow]) -> discord.Embed:
-    """Everything that is set on a server."""
+def limits(found: ServerLimits) -> discord.Embed:
+    """Everything that is set on a server, and the operator's ceiling."""
     embed = discord.Embed(title="Limits", colour=COLOUR)
-    if not rows:
-        embed.description = "Nothing is set: no daily limit, no cooldown, 4 jobs at once for each member."
-        return embed
-    parts = [f"For {subject(row.scope, row.subject)}\n{limit_values(row.values)}" for row in rows]
+    parts = [f"For {subject(row.scope, row.subject)}\n{limit_values(row.values, found.ceiling)}" for row in found.rows]
+    if found.ceiling:
+        parts.insert(0, f"The bot's operator allows at most\n{limit_values(found.ceiling, {})}")
+    if not found.rows:
+        parts.append("Nothing is set here: no daily limit, no cooldown, 4 jobs at once for each member.")
     shown = parts[:_MOST_LIMITS]
     while sum(map(len, shown)) + 2 * len(shown) > MAX_DESCRIPTION - 50:
         shown.pop()
@@ -42,6 +43,28 @@ def limits(rows: Sequence[LimitRow]) -> discord.Embed:
     return embed
 
 
+def limits_now(found: ServerLimits) -> str:
+    """What is set for one server, role or member after a change."""
+    (row,) = found.rows
+    return f"Limits for {subject(row.scope, row.subject)} are now:\n{limit_values(row.values, found.ceiling)}"
+
+
+def limits_reset(scope: LimitScope, subject_id: str | None, *, was_set: bool) -> str:
+    """What became of the limits of one server, role or member."""
+    done = "were removed." if was_set else "were not set; nothing changed."
+    return f"The limits for {subject(scope, subject_id)} {done}"
+
+
+def blocked(member: int) -> str:
+    """What an admin reads who has blocked a member."""
+    return f"<@{member}> is blocked on this server. In direct messages with me they can still draw."
+
+
+def unblocked(member: int, *, was_blocked: bool) -> str:
+    """What an admin reads who has let a member in again."""
+    return f"<@{member}> {'may ask for pictures again' if was_blocked else 'was not blocked'}."
+
+
 def quarantine(jobs: Sequence[JobRecord]) -> discord.Embed:
     """The jobs that were set aside: what was asked, by whom, when."""
     embed = discord.Embed(title="Quarantine", colour=COLOUR)
@@ -49,7 +72,7 @@ def quarantine(jobs: Sequence[JobRecord]) -> discord.Embed:
         embed.description = "Nothing is set aside."
         return embed
     lines = [
-        f"<@{job.requester}> {wording.relative(job.accepted_at)}: {wording.shown(job.request.prompt, 100)} "
+        f"<@{job.requester}> {text.relative(job.accepted_at)}: {text.shown(job.request.prompt, 100)} "
         f"({job.request.width}×{job.request.height}, {job.request.steps} steps, `{job.id}`)"
         for job in jobs[:_MOST_QUARANTINED]
     ]
@@ -71,8 +94,8 @@ def stats(found: Stats) -> discord.Embed:
     ]
     embed.description = "```\n" + "\n".join([head, *rows]) + "\n```"
     people = [
-        f"{wording.shown(one.name, 40)}: {wording.counted(one.jobs, 'job')}, {wording.counted(one.images, 'image')}, "
-        f"{wording.counted(one.failures, 'failure')}, {wording.seconds(one.device_seconds)}"
+        f"{text.shown(one.name, 40)}: {text.counted(one.jobs, 'job')}, {text.counted(one.images, 'image')}, "
+        f"{text.counted(one.failures, 'failure')}, {text.seconds(one.device_seconds)}"
         for one in found.by_member[:_MOST_MEMBERS]
     ]
     while sum(map(len, people)) + len(people) > 1000:

@@ -6,13 +6,15 @@ from typing import Any
 
 import discord
 
-from bot.discord_ui import wording
-from bot.discord_ui.attachments import Attachment, LighterForm, shown_larger
 from bot.discord_ui.buttons import ButtonAction, button_row
-from bot.discord_ui.embeds import COLOUR
-from bot.services.images import JobRecord, Picture
+from bot.discord_ui.words import text
+from bot.discord_ui.words.attachments import Attachment, LighterForm, shown_larger
+from bot.discord_ui.words.embeds import COLOUR
+from bot.discord_ui.words.errors import member_words
+from bot.records import JobRecord
+from bot.services.answers import Picture
 from generation.errors import Postponed
-from generation.job import JobId
+from generation.job import Job, JobId
 from generation.request import GenerationRequest
 from generation.ticket import Progress
 
@@ -32,15 +34,15 @@ class Content:
     @classmethod
     def progress(
         cls,
-        job_id: JobId,
-        request: GenerationRequest,
+        job: Job | JobRecord,
         requester: str,
         progress: Progress,
         *,
         done_at: datetime | None = None,
         hint: str | None = None,
     ) -> "Content":
-        """A job that waits or is being drawn; `hint` is what else whoever asked should know."""
+        """A job that waits or is being drawn; `hint` is what else its requester should know."""
+        request = job.request
         if progress.loading:
             place = "" if progress.place is None else f"; **place {progress.place}** in line"
             state = f"🕓 Loading the model{place}"
@@ -50,15 +52,15 @@ class Content:
             state = "🎨 Starting to draw"
         else:
             # Over all pictures: of four pictures of 20 steps, step 40 of 80.
-            state = f"🎨 {wording.bar(progress.step, progress.steps)} **step {progress.step} of {progress.steps}**"
+            state = f"🎨 {text.bar(progress.step, progress.steps)} **step {progress.step} of {progress.steps}**"
             if request.count > 1:
                 state += f" ({request.count} pictures)"
         # Discord counts this down by itself, without an edit.
-        done = f", done {wording.relative(done_at)}" if done_at is not None else ""
+        done = f", done {text.relative(done_at)}" if done_at is not None else ""
         preview = progress.preview if progress.place is None else None
         return cls(
-            job_id=job_id,
-            text=f"{state} for {requester}{done}",
+            job_id=job.id,
+            text=f"{state} for {_by_name(requester)}{done}",
             embed=_embed(request, hint),
             buttons=(ButtonAction.CANCEL,),
             attachments=(Attachment.preview(preview, request.prompt),) if preview else (),
@@ -75,34 +77,32 @@ class Content:
         embed.add_field(name="Size", value=_size(request))
         if job.rendered_at is not None:
             taken = (job.rendered_at - job.accepted_at).total_seconds()
-            embed.add_field(name="Time taken", value=wording.seconds(max(taken, 0.0)))
+            embed.add_field(name="Time taken", value=text.seconds(max(taken, 0.0)))
         return cls(
             job_id=job.id,
-            text=f"✅ {wording.counted(len(pictures), 'picture')} for {requester}",
+            text=f"✅ {text.counted(len(pictures), 'picture')} for {_by_name(requester)}",
             embed=embed,
             buttons=_BUTTONS,
             attachments=tuple(Attachment.picture(picture, request.prompt) for picture in pictures),
         )
 
     @classmethod
-    def ended(
-        cls, job_id: JobId, request: GenerationRequest, requester: str, words: str, *, again: bool = True
-    ) -> "Content":
+    def ended(cls, job: Job | JobRecord, requester: str, words: str, *, again: bool = True) -> "Content":
         """A job that ended without pictures, and why; `again` is whether another try by anybody makes sense."""
         return cls(
-            job_id=job_id,
-            text=f"⏹️ For {requester}: {words}",
-            embed=_embed(request),
+            job_id=job.id,
+            text=f"⏹️ For {_by_name(requester)}: {words}",
+            embed=_embed(job.request),
             buttons=_BUTTONS if again else (ButtonAction.INFO, ButtonAction.DELETE),
         )
 
     @classmethod
-    def postponed(cls, job_id: JobId, request: GenerationRequest, requester: str) -> "Content":
+    def postponed(cls, job: Job | JobRecord, requester: str) -> "Content":
         """A job that waits for the bot to come back."""
         return cls(
-            job_id=job_id,
-            text=f"⏸️ For {requester}: {Postponed().user_text}",
-            embed=_embed(request),
+            job_id=job.id,
+            text=f"⏸️ For {_by_name(requester)}: {member_words(Postponed())}",
+            embed=_embed(job.request),
             buttons=(ButtonAction.CANCEL,),
         )
 
@@ -118,12 +118,12 @@ class Content:
         """The same for a place where its buttons make no sense."""
         return replace(self, buttons=())
 
-    def in_direct_message(self, channel: int) -> "Content":
+    def in_direct_message(self, channel: str) -> "Content":
         """The same for a direct message: its buttons belong to the channel, and its footer says which job it is."""
         embed = self.embed.copy().set_footer(text=f"Job {self.job_id}")
         return replace(self, text=f"{self.text}\nI cannot reach you in <#{channel}>.", embed=embed, buttons=())
 
-    def in_parent_of(self, thread: int) -> "Content":
+    def in_parent_of(self, thread: str) -> "Content":
         """The same for the channel above a thread that is closed."""
         return replace(self, text=f"{self.text} (<#{thread}> is closed)")
 
@@ -146,8 +146,13 @@ class Content:
         }
 
 
+def _by_name(requester: str) -> str:
+    """Who is waiting, by name: nobody is pinged."""
+    return f"**{text.shown(requester)}**"
+
+
 def _embed(request: GenerationRequest, hint: str | None = None) -> discord.Embed:
-    embed = discord.Embed(description=wording.shown(request.prompt), colour=COLOUR)
+    embed = discord.Embed(description=text.shown(request.prompt), colour=COLOUR)
     return embed.set_footer(text=hint) if hint else embed  # Discord refuses an empty footer
 
 

@@ -1,15 +1,16 @@
 """Values -> what people read in private answers. No I/O."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import discord
 
-from bot.discord_ui import wording
-from bot.discord_ui.attachments import Attachment
-from bot.services.images import JobRecord, QueuedJob, QueueView, Usage
-from bot.services.limits import LIMIT_NAMES, EffectiveLimit, LimitScope
+from bot.discord_ui.words import text
+from bot.discord_ui.words.attachments import Attachment
+from bot.records import JobRecord, LimitScope, LimitValues
+from bot.services.answers import QueuedJob, QueueView, Usage
+from bot.services.limits import LIMIT_KINDS, EffectiveLimit, LimitKind, LimitRule, capped
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.metadata import parameters_text
 from generation.request import SchedulerName
@@ -19,7 +20,6 @@ MOST_LINES = 15  #: of one kind in an embed
 MAX_DESCRIPTION = 4096  #: characters, Discord's limit
 _MOST_PARAMETERS = 3500  #: characters in a message; what is longer comes as a file
 
-_UNITS = {"largest_size": " pixels", "cooldown": " s"}
 _FROM = {LimitScope.SERVER: "this server's", LimitScope.ROLE: "your role", LimitScope.MEMBER: "yours alone"}
 
 
@@ -38,29 +38,29 @@ class PrivateAnswer:
 def info(job: JobRecord) -> PrivateAnswer:
     """All parameters of a job, in the form that other tools read, to be copied."""
     request = job.request
-    text = parameters_text(request, seed=request.seed)
+    copied = parameters_text(request, seed=request.seed)
     removed = [image.removed_at for image in job.images if image.removed_at is not None]
     embed = discord.Embed(title="Parameters", colour=COLOUR)
     # A fence inside the prompt would end ours, and the copy would not be the prompt.
-    fits = len(text) <= _MOST_PARAMETERS and "```" not in text
-    embed.description = f"```\n{text}\n```" if fits else "The parameters are in the attached file."
+    fits = len(copied) <= _MOST_PARAMETERS and "```" not in copied
+    embed.description = f"```\n{copied}\n```" if fits else "The parameters are in the attached file."
     for name, value in (
-        ("Model", wording.shown(request.model)),
+        ("Model", text.shown(request.model)),
         ("Scheduler", request.scheduler),
         ("Steps", request.steps),
         ("Guidance", f"{request.guidance_scale:g}"),
         ("Size", f"{request.width}×{request.height}"),
         ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
         ("Asked by", f"<@{job.requester}>"),
-        ("Asked", wording.relative(job.accepted_at)),
-        ("Device time", wording.seconds(job.device_seconds)),
+        ("Asked", text.relative(job.accepted_at)),
+        ("Device time", text.seconds(job.device_seconds)),
         ("Status", job.status),
         ("Job", f"`{job.id}`"),
-        *((("File", f"no longer kept, removed {wording.relative(removed[0])}"),) if removed else ()),
+        *((("File", f"no longer kept, removed {text.relative(removed[0])}"),) if removed else ()),
         *((("Made from", f"`{job.parent}`"),) if job.parent else ()),
     ):
         embed.add_field(name=name, value=str(value))
-    return PrivateAnswer(embed=embed, file=None if fits else Attachment.text("parameters.txt", text))
+    return PrivateAnswer(embed=embed, file=None if fits else Attachment.text("parameters.txt", copied))
 
 
 def queue(view: QueueView) -> discord.Embed:
@@ -78,14 +78,14 @@ def queue(view: QueueView) -> discord.Embed:
 def usage(used: Usage) -> discord.Embed:
     """What one member used today and what is left to them."""
     embed = discord.Embed(title="Your use today", colour=COLOUR)
-    embed.description = f"The count starts again {wording.relative(used.resets_at)}, at midnight UTC."
-    most = used.limits.images_a_day.value
-    embed.add_field(name="Pictures", value=f"{used.images}" if most is None else f"{used.images} of {most}")
+    embed.description = f"The count starts again {text.relative(used.resets_at)}, at midnight UTC."
+    most = used.limits["images_a_day"].value
+    embed.add_field(name="Pictures", value=f"{used.images}" if most is None else f"{used.images} of {most:g}")
     embed.add_field(name="Jobs", value=str(used.jobs))
     embed.add_field(name="Waiting or running", value=str(used.waiting_or_running))
-    embed.add_field(name="Device time", value=wording.seconds(used.device_seconds))
-    held = ((limit.name, getattr(used.limits, limit.name)) for limit in fields(used.limits))
-    embed.add_field(name="Your limits", value="\n".join(_limit(name, limit) for name, limit in held), inline=False)
+    embed.add_field(name="Device time", value=text.seconds(used.device_seconds))
+    limits = "\n".join(_limit(kind, used.limits[kind.name]) for kind in LIMIT_KINDS)
+    embed.add_field(name="Your limits", value=limits, inline=False)
     return embed
 
 
@@ -98,17 +98,34 @@ def models(catalog: ModelCatalog) -> discord.Embed:
     return embed
 
 
-def limit_values(values: Any) -> str:
-    """The limits that are set, one a line."""
-    said = ((name, value) for name, value in asdict(values).items() if value is not None)
-    return "\n".join(f"{LIMIT_NAMES[name]}: **{value}**{_UNITS.get(name, '')}" for name, value in said) or "none set"
+def limit_values(values: LimitValues, ceiling: LimitValues) -> str:
+    """The limits that are set, one a line, and where the operator allows less."""
+    said = [
+        f"{kind.title}: {_value(kind, value)}{_cap(kind, value, ceiling)}"
+        for kind in LIMIT_KINDS
+        if (value := values.get(kind.name)) is not None
+    ]
+    return "\n".join(said) or "none set"
 
 
-def _limit(name: str, limit: EffectiveLimit) -> str:
+def _cap(kind: LimitKind, value: float, ceiling: LimitValues) -> str:
+    if (most := capped(kind, value, ceiling)) == value:
+        return ""
+    return f", capped at {text.amount(kind, most)} by the bot's operator"
+
+
+def _value(kind: LimitKind, value: float) -> str:
+    number, _, unit = text.amount(kind, value).partition(" ")
+    return f"**{number}** {unit}".rstrip()
+
+
+def _limit(kind: LimitKind, limit: EffectiveLimit) -> str:
     if limit.value is None:
-        return f"{LIMIT_NAMES[name]}: {'none' if name == 'cooldown' else 'no limit'}"
+        return f"{kind.title}: {'none' if kind.rule is LimitRule.PAUSE else 'no limit'}"
     source = f" ({_FROM[limit.scope]})" if limit.scope is not None else ""
-    return f"{LIMIT_NAMES[name]}: **{limit.value}**{_UNITS.get(name, '')}{source}"
+    if limit.capped_from is not None:
+        source = f" (set to {text.amount(kind, limit.capped_from)} here, capped by the bot's operator)"
+    return f"{kind.title}: {_value(kind, limit.value)}{source}"
 
 
 def _running(job: QueuedJob) -> str:
@@ -120,9 +137,9 @@ def _waiting(job: QueuedJob) -> str:
 
 
 def _who(job: QueuedJob) -> str:
-    pictures = wording.counted(job.count, "picture")
+    pictures = text.counted(job.count, "picture")
     if job.mine:
-        return f"**you**, {pictures}: {wording.shown(job.prompt or '', 80)}"
+        return f"**you**, {pictures}: {text.shown(job.prompt or '', 80)}"
     return f"{f'<@{job.requester}>' if job.requester else 'somebody elsewhere'}, {pictures}"
 
 

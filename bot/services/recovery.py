@@ -4,11 +4,12 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.clock import Clock
+from bot.errors import Quarantined
+from bot.records import JobRecord
 from bot.services.answers import Recovery, Resumed
 from bot.storage import jobs, unfinished, usage
 from bot.storage.database import Database, Transaction
-from bot.storage.records import Clock, JobRecord
-from bot.storage.unfinished import QUARANTINED
 from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
 from generation.errors import Interrupted, Refusal
@@ -17,7 +18,7 @@ from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
 
-CRASHES_ALLOWED = 1  #: one may be anybody's doing; whoever ran alone in the second is the culprit
+CRASHES_ALLOWED = 1  #: one may be anybody's doing; the job that ran alone in the second is the culprit
 LEARNS_FROM = 500  #: jobs
 TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended
 
@@ -25,7 +26,9 @@ TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a jo
 class Restart:
     """Puts the last run's jobs back in line, once, before anybody can ask for new ones."""
 
-    def __init__(self, *, database: Database, dispatcher: Dispatcher, catalog: ModelCatalog, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, dispatcher: Dispatcher[JobRecord], catalog: ModelCatalog, clock: Clock
+    ) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._catalog = catalog
@@ -63,7 +66,7 @@ class Restart:
         crashed = record.status is JobStatus.STARTED
         if crashed and record.crashes >= CRASHES_ALLOWED:
             log.error("job %s by %s ran in two crashes and is set aside", record.id, record.requester)
-            await self._end(transaction, record, JobStatus.FAILED, QUARANTINED)
+            await self._end(transaction, record, JobStatus.FAILED, Quarantined.code)
             return None
         try:
             self._catalog.get(record.request.model)
@@ -80,7 +83,17 @@ class Restart:
         await jobs.finish(transaction, record.id, status, self._clock(), error_code=code, among=jobs.LIVE)
 
 
-def resume(dispatcher: Dispatcher, record: JobRecord) -> JobTicket:
+def resume(dispatcher: Dispatcher[JobRecord], record: JobRecord) -> JobTicket[JobRecord]:
     """Put an accepted job back in line; alone in its batch, if the process died under it before."""
-    job = Job(id=record.id, request=record.request, requester=record.requester)
-    return dispatcher.restore(job, alone=record.crashes > 0)
+    return dispatcher.restore(job_of(record), alone=record.crashes > 0)
+
+
+def job_of(record: JobRecord) -> Job:
+    """The job for the dispatcher. Members share a server's turns by their weights."""
+    return Job(
+        id=record.id,
+        request=record.request,
+        requester=record.requester,
+        weight=record.weight,
+        group=record.server,
+    )

@@ -8,7 +8,7 @@ from typing import Self
 import discord
 from PIL import Image
 
-from bot.services.images import Picture
+from bot.services.answers import Picture
 from generation.metadata import enlarged
 
 MAX_ALT_TEXT = 1024  #: characters of a file's description, Discord's limit
@@ -20,7 +20,7 @@ TINY_FACTOR = 4
 class LighterForm:
     """A way to send a picture in fewer bytes than its PNG."""
 
-    words: str  #: as it is told to whoever gets it
+    words: str  #: as members read it
     format: str  #: Pillow's name
     quality: int
     shrink: int = 1  #: how many times smaller each side gets
@@ -50,7 +50,7 @@ class Attachment:
 
     @classmethod
     def picture(cls, picture: Picture, prompt: str) -> Self:
-        """A finished picture, a tiny one enlarged; whoever cannot see it hears what was asked for. Slow."""
+        """A finished picture, a tiny one enlarged; its alt text says what was asked for. Slow."""
         factor = shown_larger(picture.width, picture.height)
         data = enlarged(picture.png, factor) if factor > 1 else picture.png
         return cls(filename=picture.filename, data=data, alt_text=f"{prompt} (seed {picture.seed})")

@@ -1,6 +1,6 @@
-"""The values that storage hands out and takes in: frozen, complete, no row of the database behind them."""
+"""The values that services, storage and front ends share: frozen, complete, no row of the database behind them."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,8 +10,19 @@ from uuid import UUID
 from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest
 
-Clock: TypeAlias = Callable[[], datetime]  #: says the time, in UTC
 Account: TypeAlias = tuple[str, str | None]  #: a member, and the server they ask on; None for direct messages
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where one job's message is, or is to be. Plain values, so that it survives a restart."""
+
+    channel: str
+    message: str | None = None  #: None: not sent yet
+    reply_to: str | None = None  #: the message that it answers
+    # The interaction's. With it one may write in the bot's name: it must not get into a log by way of a repr.
+    token: str | None = field(default=None, repr=False)
+    token_expires: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,24 +48,19 @@ class JobRecord:
     request: GenerationRequest
     requester: str
     requester_name: str
-    channel: str
+    place: Place
     accepted_at: datetime
-    cost: float  #: estimated when it was accepted, in images
     server: str | None = None  #: None in a direct message
     parent: JobId | None = None  #: the job this one was made from
-    message: str | None = None  #: the message that shows it
-    reply_to: str | None = None
-    # Whoever has the token may write in the bot's name: it must not get into a log by way of a repr.
-    interaction_token: str | None = field(default=None, repr=False)
-    token_expires: datetime | None = None
+    weight: float = 1.0  #: the requester's, when they asked
     status: JobStatus = JobStatus.ACCEPTED
     error_code: str | None = None
-    started_at: datetime | None = None
+    ended_by: str | None = None  #: the member who cancelled it
     rendered_at: datetime | None = None
     ended_at: datetime | None = None  #: posted, failed, cancelled or interrupted
-    starts: int = 0
     crashes: int = 0  #: how often the process died while it ran
-    device_seconds: float = 0.0
+    estimated_seconds: float = 0.0  #: of the device, when it was accepted; 0: nothing to judge by
+    device_seconds: float = 0.0  #: spent
     deleted_at: datetime | None = None
     images: tuple[ImageRecord, ...] = ()
 
@@ -65,12 +71,33 @@ class JobRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A member as one command of theirs sees them: who they are and what they may do there."""
+
+    id: str
+    name: str
+    server: str | None  #: None in a direct message
+    channel: str
+    roles: tuple[str, ...] = ()
+    is_moderator: bool = False  #: Manage Messages here: may cancel and delete what others asked for
+    is_admin: bool = False  #: Manage Server
+
+    def is_where(self, job: JobRecord) -> bool:
+        """Whether the job belongs to the server the member speaks from; in direct messages, to this very channel."""
+        return self.server == job.server and (job.server is not None or self.channel == job.place.channel)
+
+    def may_stop(self, job: JobRecord) -> bool:
+        """Whether the member may cancel or delete the job."""
+        return self.id == job.requester or (self.is_moderator and self.server is not None and self.is_where(job))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DayUse:
     """What a member has asked of a server, today and right now; jobs that came to nothing are left out."""
 
     jobs: int = 0
     images: int = 0
-    device_seconds: float = 0.0
+    device_seconds: float = 0.0  #: spent on ended jobs, also on those the member stopped, and estimated for live ones
     waiting_or_running: int = 0
     last_accepted_at: datetime | None = None  #: within the longest cooldown, on whatever day
 
@@ -83,23 +110,16 @@ class LimitScope(StrEnum):
     MEMBER = "member"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LimitValues:
-    """The limits that can be set. None: says nothing, whoever comes next in line decides."""
-
-    images_a_day: int | None = None  #: 0: none at all
-    jobs_at_once: int | None = None  #: waiting or running
-    largest_size: int | None = None  #: pixels of the longer side
-    most_steps: int | None = None
-    cooldown: int | None = None  #: seconds from one accepted job to the next
+#: Limits that are set, by name (`bot.services.limits.LIMIT_KINDS`). One that is missing says nothing.
+LimitValues: TypeAlias = Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LimitRow:
-    """One setting of a server; `subject` is the role or member, None for the server itself."""
+    """What is set for a server, or for one of its roles or members."""
 
     scope: LimitScope
-    subject: str | None
+    subject: str | None  #: the role or member, None for the server itself
     values: LimitValues
 
 
@@ -119,8 +139,8 @@ class Change:
     """One value before and after."""
 
     field: str
-    before: int | str | None
-    after: int | str | None
+    before: float | str | None
+    after: float | str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,10 +1,17 @@
-"""How prompts, numbers and times are written in messages. Prompts are somebody else's text: escaped and cut."""
+"""How prompts, names, numbers and times are written. Prompts and names are somebody else's text: escaped and cut."""
 
 import re
 from datetime import datetime
 
 import discord
 
+from bot.records import JobRecord
+from bot.services.limits import LimitKind
+from generation.catalog import ModelSpec
+
+CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
+YOU = "you"  #: the requester, in their own private answer
+TOO_LARGE_HERE = "The pictures are too large to be posted here. `/result` shows them to you elsewhere."
 SHOWN_PROMPT = 300  #: characters of a prompt in a message; the whole of it is under Info
 
 
@@ -38,6 +45,33 @@ def seconds(amount: float) -> str:
 def relative(moment: datetime) -> str:
     """A moment that Discord keeps counting towards in each reader's own language."""
     return f"<t:{int(moment.timestamp())}:R>"
+
+
+def amount(kind: LimitKind, value: float) -> str:
+    """A limit's value with its unit: "50", "12.5 s", "512 pixels"."""
+    number = f"{value:.1f}" if kind.is_whole and value % 1 else f"{value:.10g}"
+    return f"{number} {kind.unit}".rstrip()
+
+
+def permission(flag: str) -> str:
+    """A permission as Discord's settings show it: "Send Messages in Threads"."""
+    return flag.replace("_", " ").title().replace(" In ", " in ")
+
+
+def hint(model: ModelSpec) -> str:
+    """A gentle word to somebody whose prompt this model recognises nothing in."""
+    return f"The model {model.name} knows none of these words. It draws, for example: {', '.join(model.examples)}."
+
+
+def ready(count: int) -> str:
+    """What a member who waited long is called with."""
+    return "your picture is ready." if count == 1 else "your pictures are ready."
+
+
+def deleted_by_moderator(job: JobRecord, server: str | None) -> str:
+    """What the requester of deleted pictures is told."""
+    where = f" on **{shown(server)}**" if server else ""
+    return f"A moderator{where} deleted your pictures of: {shown(job.request.prompt)}"
 
 
 def bar(step: int, steps: int, width: int = 12) -> str:

@@ -6,7 +6,9 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_ui.retries import through_dropped_connections
+from bot.discord_ui.unsent import is_passing
+from bot.errors import StorageFault, is_storage_fault
+from bot.retrying import PATIENT, PROMPT, Passing, Policy, retried
 
 
 def answered(status: int) -> discord.HTTPException:
@@ -14,7 +16,7 @@ def answered(status: int) -> discord.HTTPException:
 
 
 PASSING = [answered(500), answered(503), answered(429), aiohttp.ServerDisconnectedError(), ConnectionResetError()]
-LASTING = [answered(400), answered(403), answered(404), ValueError("a bug of ours")]
+LASTING = [answered(400), answered(403), answered(404), ValueError("a bug of ours"), StorageFault()]
 
 
 class Request:
@@ -34,28 +36,38 @@ class Request:
     async def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
+    async def tried(self, policy: Policy, passing: Passing = is_passing) -> str:
+        return await retried(self, policy, passing=passing, doing="a test", pause=self.pause)
+
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)
-async def test_what_passes_is_tried_again(error: Exception) -> None:
+async def test_what_passes_on_discord_is_tried_again(error: Exception) -> None:
     request = Request(error, failures=2)
-    assert await through_dropped_connections(request, attempts=3, pause=request.pause) == "there"
+    assert await request.tried(PROMPT) == "there"
     assert len(request.pauses) == 2
 
 
 @pytest.mark.parametrize("error", LASTING, ids=repr)
-async def test_what_lasts_is_not(error: Exception) -> None:
+async def test_what_lasts_on_discord_is_not_tried_again(error: Exception) -> None:
     request = Request(error, failures=1)
     with pytest.raises(type(error)):
-        await through_dropped_connections(request, attempts=3, pause=request.pause)
+        await request.tried(PROMPT)
     assert not request.pauses
 
 
-async def test_the_attempts_are_bounded_and_the_pauses_grow_by_chance() -> None:
+async def test_a_storage_fault_is_tried_again_where_records_are_written() -> None:
+    request = Request(StorageFault(), failures=3)
+    assert await request.tried(PATIENT, is_storage_fault) == "there"
+
+
+@pytest.mark.parametrize(("policy", "within"), [(PROMPT, 1.0), (PATIENT, 20.0)])
+async def test_the_attempts_are_bounded_and_the_pauses_grow_by_chance(policy: Policy, within: float) -> None:
     requests = [Request(answered(503), failures=100) for _ in range(20)]
     for request in requests:
         with pytest.raises(discord.HTTPException):
-            await through_dropped_connections(request, attempts=7, pause=request.pause)
-        assert len(request.pauses) == 6
+            await request.tried(policy)
+        assert len(request.pauses) == policy.attempts - 1
+        assert sum(request.pauses) < within
         for number, seconds in enumerate(request.pauses):
-            assert 0.125 * 2**number <= seconds <= 0.25 * 2**number
+            assert min(0.125 * 2**number, policy.longest / 2) <= seconds <= min(0.25 * 2**number, policy.longest)
     assert len({request.pauses[0] for request in requests}) > 1, "those who failed together do not come back together"

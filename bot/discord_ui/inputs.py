@@ -1,0 +1,151 @@
+"""Discord -> our values: the options of slash commands, and the members who use them.
+
+Discord's ranges and suggestions are a courtesy to the member who types; people also send what was never suggested, so
+the request's own makers have the last word.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, Range
+
+from bot.discord_ui.words import text
+from bot.errors import UnknownJob
+from bot.records import JobRecord, Member
+from bot.services.limits import LIMIT_KINDS, LimitKind
+from generation.job import JobId
+from generation.request import MAX_COUNT, MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, SEEDS
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+ASPECTS = ("1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "1:2")
+MOST_CHOICES = 25  #: Discord's limit
+MAX_CHOICE = 100  #: characters of a choice, Discord's limit
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a slash command."""
+
+    annotation: Any  #: its type, as discord.py reads it
+    description: str
+    required: bool = False
+
+
+#: How a picture is asked for: by the names of DrawingOptions.
+DRAWING = {
+    "prompt": Option(Range[str, 1, MAX_PROMPT], "What to draw", required=True),
+    "negative_prompt": Option(Range[str, 1, MAX_PROMPT], "What to keep out of the picture"),
+    "aspect": Option(str, "Width to height, such as 1:1, 3:2 or 9:16"),
+    "steps": Option(Range[int, 1, MAX_STEPS], "Denoising steps: more is slower and often finer"),
+    "guidance": Option(Range[float, 0.0, MAX_GUIDANCE], "How closely to follow the prompt"),
+    "seed": Option(Range[int, 0, SEEDS - 1], "The same seed and parameters draw the same picture"),
+    "count": Option(Range[int, 1, MAX_COUNT], "How many pictures"),
+    "scheduler": Option(str, "How noise is removed"),
+    "model": Option(str, "Which model draws"),
+}
+
+
+def _limit(kind: LimitKind) -> Option:
+    number = int if kind.is_whole else float
+    return Option(Range[number, number(kind.least), number(kind.most)], kind.meaning)  # pyright: ignore
+
+
+LIMITS = {kind.name: _limit(kind) for kind in LIMIT_KINDS}  #: what can be set
+
+
+def takes(options: Mapping[str, Option]) -> Callable[[C], C]:
+    """Let a command have these options, before its own; its callback gets them all by name."""
+
+    def with_options(callback: C) -> C:
+        signature = inspect.signature(callback)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        given = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if option.required else None,
+                annotation=option.annotation if option.required else option.annotation | None,
+            )
+            for name, option in options.items()
+        ]
+        wrapped: Any = callback
+        wrapped.__signature__ = signature.replace(parameters=[*own[:2], *given, *own[2:]])
+        return app_commands.describe(**{name: option.description for name, option in options.items()})(callback)
+
+    return with_options
+
+
+def job_id(typed: str) -> JobId:
+    """The job somebody chose or typed. Raises UnknownJob."""
+    try:
+        return UUID(typed.strip())
+    except ValueError:
+        raise UnknownJob from None
+
+
+def described(job: JobRecord) -> str:
+    """A job in a line of suggestions."""
+    prompt = " ".join(job.request.prompt.split())
+    return f"{job.requester_name}: {text.counted(job.request.count, 'picture')}, {prompt}"
+
+
+def suggestions(typed: str, offered: Iterable[tuple[str, str]]) -> list[Choice[str]]:
+    """Of the (shown, value) pairs those that contain what was typed, those that begin with it first."""
+    sought = typed.strip().casefold()
+    fitting = [
+        (not shown.casefold().startswith(sought), Choice(name=_cut(shown), value=value))
+        for shown, value in offered
+        if sought in shown.casefold() and len(value) <= MAX_CHOICE
+    ]
+    return [choice for _, choice in sorted(fitting, key=lambda pair: pair[0])][:MOST_CHOICES]
+
+
+def member_of(interaction: discord.Interaction) -> Member:
+    """The member who used a command or pressed a button, with the rights they have in that channel."""
+    user, rights, in_server = interaction.user, interaction.permissions, interaction.guild_id is not None
+    return Member(
+        id=str(user.id),
+        name=user.display_name,
+        server=str(interaction.guild_id) if in_server else None,
+        channel=str(interaction.channel_id),
+        roles=_roles(user),
+        is_moderator=in_server and rights.manage_messages,
+        is_admin=in_server and rights.manage_guild,
+    )
+
+
+def member_of_reaction(client: discord.Client, payload: discord.RawReactionActionEvent, job: JobRecord) -> Member:
+    """The member who put a reaction on a job's message. Rights that cannot be known are rights not given."""
+    member, channel = payload.member, client.get_channel(payload.channel_id)
+    rights = discord.Permissions.none()
+    if member is not None and isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        # A thread whose parent is not in the cache cannot say.
+        with suppress(discord.ClientException):
+            rights = channel.permissions_for(member)
+    user = member or client.get_user(payload.user_id)
+    # In a direct message Discord does not say who it is, but then nobody else is there.
+    name = user.display_name if user else job.requester_name
+    return Member(
+        id=str(payload.user_id),
+        name=name,
+        server=str(payload.guild_id) if payload.guild_id is not None else None,
+        channel=str(payload.channel_id),
+        roles=_roles(member),
+        is_moderator=rights.manage_messages,
+        is_admin=rights.manage_guild,
+    )
+
+
+def _roles(user: discord.User | discord.Member | None) -> tuple[str, ...]:
+    return tuple(str(role.id) for role in user.roles) if isinstance(user, discord.Member) else ()
+
+
+def _cut(shown: str) -> str:
+    return shown if len(shown) <= MAX_CHOICE else shown[: MAX_CHOICE - 1] + "…"

@@ -1,0 +1,127 @@
+"""The errors of the application, grown onto the tree in generation.errors. Codes and fields, no sentences.
+
+KnownError
+├── Refusal                     nothing was started; the member can do something about it
+│   ├── InvalidRequest, QueueFull, ShuttingDown     (generation.errors)
+│   ├── LimitReached            asked for more than this server lets this member have
+│   ├── Blocked                 kept out by an admin
+│   ├── NotAllowed              not theirs, or they lack a permission
+│   ├── NotInDirectMessages     the operator lets nobody draw there
+│   ├── MissingPermissions      the bot could draw the picture and not deliver it
+│   ├── UnknownJob              never existed, was deleted, or belongs to another server
+│   ├── AlreadyOver             too late to cancel
+│   ├── NothingToCancel         no job of theirs waits or runs
+│   ├── NoResult                no job of theirs has pictures
+│   ├── PictureGone             the file was removed to make room
+│   ├── StaleButton             a button that this version does not know, or that somebody made up
+│   └── TooBusy                 the answer would have come too late for Discord
+├── JobStopped
+│   └── Quarantined             the process died twice while it was drawn
+├── StorageFault                the database or the disk does not answer as it should
+├── BackupRefused               nothing was copied
+├── DataInUse                   another bot has this DATA_DIR
+└── CannotConnect               Discord does not let this bot in, and waiting will not help
+"""
+
+from dataclasses import KW_ONLY
+from datetime import datetime
+from typing import Literal
+
+from generation.errors import JobStopped, KnownError, Refusal
+
+
+class LimitReached(Refusal):
+    """A limit says no."""
+
+    limit: str  #: the name of a LimitKind
+    value: float  #: what it is set to
+    asked: float  #: what was asked for, in the limit's unit
+    used: float = 0.0  #: what is taken already, in the limit's unit
+    resets_at: datetime | None = None  #: when it frees up, where time alone helps
+
+
+class Blocked(Refusal):
+    """An admin of this server keeps the member out."""
+
+    reason: str | None = None  #: as the admin gave it
+
+
+class NotAllowed(Refusal):
+    """Not theirs, or they lack a permission."""
+
+    needed: Literal["requester_or_moderator", "manage_server"]
+
+
+class NotInDirectMessages(Refusal):
+    """The operator lets nobody draw in direct messages."""
+
+
+class MissingPermissions(Refusal):
+    """The bot could draw the picture and not deliver it."""
+
+    names: tuple[str, ...]  #: discord.py's flags, such as "attach_files"
+
+
+class UnknownJob(Refusal):
+    """Never existed, was deleted, or is none of this server's business."""
+
+
+class AlreadyOver(Refusal):
+    """There is nothing left to cancel."""
+
+
+class NothingToCancel(Refusal):
+    """They did not say which job, and none of theirs is live."""
+
+
+class NoResult(Refusal):
+    """They asked for pictures of theirs, and there are none."""
+
+
+class PictureGone(Refusal):
+    """The picture was kept for as long as this bot keeps them; its parameters are still known."""
+
+
+class StaleButton(Refusal):
+    """A button that this version does not know, or that somebody made up."""
+
+
+class TooBusy(Refusal):
+    """The answer would have come too late for Discord; nothing stays started."""
+
+
+class Quarantined(JobStopped):
+    """The process died twice while this job was drawn, so it is not tried a third time by itself."""
+
+
+class StorageFault(KnownError, code="storage"):
+    """The database is locked or gone, the disk is full, a file is missing: nothing that a member could mend."""
+
+    _: KW_ONLY
+    detail: str = ""
+
+
+class BackupRefused(KnownError):
+    """Nothing was copied, and nothing was overwritten."""
+
+    reason: Literal["not_sqlite", "target_exists"]
+    target: str
+
+
+class DataInUse(KnownError):
+    """Another bot has this DATA_DIR, where two would steal each other's jobs; or the folder cannot be used."""
+
+    folder: str
+    _: KW_ONLY
+    detail: str = ""  #: empty where another bot has it
+
+
+class CannotConnect(KnownError):
+    """Discord does not let this bot in, and waiting will not help."""
+
+    reason: Literal["no_token", "token_refused", "intents_refused"]
+
+
+def is_storage_fault(error: BaseException) -> bool:
+    """Whether records or files are in trouble: that may pass."""
+    return isinstance(error, StorageFault)

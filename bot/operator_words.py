@@ -1,0 +1,32 @@
+"""Errors -> one plain line for the operator: what is wrong, and what to do about it."""
+
+from bot.errors import BackupRefused, CannotConnect, DataInUse, StorageFault
+from generation import operator_words as of_generation
+from generation.errors import KnownError, WorkerLost
+
+_CANNOT_CONNECT = {
+    "no_token": "DISCORD_TOKEN is not set. `python -m bot playground` needs none.",
+    "token_refused": "Discord refused the token. Is DISCORD_TOKEN the bot's own, and whole?",
+    "intents_refused": "Discord refused the intents this bot asks for.",
+}
+
+
+def operator_words(error: KnownError) -> str:
+    """The line for the log."""
+    match error:
+        case CannotConnect():
+            return _CANNOT_CONNECT[error.reason]
+        case DataInUse(detail=""):
+            return f"Another bot is running with DATA_DIR={error.folder}."
+        case DataInUse():
+            return f"DATA_DIR={error.folder} cannot be used: {error.detail}"
+        case BackupRefused(reason="not_sqlite"):
+            return "Only SQLite is copied here; use the database server's own tool, such as pg_dump."
+        case BackupRefused():
+            return f"{error.target} exists already, and nothing is written over it."
+        case StorageFault():
+            return f"The database or the disk does not answer as it should: {error.detail}"
+        case WorkerLost():
+            return f"{of_generation.operator_words(error)}. Start me again: all jobs go on."
+        case _:
+            return of_generation.operator_words(error)
