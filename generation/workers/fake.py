@@ -24,6 +24,7 @@ class FakeWorker:
         self, room: int = 8, *, hold: bool = False, device_seconds_per_image: float = 0.5, loaded: str | None = None
     ) -> None:
         """With `loaded` it has a place for one model at a time, to begin with that one."""
+        self.seconds_when_cancelled = 0.0  #: of the device, that a job took until it was cancelled
         self.drawn: list[Job] = []  #: all it was given, the earliest first
         self.places = room  #: images that it draws at once
         self.hold = hold  #: whether jobs stay running until they are released
@@ -55,7 +56,7 @@ class FakeWorker:
 
     async def cancel(self, job_id: JobId) -> None:
         if (live := self._live.get(job_id)) is not None:
-            live[1].put(JobCancelled(job_id=job_id, device_seconds=0.0))
+            live[1].put(JobCancelled(job_id=job_id, device_seconds=self.seconds_when_cancelled))
 
     async def close(self) -> None:
         self._closed = True

@@ -1,6 +1,7 @@
 """The queue: whose turn it is."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -169,3 +170,61 @@ def test_served_images_stay_within_one_job_of_each_other(asked: list[str]) -> No
         assert nxt is not None
         served[nxt.requester] += 1
         assert max(served.values()) - min(served.values()) <= 1
+
+
+def of_group(requester: str, weight: float, group: str = "g") -> Job:
+    return replace(job(requester, weight=weight), group=group)
+
+
+def test_within_a_group_a_weight_is_a_share() -> None:
+    queue = filled(*(one for _ in range(6) for one in (of_group("v", 2), of_group("n", 1))))
+    assert requesters(queue)[:9].count("v") == 6
+
+
+def test_a_group_gains_nothing_by_giving_all_its_requesters_a_great_weight() -> None:
+    greedy = [of_group(who, 4, "greedy") for _ in range(4) for who in "ab"]
+    modest = [of_group(who, 1, "modest") for _ in range(4) for who in "cd"]
+    queue = filled(*(one for pair in zip(greedy, modest, strict=True) for one in pair))
+    assert sorted(requesters(queue)[:4]) == sorted(requesters(queue)[4:8]) == ["a", "b", "c", "d"]
+
+
+def test_a_lone_requester_of_a_great_weight_goes_before_nobody() -> None:
+    queue = filled(*(of_group("a", 4, "one") for _ in range(3)), *(of_group("b", 0.25, "other") for _ in range(3)))
+    assert requesters(queue) == "ababab"
+
+
+def test_weights_are_balanced_anew_when_a_requester_has_no_more_work() -> None:
+    great, small = of_group("v", 4), of_group("n", 1)
+    queue = filled(great, small)
+    assert (queue.weight_of(great), queue.weight_of(small)) == (1.6, 0.4)
+    queue.take(great)
+    assert queue.weight_of(small) == 0.4, "what runs is work as well"
+    queue.leave(great)
+    assert queue.weight_of(small) == 1
+    queue.cancel(small.id)
+    assert queue.weight_of(of_group("x", 3)) == 3, "nobody is left to be balanced against"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from([0.25, 1, 2, 4])), min_size=1, max_size=20))
+def test_those_of_a_group_who_have_work_have_weight_1_on_average(asked: list[tuple[str, float]]) -> None:
+    jobs = [of_group(who, weight) for who, weight in asked]
+    queue = filled(*jobs)
+    weights = {one.requester: queue.weight_of(one) for one in jobs}
+    assert sum(weights.values()) / len(weights) == pytest.approx(1)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([0.5, 1, 4]), st.booleans()), max_size=25))
+def test_each_job_leaves_the_queue_once_however_the_weights_change(steps: list[tuple[str, float, bool]]) -> None:
+    queue, waiting, gone = FairQueue(), [], []
+    for who, weight, and_take in steps:
+        waiting.append(of_group(who, weight))
+        queue.push(waiting[-1])
+        if and_take and (taken := queue.pop()) is not None:
+            gone.append(taken)
+            queue.leave(taken)
+    while (taken := queue.pop()) is not None:
+        gone.append(taken)
+    assert sorted(one.id for one in gone) == sorted(one.id for one in waiting)
+    for who in "abc":
+        mine = [one.id for one in waiting if one.requester == who]
+        assert [one.id for one in gone if one.requester == who] == mine, "a requester's own jobs keep their order"

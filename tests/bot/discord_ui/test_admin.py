@@ -3,6 +3,8 @@
 import discord
 import pytest
 
+from bot.services.limits import LIMIT_KINDS
+from tests.bot.discord_ui import hostile
 from tests.bot.discord_ui.world import World, words
 
 
@@ -91,3 +93,53 @@ async def test_the_handler_checks_it_too(world: World, command: str) -> None:
     told = (answer.followups or [answer.response])[0]
     assert told.ephemeral
     assert "Manage Server" in told.content
+
+
+async def test_every_kind_of_limit_can_be_set_and_is_shown(world: World) -> None:
+    (command,) = [leaf for path, leaf in hostile.leaves(world.env) if path == ("admin", "limits", "set")]
+    offered = {option["name"]: option for option in command["options"]}
+    assert list(offered) == [*(kind.name for kind in LIMIT_KINDS), "role", "member"]
+    for kind in LIMIT_KINDS:
+        option = offered[kind.name]
+        assert (option["description"], option["min_value"], option["max_value"]) == (
+            kind.meaning,
+            kind.least,
+            kind.most,
+        )
+        await world.admin.slash(world.channel, "admin limits set", **{kind.name: kind.most}, member=world.bob)
+    seen = words((await world.admin.slash(world.channel, "admin limits show")).response)
+    used = words((await world.bob.slash(world.channel, "usage")).response)
+    for kind in LIMIT_KINDS:
+        assert f"{kind.title}: **{kind.most:g}**" in seen.replace("1000000", "1e+06")
+        assert f"{kind.title}: **{kind.most:g}**" in used.replace("1000000", "1e+06")
+
+
+async def test_a_weight_for_the_whole_server_is_refused_and_for_a_role_is_set(world: World) -> None:
+    nobody = await world.admin.slash(world.channel, "admin limits set", weight=2)
+    assert "**weight** needs one of member, role" in (nobody.followups or [nobody.response])[0].content
+    mods = await world.admin.slash(world.channel, "admin limits set", weight=2.5, role=world.guild.roles["mods"])
+    assert "weight: **2.5**" in mods.response.content
+    assert "weight: **2.5** (your role)" in words((await world.mod.slash(world.channel, "usage")).response)
+
+
+@pytest.mark.parametrize("started_world", [{"ceiling": {"images_a_day": 1, "cooldown": 0}}], indirect=True)
+async def test_the_operators_ceiling_caps_what_a_server_sets_and_is_shown(world: World) -> None:
+    seen = words((await world.admin.slash(world.channel, "admin limits show")).response)
+    assert "operator allows at most" in seen
+    answer = await world.admin.slash(world.channel, "admin limits set", images_a_day=100)
+    assert "pictures a day: **100**, capped at 1 by the bot's operator" in answer.response.content
+    used = words((await world.alice.slash(world.channel, "usage")).response)
+    assert "pictures a day: **1** (set to 100 here, capped by the bot's operator)" in used
+    await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    refused = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert "your limit here is 1" in refused.response.content
+
+
+@pytest.mark.parametrize("started_world", [{"direct_messages": False}], indirect=True)
+async def test_where_the_operator_lets_nobody_draw_in_direct_messages_it_is_said(world: World) -> None:
+    refused = await world.alice.user.slash("imagine", prompt="a cat")
+    assert refused.ephemeral
+    assert "on servers only" in refused.response.content
+    assert not await world.jobs()
+    drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert len(drawn.response.attachments) == 1

@@ -7,6 +7,8 @@ import discord
 import pytest
 from PIL import Image
 
+from bot.records import JobRecord, Member
+from bot.services.answers import Picture
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World, labels, words
 
@@ -236,3 +238,26 @@ async def test_a_cancellation_by_a_moderator_says_so(world: World) -> None:
         job = world.parts.worker.drawn[-1]
         await member.slash(world.channel, "cancel", job=str(job.id))
         await world.until(lambda answer=answer, said=said: said in answer.response.content)
+
+
+@HELD
+async def test_a_job_that_was_deleted_while_its_pictures_were_on_their_way_is_not_posted_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="slow")
+    (job,) = await world.jobs()
+    pictures = world.parts.images.pictures
+
+    async def deleted_meanwhile(record: JobRecord) -> tuple[Picture, ...]:
+        found = await pictures(record)
+        await world.parts.images.delete(job.id, member)
+        channel = world.parts.bot.get_partial_messageable(world.channel.id)
+        await channel.get_partial_message(answer.response.id).delete()
+        return found
+
+    member = Member(id=job.requester, name="alice", server=job.server, channel=job.place.channel)
+    monkeypatch.setattr(world.parts.images, "pictures", deleted_meanwhile)
+    world.parts.worker.release()
+    await world.until(lambda: not world.parts.deliveries.owed)
+    assert not world.channel.history()
+    assert not world.alice.user.dm_channel

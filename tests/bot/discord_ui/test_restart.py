@@ -254,3 +254,14 @@ async def test_a_bad_end_that_could_not_be_told_is_told_after_the_next_start(
     edits = len(world.edits())
     await world.restart(crash=True)
     assert len(world.edits()) == edits, "once"
+
+
+@HELD
+async def test_that_a_moderator_cancelled_a_job_is_still_known_after_a_restart(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="slow")
+    world.env.inject_error("PATCH", "*", status=503, times=7)
+    await world.mod.click(answer.response, label="Cancel")
+    assert "Cancelled" not in answer.response.content
+    await world.restart(crash=True)
+    assert "Cancelled by a moderator" in answer.response.content
+    assert (await world.jobs())[0].ended_by == str(world.mod.id)
