@@ -13,7 +13,7 @@ from bot.discord_ui.commands.jobs import Jobs
 from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.results import ResultActions
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
-from bot.discord_ui.delivery.post import Wait, wait_for
+from bot.discord_ui.delivery.post import Desk, Wait, wait_for
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.images import ImageService
@@ -42,7 +42,8 @@ async def open_front_end(
 ) -> FrontEnd:
     """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login."""
     bot = ImageBot(command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery))
-    deliveries = Deliveries(bot, images, clock, wait=wait, answer_deadline=answer_deadline, ping_after=ping_after)
+    desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
+    deliveries = Deliveries(desk, answer_deadline=answer_deadline)
     bot.add_dynamic_items(JobButton)
     for cog in (
         Imagine(images, deliveries),

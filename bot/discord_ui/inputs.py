@@ -5,7 +5,8 @@ the request's own makers have the last word.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,8 +20,11 @@ from bot.discord_ui.words import text
 from bot.errors import UnknownJob
 from bot.records import JobRecord, Member
 from bot.services.limits import LIMIT_KINDS, LimitKind
+from generation.errors import Refusal
 from generation.job import JobId
 from generation.request import MAX_COUNT, MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, SEEDS
+
+log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -105,6 +109,22 @@ def suggestions(typed: str, offered: Iterable[tuple[str, str]]) -> list[Choice[s
         if sought in shown.casefold() and len(value) <= MAX_CHOICE
     ]
     return [choice for _, choice in sorted(fitting, key=lambda pair: pair[0])][:MOST_CHOICES]
+
+
+async def choices(
+    what: str, typed: str, load: Awaitable[Iterable[JobRecord]], shown: Callable[[JobRecord], str]
+) -> list[Choice[str]]:
+    """Suggestions of jobs; none where they cannot be looked up: whatever else is typed is checked later."""
+    try:
+        return suggestions(typed, [(shown(job), str(job.id)) for job in await load])
+    except Exception as error:
+        log.log(
+            logging.DEBUG if isinstance(error, Refusal) else logging.ERROR,
+            "no suggestions for %s",
+            what,
+            exc_info=error,
+        )
+        return []
 
 
 def member_of(interaction: discord.Interaction) -> Member:

@@ -13,7 +13,7 @@ from bot.discord_ui.inputs import member_of
 from bot.discord_ui.words import admin as words
 from bot.records import LimitScope
 from bot.services.admin import AdminService
-from generation.errors import InvalidRequest, Refusal
+from generation.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
 
@@ -116,14 +116,8 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
     @quarantine.autocomplete("release")
     async def _quarantined(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        try:
-            jobs = await self._admin.quarantined(member_of(interaction))
-        except Refusal:  # no admin: there is nothing for them to see
-            return []
-        except Exception:
-            log.exception("no suggestions for /admin quarantine")
-            return []
-        return inputs.suggestions(typed, ((inputs.described(job), str(job.id)) for job in jobs))
+        quarantined = self._admin.quarantined(member_of(interaction))  # refused to all but admins
+        return await inputs.choices("/admin quarantine", typed, quarantined, inputs.described)
 
 
 def _scope(role: discord.Role | None, member: discord.Member | None) -> tuple[LimitScope, str | None]:

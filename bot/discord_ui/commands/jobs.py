@@ -54,12 +54,7 @@ class Jobs(commands.Cog):
 
     @cancel.autocomplete("job")
     async def _live_jobs(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        try:
-            jobs = await self._images.live_jobs(member_of(interaction))
-        except Exception:
-            log.exception("no suggestions for /cancel")
-            return []
-        return inputs.suggestions(typed, ((inputs.described(job), str(job.id)) for job in jobs))
+        return await inputs.choices("/cancel", typed, self._images.live_jobs(member_of(interaction)), inputs.described)
 
     @app_commands.command()
     @app_commands.describe(job="Which one; first those that could not be delivered, then the latest")
@@ -80,12 +75,7 @@ class Jobs(commands.Cog):
 
     @result.autocomplete("job")
     async def _own_results(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        try:
-            records = await self._results.of(member_of(interaction))
-        except Exception:
-            log.exception("no suggestions for /result")
-            return []
-        return inputs.suggestions(typed, ((_result_choice(job), str(job.id)) for job in records))
+        return await inputs.choices("/result", typed, self._results.of(member_of(interaction)), _result_choice)
 
     async def _latest_of(self, interaction: Interaction) -> UUID:
         member = member_of(interaction)

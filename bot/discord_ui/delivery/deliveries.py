@@ -9,21 +9,17 @@ from typing import Any
 
 import discord
 
-from bot.clock import Clock
-from bot.discord_ui.delivery.pacing import EditPacer
-from bot.discord_ui.delivery.post import Desk, JobPost, Ticket, Wait, wait_for
+from bot.discord_ui.delivery.post import Desk, JobPost, Ticket
 from bot.discord_ui.unsent import UNSENT, is_passing
 from bot.errors import TooBusy
 from bot.records import JobRecord, Place
 from bot.services.answers import Recovery, Resumed
-from bot.services.images import ImageService
 from generation.errors import ShuttingDown
 from generation.job import JobId
 
 log = logging.getLogger(__name__)
 
 ANSWER_DEADLINE = 1.5  #: seconds a service may take; Discord gives up after 3
-RESULTS_AT_ONCE = 20  #: a thousand last words at once would only be told to wait
 CLOSE_DEADLINE = 10.0  #: seconds for the last words when the process stops
 TRIED_AGAIN_AFTER = timedelta(minutes=2)  #: most first deliveries are over by then; what is not is in `_owed`
 
@@ -38,27 +34,9 @@ class _Owed:
 class Deliveries:
     """Sees each accepted job to its requester, whatever it came from: a command, a button, a reaction, a stored row."""
 
-    def __init__(
-        self,
-        client: discord.Client,
-        images: ImageService,
-        clock: Clock,
-        *,
-        wait: Wait = wait_for,
-        answer_deadline: float = ANSWER_DEADLINE,
-        ping_after: timedelta | None = None,
-    ) -> None:
-        self._images = images
-        self._clock = clock
-        self._desk = Desk(
-            client=client,
-            images=images,
-            clock=clock,
-            pacer=EditPacer(),
-            lines=asyncio.Semaphore(RESULTS_AT_ONCE),
-            wait=wait,
-            ping_after=ping_after,
-        )
+    def __init__(self, desk: Desk, *, answer_deadline: float = ANSWER_DEADLINE) -> None:
+        self._desk = desk
+        self._images = desk.images
         self._answer_deadline = answer_deadline
         self._owed: dict[JobId, _Owed] = {}
         self._errands: set[asyncio.Task[Any]] = set()
@@ -110,7 +88,7 @@ class Deliveries:
         """Deliver what was drawn a while ago and could not be posted then: Discord or the disk was out of order."""
         if self._closing or not self._recovered:
             return  # what a restart found is still to be delivered for the first time
-        long_ago = self._clock() - TRIED_AGAIN_AFTER
+        long_ago = self._desk.clock() - TRIED_AGAIN_AFTER
         for job in await self._images.unposted():
             if (job.rendered_at or job.accepted_at) < long_ago and job.id not in self._owed:
                 post = self._earlier(job)

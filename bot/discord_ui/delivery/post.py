@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeAlias, TypeVar
@@ -53,10 +53,11 @@ class Desk:
     client: discord.Client
     images: ImageService
     clock: Clock
-    pacer: EditPacer
-    lines: asyncio.Semaphore  #: how many results may be on their way at once
-    wait: Wait
-    ping_after: timedelta | None  #: waits longer than this end with a ping
+    wait: Wait = wait_for
+    ping_after: timedelta | None = None  #: waits longer than this end with a ping
+    pacer: EditPacer = field(default_factory=EditPacer)
+    #: How many results may be on their way at once; a thousand would only be told to wait.
+    lines: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(20))
 
 
 class JobPost:
@@ -237,7 +238,7 @@ class JobPost:
 
     def _content(self, progress: Progress) -> Content:
         self._shown = self._news(progress)
-        return Content.progress(self._job, self._requester, progress, done_at=self._done_at, hint=self._hint)
+        return Content.progress(self._job, self._requester, progress, self._done_at, self._hint)
 
     @cached_property
     def _hint(self) -> str | None:

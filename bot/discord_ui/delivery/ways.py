@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Say: TypeAlias = Callable[[Content], Awaitable[T]]
-#: Shows the content to somebody and says where it is then; None: this way leads nowhere from this place.
-Go: TypeAlias = Callable[[Messages, Place, Content, str], Awaitable[Place | None]]
+#: Shows the content to the requester and says where it is then; None: this way leads nowhere from this place.
+Go: TypeAlias = Callable[[Messages, Place, str, Content], Awaitable[Place | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,16 @@ class Way:
     is_private: bool = False  #: nobody else sees it, and no message of the channel shows it
 
 
-async def _anew(messages: Messages, place: Place, content: Content, _: str) -> Place:
+async def _here(messages: Messages, place: Place, _: str, content: Content) -> Place:
+    return await messages.say(place, content)
+
+
+async def _anew(messages: Messages, place: Place, _: str, content: Content) -> Place:
     """A message of its own: the old one is gone."""
     return await messages.send(place, content, nonce_of=uuid5(content.job_id, "anew"))
 
 
-async def _in_opened_thread(messages: Messages, place: Place, content: Content, _: str) -> Place | None:
+async def _in_opened_thread(messages: Messages, place: Place, _: str, content: Content) -> Place | None:
     thread = await messages.client.fetch_channel(int(place.channel))
     if not isinstance(thread, discord.Thread):
         return None
@@ -48,7 +52,7 @@ async def _in_opened_thread(messages: Messages, place: Place, content: Content, 
     return await messages.say(place, content)
 
 
-async def _in_parent(messages: Messages, place: Place, content: Content, _: str) -> Place | None:
+async def _in_parent(messages: Messages, place: Place, _: str, content: Content) -> Place | None:
     """The channel above a thread that stays closed. It has other readers than a private thread."""
     thread = await messages.client.fetch_channel(int(place.channel))
     if not isinstance(thread, discord.Thread) or thread.is_private():
@@ -58,7 +62,7 @@ async def _in_parent(messages: Messages, place: Place, content: Content, _: str)
     return await messages.send(place, content.in_parent_of(place.channel), nonce_of=nonce_of, channel=parent)
 
 
-async def _privately(messages: Messages, place: Place, content: Content, requester: str) -> Place:
+async def _privately(messages: Messages, place: Place, requester: str, content: Content) -> Place:
     user = messages.client.get_user(int(requester)) or await messages.client.fetch_user(int(requester))
     channel = user.dm_channel or await user.create_dm()
     nonce_of = uuid5(content.job_id, "private")
@@ -67,6 +71,7 @@ async def _privately(messages: Messages, place: Place, content: Content, request
 
 
 WAYS = (
+    Way("here", lambda _error, _gone: False, _here),  # tried first, whatever it raises
     Way("anew", lambda error, _: error.code == UNKNOWN_MESSAGE, _anew),
     Way("thread opened", lambda error, _: error.code == THREAD_ARCHIVED, _in_opened_thread),
     Way("parent", lambda error, gone: "thread opened" in gone and error.status == 403, _in_parent),
@@ -82,12 +87,11 @@ async def hand_over(
     `check_wanted` raises where a message that is gone should not be replaced: its job was deleted meanwhile. Raises
     what the last way raised, one of UNSENT.
     """
-    way = Way("here", lambda error, _: False, lambda messages, place, content, _: messages.say(place, content))
-    gone: tuple[str, ...] = ()
+    way, gone = WAYS[0], tuple[str, ...]()
     refused: discord.HTTPException | None = None
     while True:
         try:
-            there = await in_fitting_form(content, partial(_go, way, messages, place, requester=requester))
+            there = await in_fitting_form(content, partial(way.go, messages, place, requester))
             if there is not None:
                 return there, way.is_private
         except discord.HTTPException as error:
@@ -103,10 +107,6 @@ async def hand_over(
         await check_wanted()
         log.info("the pictures of job %s go another way, %s: %r", content.job_id, following.name, refused)
         way = following
-
-
-async def _go(way: Way, messages: Messages, place: Place, content: Content, *, requester: str) -> Place | None:
-    return await way.go(messages, place, content, requester)
 
 
 async def in_fitting_form(content: Content, say: Say[T]) -> T:

@@ -33,13 +33,7 @@ class Content:
 
     @classmethod
     def progress(
-        cls,
-        job: Job | JobRecord,
-        requester: str,
-        progress: Progress,
-        *,
-        done_at: datetime | None = None,
-        hint: str | None = None,
+        cls, job: Job | JobRecord, requester: str, progress: Progress, done_at: datetime | None, hint: str | None
     ) -> "Content":
         """A job that waits or is being drawn; `hint` is what else its requester should know."""
         request = job.request
@@ -73,8 +67,11 @@ class Content:
         """A job whose pictures are done. Slow: tiny pictures are enlarged."""
         request = job.request
         embed = _embed(request, hint)
-        embed.add_field(name="Seed" if request.count == 1 else "Seeds", value=_seeds(request))
-        embed.add_field(name="Size", value=_size(request))
+        seeds = ", ".join(f"`{seed}`" for seed in request.seeds)
+        embed.add_field(name="Seed" if request.count == 1 else "Seeds", value=seeds)
+        factor = shown_larger(request.width, request.height)
+        shown = f", shown ×{factor}" if factor > 1 else ""
+        embed.add_field(name="Size", value=f"{request.width}×{request.height}{shown}")
         if job.rendered_at is not None:
             taken = (job.rendered_at - job.accepted_at).total_seconds()
             embed.add_field(name="Time taken", value=text.seconds(max(taken, 0.0)))
@@ -138,12 +135,9 @@ class Content:
 
     def to_edit(self) -> dict[str, Any]:
         """Arguments for an edit: whatever was there before goes, in the same request."""
-        return {
-            "content": self.text,
-            "embed": self.embed,
-            "view": button_row(self.job_id, self.buttons),
-            "attachments": [attachment.to_file() for attachment in self.attachments],
-        }
+        arguments = self.to_send()
+        files = arguments.pop("files")
+        return {**arguments, "attachments": files}
 
 
 def _by_name(requester: str) -> str:
@@ -154,13 +148,3 @@ def _by_name(requester: str) -> str:
 def _embed(request: GenerationRequest, hint: str | None = None) -> discord.Embed:
     embed = discord.Embed(description=text.shown(request.prompt), colour=COLOUR)
     return embed.set_footer(text=hint) if hint else embed  # Discord refuses an empty footer
-
-
-def _size(request: GenerationRequest) -> str:
-    factor = shown_larger(request.width, request.height)
-    shown = f", shown ×{factor}" if factor > 1 else ""
-    return f"{request.width}×{request.height}{shown}"
-
-
-def _seeds(request: GenerationRequest) -> str:
-    return ", ".join(f"`{seed}`" for seed in request.seeds)

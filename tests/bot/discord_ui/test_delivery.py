@@ -260,4 +260,4 @@ async def test_a_job_that_was_deleted_while_its_pictures_were_on_their_way_is_no
     world.parts.worker.release()
     await world.until(lambda: not world.parts.deliveries.owed)
     assert not world.channel.history()
-    assert not world.alice.user.dm_channel
+    assert not world.alice.user.dm_channel.history()
