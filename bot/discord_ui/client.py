@@ -65,7 +65,7 @@ class ImageBot(commands.Bot):
         await self._logged_in()
 
     async def close(self) -> None:
-        """Let whoever is being answered have their answer, then disconnect. May be called twice."""
+        """Let those who are being answered have their answer, then disconnect. May be called twice."""
         if answering := [task for task in asyncio.all_tasks() if task.get_name().startswith(_ANSWERS)]:
             await asyncio.wait(answering, timeout=ANSWERED_WITHIN)
         await super().close()

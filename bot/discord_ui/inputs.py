@@ -117,13 +117,10 @@ async def choices(
     """Suggestions of jobs; none where they cannot be looked up: whatever else is typed is checked later."""
     try:
         return suggestions(typed, [(shown(job), str(job.id)) for job in await load])
-    except Exception as error:
-        log.log(
-            logging.DEBUG if isinstance(error, Refusal) else logging.ERROR,
-            "no suggestions for %s",
-            what,
-            exc_info=error,
-        )
+    except Refusal:  # not theirs to see
+        return []
+    except Exception:
+        log.exception("no suggestions for %s", what)
         return []
 
 

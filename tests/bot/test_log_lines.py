@@ -35,7 +35,7 @@ def test_an_address_in_a_line_keeps_its_token_to_itself(written: tuple[logging.L
     assert "'/webhooks/44/[token]'" in text.getvalue()
 
 
-def test_nor_does_an_error_or_its_trace_tell(written: tuple[logging.Logger, io.StringIO]) -> None:
+def test_an_error_and_its_trace_tell_no_token(written: tuple[logging.Logger, io.StringIO]) -> None:
     logger, text = written
     try:
         raise TimeoutError(f"Connection timeout to host {URL}")
@@ -47,7 +47,7 @@ def test_nor_does_an_error_or_its_trace_tell(written: tuple[logging.Logger, io.S
 
 
 @pytest.mark.parametrize("event", [{"id": "1", "token": SECRET, "type": 2}, f'{{"token":"{SECRET}","type":2}}'])
-def test_nor_an_event_from_the_gateway(event: object, written: tuple[logging.Logger, io.StringIO]) -> None:
+def test_an_event_from_the_gateway_tells_no_token(event: object, written: tuple[logging.Logger, io.StringIO]) -> None:
     logger, text = written
     logger.warning("WebSocket Event: %s", event)
     assert "[token]" in text.getvalue()

@@ -24,7 +24,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_defaults() -> None:
+def test_the_defaults_need_no_file_and_no_environment() -> None:
     settings = read_settings()
     assert settings.discord_token is None
     assert (settings.model, settings.device, settings.dtype, settings.log_level) == ("builtin", "auto", "auto", "INFO")
@@ -71,7 +71,7 @@ def test_the_token_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.discord_token.get_secret_value() == "s3cr3t"
 
 
-def test_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_api_and_gateway_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_API_BASE", "http://127.0.0.1:8400/api/v10")
     monkeypatch.setenv("DISCORD_GATEWAY_URL", "ws://127.0.0.1:8400/gw")
     settings = read_settings()

@@ -12,7 +12,7 @@ def bot(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_check_and_repair(tmp_path: Path) -> None:
+def test_check_names_what_does_not_agree_and_repair_mends_it(tmp_path: Path) -> None:
     (tmp_path / "images/ab").mkdir(parents=True)
     (tmp_path / "images/ab/left.png").write_bytes(b"nobody's")
 
@@ -26,7 +26,7 @@ def test_check_and_repair(tmp_path: Path) -> None:
     assert "rows and files agree" in clean.stderr
 
 
-def test_backup(tmp_path: Path) -> None:
+def test_backup_copies_the_database_and_overwrites_nothing(tmp_path: Path) -> None:
     assert bot(tmp_path / "data", "check").returncode == 1, "there is no such folder"
     (tmp_path / "data").mkdir()
     assert bot(tmp_path / "data", "check").returncode == 0

@@ -23,7 +23,7 @@ _MAX_REASON = 300  #: characters
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
 class Admin(commands.GroupCog, group_name="admin", group_description="Run this bot on your server"):
-    """Commands for whoever manages the server."""
+    """Commands for those who manage the server."""
 
     limits = app_commands.Group(name="limits", description="How much members may ask for")
 

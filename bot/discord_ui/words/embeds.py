@@ -1,6 +1,6 @@
 """Values -> what people read in private answers. No I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,11 @@ def usage(used: Usage) -> discord.Embed:
     """What one member used today and what is left to them."""
     embed = discord.Embed(title="Your use today", colour=COLOUR)
     embed.description = f"The count starts again {text.relative(used.resets_at)}, at midnight UTC."
-    most = used.limits["images_a_day"].value
-    embed.add_field(name="Pictures", value=f"{used.images}" if most is None else f"{used.images} of {most:g}")
+    most, seconds = used.limits["images_a_day"].value, used.limits["device_seconds_a_day"].value
+    embed.add_field(name="Pictures", value=_of(str(used.images), most, "{:g}".format))
     embed.add_field(name="Jobs", value=str(used.jobs))
     embed.add_field(name="Waiting or running", value=str(used.waiting_or_running))
-    embed.add_field(name="Device time", value=text.seconds(used.device_seconds))
+    embed.add_field(name="Device time", value=_of(text.seconds(used.device_seconds), seconds, text.seconds))
     limits = "\n".join(_limit(kind, used.limits[kind.name]) for kind in LIMIT_KINDS)
     embed.add_field(name="Your limits", value=limits, inline=False)
     return embed
@@ -106,6 +106,10 @@ def limit_values(values: LimitValues, ceiling: LimitValues) -> str:
         if (value := values.get(kind.name)) is not None
     ]
     return "\n".join(said) or "none set"
+
+
+def _of(used: str, most: float | None, written: Callable[[float], str]) -> str:
+    return used if most is None else f"{used} of {written(most)}"
 
 
 def _cap(kind: LimitKind, value: float, ceiling: LimitValues) -> str:

@@ -24,7 +24,7 @@ async def test_a_limit_refuses_the_next_one_until_it_is_reset(world: World) -> N
     assert len(drawn.response.attachments) == 1
 
 
-async def test_limits_for_roles_and_members(world: World) -> None:
+async def test_limits_hold_for_roles_and_members(world: World) -> None:
     role = world.guild.roles["mods"]
     await world.admin.slash(world.channel, "admin limits set", most_steps=10)
     await world.admin.slash(world.channel, "admin limits set", most_steps=20, role=role)
@@ -40,12 +40,12 @@ async def test_limits_for_roles_and_members(world: World) -> None:
     assert "cooldown: **60** s" in seen
 
 
-async def test_nothing_set_is_said(world: World) -> None:
+async def test_a_server_without_limits_is_told_so(world: World) -> None:
     seen = words((await world.admin.slash(world.channel, "admin limits show")).response)
     assert "Nothing is set" in seen
 
 
-async def test_role_and_member_at_once_and_nothing_at_all(world: World) -> None:
+async def test_limits_for_a_role_and_a_member_at_once_or_no_limit_at_all_are_refused(world: World) -> None:
     both = await world.admin.slash(
         world.channel, "admin limits set", cooldown=1, role=world.guild.roles["mods"], member=world.bob
     )
@@ -54,7 +54,7 @@ async def test_role_and_member_at_once_and_nothing_at_all(world: World) -> None:
     assert "**limit** needs one of images_a_day" in (nothing.followups or [nothing.response])[0].content
 
 
-async def test_blocks(world: World) -> None:
+async def test_a_blocked_member_is_told_and_can_be_let_in_again(world: World) -> None:
     answer = await world.admin.slash(world.channel, "admin block", member=world.bob, reason="spam")
     assert answer.ephemeral
     refused = await world.bob.slash(world.channel, "imagine", prompt="a cat")
@@ -66,7 +66,7 @@ async def test_blocks(world: World) -> None:
     assert "was not blocked" in again.response.content
 
 
-async def test_stats(world: World) -> None:
+async def test_stats_show_days_and_members(world: World) -> None:
     await world.alice.slash(world.channel, "imagine", prompt="a cat", count=3)
     await world.bob.slash(world.channel, "imagine", prompt="a dog")
     answer = await world.admin.slash(world.channel, "admin stats")
@@ -85,7 +85,7 @@ async def test_only_those_who_manage_the_server(world: World) -> None:
 
 
 @pytest.mark.parametrize("command", ["limits show", "limits reset", "stats"])
-async def test_the_handler_checks_it_too(world: World, command: str) -> None:
+async def test_the_handler_itself_checks_who_may_manage_the_server(world: World, command: str) -> None:
     # A server's own settings may show the command to anyone.
     admin = next(one for one in world.env.backend.commands[None].values() if one["name"] == "admin")
     world.guild.set_command_permissions(int(admin["id"]), {world.alice: True})

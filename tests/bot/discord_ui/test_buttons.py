@@ -63,7 +63,7 @@ async def test_a_moderator_may_delete_and_others_may_not(world: World) -> None:
     assert "A moderator on **Test Guild** deleted" in told.content
 
 
-async def test_delete_pressed_twice(world: World) -> None:
+async def test_delete_may_be_pressed_twice(world: World) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt="a red heart")
     # Both presses were on their way before the message went.
     world.env.inject_error("DELETE", "/webhooks/*", status=404, code=10008, times=1)
@@ -100,7 +100,7 @@ async def test_cancel_while_it_waits_or_runs(world: World) -> None:
 
 
 @HELD
-async def test_cancel_pressed_twice(world: World) -> None:
+async def test_cancel_may_be_pressed_twice(world: World) -> None:
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     message = running.response
     await world.alice.click(message, label="Cancel")
@@ -111,7 +111,7 @@ async def test_cancel_pressed_twice(world: World) -> None:
 
 
 @pytest.mark.parametrize("action", ["rerun", "info", "delete", "cancel"])
-async def test_a_made_up_job_is_unknown(world: World, action: str) -> None:
+async def test_a_button_of_a_made_up_job_is_answered(world: World, action: str) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt="a red heart")
     pressed = await world.press(world.alice, first.response, f"job:{action}:{uuid4().hex}")
     told = pressed.followups[0] if pressed.followups else pressed.response

@@ -16,7 +16,7 @@ HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
 
 
 @HELD
-async def test_outlives_the_token(world: World) -> None:
+async def test_a_picture_that_takes_longer_than_the_token_lives_is_posted(world: World) -> None:
     answer = await world.alice.slash(world.channel, "imagine", prompt="very slow")
     await world.env.advance_time(16 * 60)
     world.parts.worker.release()
@@ -206,7 +206,7 @@ async def test_every_new_message_can_be_sent_twice_and_be_there_once(world: Worl
 
 @HELD
 @pytest.mark.parametrize(("minutes", "pings"), [(1, 0), (3, 1)])
-async def test_whoever_waited_long_is_called_once(world: World, minutes: int, pings: int) -> None:
+async def test_a_member_who_waited_long_is_called_once(world: World, minutes: int, pings: int) -> None:
     answer = await world.alice.slash(world.channel, "imagine", prompt="slow")
     await world.env.advance_time(minutes * 60)
     world.parts.worker.release()

@@ -98,7 +98,7 @@ async def test_a_picture_that_was_sent_anew_is_not_sent_a_second_time(world: Wor
     assert (job.status, job.place.message) == (JobStatus.POSTED, str(sent.id))
 
 
-async def test_nor_is_one_that_went_by_direct_message(world: World, monkeypatch: Any) -> None:
+async def test_a_picture_that_went_by_direct_message_is_not_sent_a_second_time(world: World, monkeypatch: Any) -> None:
     async def killed(*args: Any, **kwargs: Any) -> None:
         raise StorageFault(detail="as if killed here")
 

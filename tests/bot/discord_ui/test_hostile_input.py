@@ -157,7 +157,7 @@ def check_words(said: str) -> None:
     assert not [c for c in said if unicodedata.category(c) == "Cc" and c not in "\n\t"]
 
 
-async def test_commands(crowd: Crowd) -> None:
+async def test_commands_with_any_values_do_no_harm(crowd: Crowd) -> None:
     world = crowd.world
     definitions = hostile.leaves(world.env)
     assert {path[0] for path, _ in definitions} >= {"imagine", "queue", "usage", "cancel", "models", "admin"}
@@ -176,7 +176,7 @@ async def test_commands(crowd: Crowd) -> None:
     crowd.check_pings()
 
 
-async def test_buttons(crowd: Crowd) -> None:
+async def test_made_up_and_repeated_buttons_do_no_harm(crowd: Crowd) -> None:
     """Every id there is, on every message, by everybody: another's cancel, another server's delete, garbage."""
     world = crowd.world
     messages: list[tuple[ChannelHandle, int]] = []
@@ -215,7 +215,7 @@ async def test_buttons(crowd: Crowd) -> None:
     crowd.check_pings()
 
 
-async def test_options_of_other_types_than_declared(crowd: Crowd) -> None:
+async def test_options_of_other_types_than_declared_do_no_harm(crowd: Crowd) -> None:
     """What a Discord sends that still has an older definition of the command."""
     definitions = [leaf for leaf in hostile.leaves(crowd.world.env) if leaf[1].get("options")]
     calls = st.sampled_from(definitions).flatmap(
@@ -226,7 +226,7 @@ async def test_options_of_other_types_than_declared(crowd: Crowd) -> None:
         await crowd.check(answer, f"{actor!r} in {channel!r}: {call!r}")
 
 
-async def test_suggestions(crowd: Crowd) -> None:
+async def test_suggestions_for_anything_typed_do_no_harm(crowd: Crowd) -> None:
     """Whatever is typed, and whatever else is filled in: suggestions that Discord takes, or none."""
     world = crowd.world
     definitions = hostile.leaves(world.env)
@@ -256,7 +256,7 @@ async def test_suggestions(crowd: Crowd) -> None:
     assert not await world.jobs()
 
 
-async def test_a_thousand_reactions(crowd: Crowd) -> None:
+async def test_a_thousand_reactions_do_no_harm(crowd: Crowd) -> None:
     """250 people put four each on one result: every 🔁 is one job, ❌ of a stranger is an opinion."""
     world = crowd.world
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")

@@ -20,7 +20,7 @@ from tests.bot.discord_ui.world import World, labels, words
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
 
 
-async def test_draws_a_picture(world: World) -> None:
+async def test_imagine_draws_a_picture(world: World) -> None:
     answer = await world.alice.slash(world.channel, "imagine", prompt="a red heart", seed=7)
     message = answer.response
     assert message is not None
@@ -38,7 +38,7 @@ async def test_draws_a_picture(world: World) -> None:
     assert job.place.token is None
 
 
-async def test_takes_all_options(world: World) -> None:
+async def test_imagine_takes_all_options(world: World) -> None:
     options: dict[str, Any] = {
         "negative_prompt": "blue",
         "aspect": "2:1",
@@ -62,7 +62,7 @@ async def test_takes_all_options(world: World) -> None:
 @pytest.mark.parametrize(
     ("option", "value"), [("aspect", "9:1"), ("aspect", "wide"), ("scheduler", "magic"), ("model", "gpt")]
 )
-async def test_refuses_privately_what_it_cannot_do(world: World, option: str, value: str) -> None:
+async def test_imagine_refuses_privately_what_it_cannot_do(world: World, option: str, value: str) -> None:
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat", **{option: value})
     assert answer.ephemeral
     assert f"**{option}**" in answer.response.content
@@ -70,7 +70,7 @@ async def test_refuses_privately_what_it_cannot_do(world: World, option: str, va
     assert not await world.jobs()
 
 
-async def test_suggests_models_schedulers_and_aspects(world: World) -> None:
+async def test_imagine_suggests_models_schedulers_and_aspects(world: World) -> None:
     models = await world.alice.autocomplete(world.channel, "imagine", "model", "pi")
     assert [choice["value"] for choice in models] == ["pinwheel"]
     schedulers = await world.alice.autocomplete(world.channel, "imagine", "scheduler", "euler")
@@ -94,7 +94,7 @@ async def test_somebody_elses_words_do_no_harm(world: World) -> None:
 
 
 @HELD
-async def test_shows_the_place_then_steps_and_preview_then_the_picture(world: World) -> None:
+async def test_a_message_shows_the_place_then_steps_and_preview_then_the_picture(world: World) -> None:
     world.parts.worker.places = 1
     first = await world.alice.slash(world.channel, "imagine", prompt="first", steps=10)
     second = await world.bob.slash(world.channel, "imagine", prompt="second", steps=10)
@@ -233,13 +233,13 @@ async def test_missing_permissions_are_named_before_any_drawing(world: World, fl
     assert not await world.jobs()
 
 
-async def test_draws_in_direct_messages(world: World) -> None:
+async def test_imagine_draws_in_direct_messages(world: World) -> None:
     answer = await world.alice.user.slash("imagine", prompt="a cat")
     assert len(answer.response.attachments) == 1
     assert [reaction.emoji for reaction in answer.response.message.reactions] == ["🔁"]
 
 
-async def test_draws_in_a_thread(world: World) -> None:
+async def test_imagine_draws_in_a_thread(world: World) -> None:
     thread = await world.thread()
     answer = await world.alice.slash(thread, "imagine", prompt="a cat")
     assert len(answer.response.attachments) == 1
@@ -253,7 +253,7 @@ async def test_the_result_is_one_edit(world: World) -> None:
     assert edit.json["allowed_mentions"] == {"parse": []}
 
 
-async def test_only_unprivileged_intents(world: World) -> None:
+async def test_the_bot_asks_for_no_privileged_intent(world: World) -> None:
     intents = world.parts.bot.intents
     assert not any((intents.message_content, intents.members, intents.presences))
     assert intents.guilds

@@ -15,7 +15,7 @@ from tests.bot.discord_ui.world import World, words
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
 
 
-async def test_an_empty_queue(world: World) -> None:
+async def test_an_empty_queue_is_said(world: World) -> None:
     answer = await world.alice.slash(world.channel, "queue")
     assert answer.ephemeral
     assert "Nobody" in words(answer.response)
@@ -62,7 +62,7 @@ async def test_cancel_takes_the_latest_or_the_one_named(world: World) -> None:
 
 
 @HELD
-async def test_others_may_not_cancel(world: World) -> None:
+async def test_other_members_may_not_cancel_a_job(world: World) -> None:
     await world.alice.slash(world.channel, "imagine", prompt="mine")
     job = world.parts.worker.drawn[0]
     assert not await world.bob.autocomplete(world.channel, "cancel", "job", "")
@@ -75,13 +75,13 @@ async def test_others_may_not_cancel(world: World) -> None:
 
 
 @pytest.mark.parametrize(("options", "expected"), [({}, "no job waiting"), ({"job": "nonsense"}, "do not know")])
-async def test_nothing_to_cancel(world: World, options: dict[str, Any], expected: str) -> None:
+async def test_a_member_without_jobs_has_nothing_to_cancel(world: World, options: dict[str, Any], expected: str) -> None:
     answer = await world.alice.slash(world.channel, "cancel", **options)
     assert answer.ephemeral
     assert expected in answer.response.content
 
 
-async def test_usage_counts_today(world: World) -> None:
+async def test_usage_shows_what_was_used_today(world: World) -> None:
     await world.alice.slash(world.channel, "imagine", prompt="a cat", count=3)
     await world.bob.slash(world.channel, "imagine", prompt="a dog")
     answer = await world.alice.slash(world.channel, "usage")
@@ -93,7 +93,7 @@ async def test_usage_counts_today(world: World) -> None:
     assert "jobs at once: **4**" in seen
 
 
-async def test_models(world: World) -> None:
+async def test_models_are_listed_with_their_schedulers(world: World) -> None:
     answer = await world.alice.slash(world.channel, "models")
     assert answer.ephemeral
     seen = words(answer.response)
@@ -150,7 +150,7 @@ async def test_a_command_in_flight_is_answered_before_the_bot_disconnects(
     assert "Your use today" in words(answer.response)
 
 
-async def test_whoever_would_be_answered_after_the_bot_has_stopped_is_no_fault(
+async def test_an_answer_after_the_bot_has_stopped_is_no_fault(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     go_on, told = asyncio.Event(), asyncio.Event()

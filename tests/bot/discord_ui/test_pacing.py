@@ -45,7 +45,7 @@ def test_one_job_alone_is_shown_each_interval() -> None:
     assert len(simulation.edits) == 10
 
 
-def test_ten_a_second_over_all_and_those_nearest_to_running_get_them() -> None:
+def test_ten_progress_edits_a_second_go_to_the_jobs_nearest_to_running() -> None:
     simulation = Simulation([(f"channel {rank}", rank) for rank in range(200)], seconds=30)
     assert simulation.most_in_a_second() == 10
     seen = Counter(job for _, job in simulation.edits)
@@ -54,7 +54,7 @@ def test_ten_a_second_over_all_and_those_nearest_to_running_get_them() -> None:
     assert sum(seen[job] for job in range(60, 200)) == 0 or max(seen[job] for job in range(60, 200)) <= 1
 
 
-def test_one_a_second_in_a_channel() -> None:
+def test_one_progress_edit_a_second_goes_to_a_channel() -> None:
     simulation = Simulation([("busy", rank) for rank in range(20)] + [("quiet", 50)], seconds=30)
     assert simulation.most_in_a_second("busy") == 1
     seen = Counter(job for _, job in simulation.edits)
@@ -77,7 +77,7 @@ def test_progress_waits_for_results_of_its_channel() -> None:
     assert pacer.ask("job", "a", 0) == 0
 
 
-def test_results_count() -> None:
+def test_results_count_towards_the_budget_of_edits() -> None:
     clock = Clock()
     pacer = EditPacer(now=clock)
     for result in range(10):
@@ -100,7 +100,7 @@ def test_who_leaves_stands_in_nobodys_way() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), min_size=1, max_size=40))
-def test_never_more_than_the_budget(jobs: list[tuple[str, int]]) -> None:
+def test_there_are_never_more_progress_edits_than_the_budget(jobs: list[tuple[str, int]]) -> None:
     simulation = Simulation(jobs, seconds=8)
     assert simulation.most_in_a_second() <= 10
     assert all(simulation.most_in_a_second(channel) <= 1 for channel in "abc")

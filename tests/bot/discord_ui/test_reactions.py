@@ -10,14 +10,14 @@ from generation.job import JobId
 from tests.bot.discord_ui.world import World, words
 
 
-async def test_the_bot_puts_the_first_one(world: World) -> None:
+async def test_the_bot_puts_the_first_reaction_under_a_result(world: World) -> None:
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert [(reaction.emoji, reaction.count) for reaction in answer.response.message.reactions] == [("🔁", 1)]
     assert len(await world.jobs()) == 1  # its own reaction asks for nothing
 
 
 @pytest.mark.parametrize("flag", ["add_reactions", "read_message_history"])
-async def test_not_where_it_may_not(world: World, flag: str) -> None:
+async def test_the_bot_puts_no_reaction_where_it_lacks_the_permission(world: World, flag: str) -> None:
     channel = world.channel_without(flag)
     answer = await world.alice.slash(channel, "imagine", prompt="a cat")
     assert len(answer.response.attachments) == 1
@@ -68,7 +68,7 @@ async def test_a_refusal_is_told_by_direct_message(world: World) -> None:
     assert len(await world.jobs()) == 1
 
 
-async def test_where_direct_messages_are_closed_a_reply_that_goes_away(world: World) -> None:
+async def test_where_direct_messages_are_closed_a_refused_reaction_gets_a_reply_that_goes_away(world: World) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     await world.admin.slash(world.channel, "admin block", member=world.bob)
     dm = world.bob.user.dm_channel
@@ -83,7 +83,7 @@ async def test_where_direct_messages_are_closed_a_reply_that_goes_away(world: Wo
     assert len(world.channel.history()) == before
 
 
-async def test_missing_permissions_are_told(world: World) -> None:
+async def test_a_rerun_by_reaction_says_which_permissions_the_bot_lacks(world: World) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     world.deny("attach_files")
     await world.bob.react(first.response, "🔁")
@@ -112,7 +112,7 @@ async def test_what_is_no_result_yet_cannot_be_repeated(world: World) -> None:
     assert len(await world.jobs()) == 1
 
 
-async def test_in_direct_messages(world: World) -> None:
+async def test_reactions_work_in_direct_messages(world: World) -> None:
     user = world.alice.user
     first = await user.slash("imagine", prompt="a cat")
     await user.set_reaction(first.response, "🔁", reacted=True)

@@ -59,7 +59,7 @@ async def test_a_stop_keeps_what_is_not_done_and_the_start_goes_on_with_it(world
 
 
 @HELD
-async def test_the_deliveries_alone_tell_it_too(world: World) -> None:
+async def test_members_are_told_of_a_stop_although_nothing_was_put_back(world: World) -> None:
     running = await world.alice.slash(world.channel, "imagine", prompt="runs")
     with world.env.time_context():
         await world.parts.deliveries.close()
@@ -158,7 +158,7 @@ async def test_a_bad_end_that_is_told_late_does_not_wipe_the_pictures_of_a_relea
 
 
 @HELD
-async def test_in_a_direct_message_whoever_asked_may_try_the_culprit_again(world: World) -> None:
+async def test_in_a_direct_message_the_requester_may_try_the_culprit_again(world: World) -> None:
     answer = await world.alice.user.slash("imagine", prompt="the culprit")
     await world.restart(crash=True)
     await world.restart(crash=True)

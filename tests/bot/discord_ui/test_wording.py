@@ -20,12 +20,12 @@ from bot.discord_ui.words import text as wording
         ("two\n# lines", "two # lines"),
     ],
 )
-def test_markdown_is_escaped(prompt: str, expected: str) -> None:
+def test_markdown_in_a_prompt_is_escaped(prompt: str, expected: str) -> None:
     assert wording.shown(prompt) == expected
 
 
 @pytest.mark.parametrize("prompt", ["@everyone", "@here", "<@123456789012345678>", "<@&123456789012345678>"])
-def test_mentions_are_broken(prompt: str) -> None:
+def test_mentions_in_a_prompt_ping_nobody(prompt: str) -> None:
     assert prompt not in wording.shown(prompt)
     assert AllowedMentions.none().to_dict() == {"parse": []}
 
@@ -49,16 +49,16 @@ def test_a_prompt_is_one_short_line(prompt: str) -> None:
     ("amount", "expected"),
     [(0.04, "0.0 s"), (3.21, "3.2 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
 )
-def test_durations(amount: float, expected: str) -> None:
+def test_durations_are_written_for_people(amount: float, expected: str) -> None:
     assert wording.seconds(amount) == expected
 
 
-def test_counting() -> None:
+def test_a_noun_has_its_plural() -> None:
     assert wording.counted(1, "picture") == "1 picture"
     assert wording.counted(4, "picture") == "4 pictures"
 
 
-def test_a_bar_fills() -> None:
+def test_the_progress_bar_fills_with_the_steps() -> None:
     assert wording.bar(0, 10).count("▰") == 0
     assert wording.bar(5, 10).count("▰") == 6
     assert wording.bar(10, 10).count("▱") == 0

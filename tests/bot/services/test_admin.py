@@ -15,7 +15,7 @@ from generation.errors import BrokenImage, InvalidRequest, QueueFull
 from generation.job import JobStatus
 
 
-async def test_nobody_else_gets_in(house, ann, admin):
+async def test_only_those_who_manage_the_server_get_in(house, ann, admin):
     in_a_direct_message = replace(admin, server=None)
     for member in (ann, in_a_direct_message):
         for asking in (

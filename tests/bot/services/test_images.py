@@ -82,7 +82,7 @@ async def test_a_message_leads_to_its_job(house, ann):
     assert await house.images.job_posted_as("5000", record.place.message) is None
 
 
-async def test_a_rerun_takes_new_seeds_and_is_charged_to_whoever_asks(house, ann, bob):
+async def test_a_rerun_takes_new_seeds_and_is_charged_to_the_member_who_asks(house, ann, bob):
     job_id = await house.drawn(ann, count=2, steps=3)
 
     ticket = await house.images.rerun(job_id, bob, at=Place(channel="5000", reply_to="6000"))

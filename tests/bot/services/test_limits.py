@@ -139,12 +139,12 @@ class TestRefusals:
         assert (error.limit, error.value, error.resets_at) == ("jobs_at_once", 4, None)
 
     @pytest.mark.parametrize("sides", [{"width": 768}, {"height": 768}])
-    def test_the_longer_side_counts(self, sides):
+    def test_the_longer_side_counts_for_the_largest_size(self, sides):
         error = refusal(limits={"largest_size": 640}, **sides)
 
         assert (error.limit, error.value) == ("largest_size", 640)
 
-    def test_steps(self):
+    def test_more_steps_than_the_limit_are_refused(self):
         error = refusal(limits={"most_steps": 19})
 
         assert (error.limit, error.value) == ("most_steps", 19)
@@ -264,7 +264,7 @@ def test_of_several_roles_the_greatest_weight_wins_and_in_direct_messages_it_is_
 class TestTheOperatorsCeiling:
     CEILING = Limits({"images_a_day": 50, "cooldown": 10, "jobs_at_once": 2})
 
-    def test_holds_where_nothing_is_set_and_in_direct_messages(self):
+    def test_the_ceiling_holds_where_nothing_is_set_and_in_direct_messages(self):
         limits = self.CEILING.effective((), replace(ANN, server=None))
 
         assert {name: limits[name].value for name in ("images_a_day", "cooldown", "jobs_at_once")} == {
@@ -273,19 +273,19 @@ class TestTheOperatorsCeiling:
             "jobs_at_once": 2,
         }
 
-    def test_caps_what_a_server_sets_beyond_it_and_says_from_what(self):
+    def test_the_ceiling_caps_what_a_server_sets_beyond_it_and_says_from_what(self):
         limits = self.CEILING.effective([server(images_a_day=100), member("1", cooldown=0)], ANN)
 
         assert (limits["images_a_day"].value, limits["images_a_day"].capped_from) == (50, 100)
         assert (limits["cooldown"].value, limits["cooldown"].capped_from) == (10, 0)
 
-    def test_leaves_what_is_stricter(self):
+    def test_the_ceiling_leaves_what_is_stricter(self):
         limits = self.CEILING.effective([server(images_a_day=5, cooldown=60)], ANN)
 
         assert (limits["images_a_day"].value, limits["images_a_day"].scope) == (5, LimitScope.SERVER)
         assert (limits["cooldown"].value, limits["cooldown"].capped_from) == (60, None)
 
-    def test_is_read_from_one_line(self):
+    def test_the_ceiling_is_read_from_one_line(self):
         assert parse_limits(" images_a_day=50, device_seconds_a_day = 600,") == {
             "images_a_day": 50,
             "device_seconds_a_day": 600,
@@ -293,7 +293,7 @@ class TestTheOperatorsCeiling:
         assert parse_limits("") == {}
 
     @pytest.mark.parametrize("text", ["cats=1", "images_a_day", "images_a_day=many", "images_a_day=-1", "weight=9"])
-    def test_is_refused_where_it_makes_no_sense(self, text):
+    def test_a_ceiling_that_makes_no_sense_is_refused(self, text):
         with pytest.raises(InvalidRequest):
             parse_limits(text)
 

@@ -68,7 +68,7 @@ async def test_after_a_crash_what_waited_keeps_its_place_and_what_ran_goes_on_al
     assert len(again.worker.drawn) == 3
 
 
-async def test_whoever_ran_in_two_crashes_is_set_aside(crowded, ann, here):
+async def test_a_job_that_ran_in_two_crashes_is_set_aside(crowded, ann, here):
     (culprit,) = await asked(await crowded(), ann, here, "crashes")
     house = await crowded()
     assert len((await house.restart.recover()).resumed) == 1
@@ -160,7 +160,7 @@ async def test_what_can_not_go_on_is_told_until_somebody_heard_it(open_house, ho
     assert (await other.restart.recover()).ended == ()
 
 
-async def test_after_a_week_it_is_no_news(open_house, house, ann, here, clock):
+async def test_an_end_of_more_than_a_week_ago_is_not_told_any_more(open_house, house, ann, here, clock):
     await asked(house, ann, here, "of the old model")
     other = await open_house(model="other")
     await other.restart.recover()

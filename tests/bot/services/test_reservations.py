@@ -73,7 +73,7 @@ async def test_of_one_members_commands_at_the_same_moment_each_counts_for_the_ne
     assert isinstance(bobs, JobTicket)
 
 
-async def test_whoever_comes_when_the_line_is_too_long_is_refused_at_once(house, ann, bob, here, monkeypatch):
+async def test_a_member_who_comes_when_the_line_is_too_long_is_refused_at_once(house, ann, bob, here, monkeypatch):
     monkeypatch.setattr(reservations, "MOST_WAITING", 1)
     async with house.database.writing():
         first = asyncio.create_task(house.images.imagine(house.request(), ann, at=here))
@@ -143,7 +143,7 @@ async def test_a_job_that_comes_to_nothing_does_not_count(house, ann, admin, her
     await house.images.imagine(house.request(), ann, at=here)
 
 
-async def test_a_members_own_limit_sets_them_apart(house, ann, bob, admin, here):
+async def test_a_members_own_limit_goes_before_the_servers(house, ann, bob, admin, here):
     await house.admin.set_limits(admin, LimitScope.SERVER, None, {"most_steps": 1})
     await house.admin.set_limits(admin, LimitScope.MEMBER, ann.id, {"most_steps": 2})
 
@@ -163,7 +163,7 @@ async def test_a_blocked_member_is_told_why_and_is_let_in_again(house, ann, bob,
     await house.images.imagine(house.request(), ann, at=here)
 
 
-async def test_a_rerun_is_held_to_the_limits_of_whoever_asks(house, ann, bob, admin, here):
+async def test_a_rerun_is_held_to_the_limits_of_the_member_who_asks(house, ann, bob, admin, here):
     job_id = await house.drawn(ann)
     await house.admin.set_limits(admin, LimitScope.MEMBER, bob.id, {"images_a_day": 0})
 

@@ -42,7 +42,7 @@ async def test_what_was_kept_is_counted_and_reaches_its_good_end_when_it_is_fetc
     assert await house.results.one(kept, ann) == record
 
 
-async def test_nobody_elses(house, kept, bob, ann, here):
+async def test_results_of_other_members_are_unknown(house, kept, bob, ann, here):
     with pytest.raises(UnknownJob):
         await house.results.one(kept, bob)
     with pytest.raises(NoResult):

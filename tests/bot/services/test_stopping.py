@@ -18,7 +18,7 @@ async def running(house, ann, here):
     return await house.images.imagine(house.request(count=2), ann, at=here)
 
 
-async def test_its_requester_may_cancel(house, ann, running):
+async def test_the_requester_may_cancel_a_job(house, ann, running):
     await house.images.cancel(running.job.id, ann)
 
     with pytest.raises(Cancelled):
@@ -36,7 +36,7 @@ async def test_a_moderator_of_the_same_server_may_cancel(house, moderator, runni
 
 
 @pytest.mark.parametrize("use_case", ["cancel", "delete"])
-async def test_nobody_else_may(house, bob, stranger, running, use_case):
+async def test_only_the_requester_and_moderators_may_cancel(house, bob, stranger, running, use_case):
     stop = getattr(house.images, use_case)
 
     with pytest.raises(NotAllowed, match="moderator"):
@@ -150,7 +150,7 @@ async def test_a_deadline_in_the_middle_of_the_reservation_gives_it_back(house, 
     assert house.worker.drawn == []
 
 
-async def test_whoever_comes_while_the_database_is_too_slow_is_refused_at_once(house, ann, bob, here):
+async def test_a_member_who_comes_while_the_database_is_too_slow_is_refused_at_once(house, ann, bob, here):
     async with house.database.writing():
         assert house.database.seconds_in_line > 0
         house.database._turn_takes = 1.5  # private: as if the turns before had taken that long
@@ -160,7 +160,7 @@ async def test_whoever_comes_while_the_database_is_too_slow_is_refused_at_once(h
     await house.images.imagine(house.request(), bob, at=here)
 
 
-async def test_a_final_state_is_written_even_when_whoever_wrote_it_is_stopped(house, running):
+async def test_a_final_state_is_written_even_when_its_writer_is_stopped(house, running):
     house.worker.release()
     await running.result()
 
