@@ -60,6 +60,11 @@ def button_row(job_id: JobId, actions: tuple[ButtonAction, ...]) -> ui.View:
     return view
 
 
-def knows(custom_id: str) -> bool:
-    """Whether a custom_id is one of ours, and not of an older version or made up."""
-    return fullmatch(_TEMPLATE, custom_id) is not None
+def is_ours(interaction: discord.Interaction) -> bool:
+    """Whether a button of ours was pressed that is on the message: one of an older version or made up is not."""
+    pressed, message = dict(interaction.data or {}), interaction.message
+    custom_id = str(pressed.get("custom_id", ""))
+    if pressed.get("component_type") != discord.ComponentType.button.value or not fullmatch(_TEMPLATE, custom_id):
+        return False
+    rows = (row for row in (message.components if message else ()) if isinstance(row, discord.ActionRow))
+    return any(isinstance(one, discord.Button) and one.custom_id == custom_id for row in rows for one in row.children)

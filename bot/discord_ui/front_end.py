@@ -50,7 +50,7 @@ async def open_front_end(
         Jobs(images, results),
         Models(images),
         Admin(admin, deliveries),
-        ResultActions(bot, images, deliveries),
+        ResultActions(bot, images, deliveries, clock),
     ):
         await bot.add_cog(cog)
     return FrontEnd(bot, deliveries)

@@ -1,20 +1,21 @@
 """What members do with a result: the buttons below it and the reactions on it. 🔁 or 🔄 reruns, ❌ deletes."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import discord
 from discord import Interaction
 from discord.ext import commands
 
+from bot.clock import Clock
 from bot.discord_ui import buttons, permissions, private
 from bot.discord_ui.buttons import ButtonAction
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.inputs import member_of, member_of_reaction
-from bot.discord_ui.unsent import UNSENT, is_passing
+from bot.discord_ui.unsent import is_passing
 from bot.discord_ui.words import embeds
 from bot.discord_ui.words.errors import words_for
 from bot.errors import NotAllowed, StaleButton, UnknownJob
@@ -28,15 +29,17 @@ log = logging.getLogger(__name__)
 _RERUN = frozenset("🔁🔄")
 _DELETE = frozenset("❌")
 _VARIATION_SELECTOR = "\ufe0f"  # some clients send it behind an emoji, some do not
-_REFUSAL_SECONDS = 10.0  #: how long a refusal stays in a channel
+_REFUSED_EVERY = timedelta(minutes=1)  #: a member hears of no more refused reactions than one
 _RESULTS = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
 
 
 class ResultActions(commands.Cog):
     """Rerun, Info, Cancel and Delete. The service checks the member's rights, each time."""
 
-    def __init__(self, client: discord.Client, images: ImageService, deliveries: Deliveries) -> None:
+    def __init__(self, client: discord.Client, images: ImageService, deliveries: Deliveries, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
+        self._refused: dict[int, datetime] = {}  #: members who were told of a refused reaction, and when
         self._images = images
         self._deliveries = deliveries
 
@@ -62,11 +65,10 @@ class ResultActions(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Answers presses that nothing else will: buttons of older versions, and made-up ones."""
-        if interaction.type is discord.InteractionType.component:
-            custom_id = str((interaction.data or {}).get("custom_id", ""))
-            if not buttons.knows(custom_id):
-                await private.answer(interaction, StaleButton(), doing="an unknown button")
+        """Answers presses that nothing else will: buttons of older versions, made-up ones, and forms."""
+        is_press = interaction.type is discord.InteractionType.component
+        if interaction.type is discord.InteractionType.modal_submit or (is_press and not buttons.is_ours(interaction)):
+            await private.answer(interaction, StaleButton(), doing="an unknown button or form")
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
@@ -91,8 +93,7 @@ class ResultActions(commands.Cog):
                     lambda at: self._images.rerun(job.id, member, at=at),
                 )
         except Exception as error:
-            doing = f"reaction {emoji} on message {payload.message_id}"
-            await self._refuse(payload, words_for(error, doing=doing))
+            await self._refuse(payload, error)
 
     async def _info(self, interaction: Interaction, job_id: JobId) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -115,26 +116,16 @@ class ResultActions(commands.Cog):
         # Somebody else's message cannot be a result; where Discord says whose it is, the database need not be asked.
         return payload.message_author_id not in (None, myself)
 
-    async def _refuse(self, payload: discord.RawReactionActionEvent, words: str) -> None:
-        """Tell only the member who reacted; where their direct messages are closed, the channel, and not for long."""
-        where = f"https://discord.com/channels/{payload.guild_id or '@me'}/{payload.channel_id}/{payload.message_id}"
-        about = f"About your {payload.emoji.name} on {where}:\n{words}"
-        if not await private.write(self._client, payload.user_id, about):
-            self._deliveries.errand(self._refuse_here(payload, words), name=f"refuse {payload.user_id}")
-
-    async def _refuse_here(self, payload: discord.RawReactionActionEvent, words: str) -> None:
-        try:
-            reply = await self._message(payload).reply(f"<@{payload.user_id}> {words}")
-        except UNSENT as error:
-            log.warning("user %s could not be told a refusal: %r", payload.user_id, error)
-            return
-        try:
-            await asyncio.sleep(_REFUSAL_SECONDS)
-        finally:  # also when the bot stops before that
-            try:
-                await reply.delete()
-            except UNSENT as error:
-                log.debug("a refusal could not be taken back: %r", error)
+    async def _refuse(self, payload: discord.RawReactionActionEvent, error: Exception) -> None:
+        """Tell only the member who reacted, by direct message, once a minute at most; the channel is told nothing."""
+        words = words_for(error, doing=f"reaction {payload.emoji.name} on message {payload.message_id}")
+        now = self._clock()
+        self._refused = {member: at for member, at in self._refused.items() if now - at < _REFUSED_EVERY}
+        if payload.user_id not in self._refused:
+            self._refused[payload.user_id] = now
+            message = f"{payload.guild_id or '@me'}/{payload.channel_id}/{payload.message_id}"
+            about = f"About your {payload.emoji.name} on https://discord.com/channels/{message}:"
+            await private.write(self._client, payload.user_id, f"{about}\n{words}")
 
     def _message(self, payload: discord.RawReactionActionEvent) -> discord.PartialMessage:
         return self._client.get_partial_messageable(payload.channel_id).get_partial_message(payload.message_id)

@@ -39,7 +39,7 @@ _SENTENCES = {
     "queue_full": "The queue is full: {capacity} jobs are waiting. Please try again in a few minutes.",
     "requester_or_moderator": "Only its requester, or a moderator (Manage Messages), may do that.",
     "shutting_down": "I am about to restart and take no new jobs. Please try again in a minute.",
-    "stale_button": "I do not know this button any more.",
+    "stale_button": "I do not know this button or form any more.",
     "storage": "I cannot reach my records at the moment. Please try again in a minute.",
     "too_busy": "I am very busy right now and could not take this in time. Nothing was started; please try again.",
     "unknown_job": "I do not know this job, or it was deleted.",

@@ -218,6 +218,18 @@ async def press(actor: Actor, channel: ChannelHandle, message_id: int, custom_id
             stored.components = shown
 
 
+async def press_elsewhere(actor: Actor, channel: ChannelHandle, message_id: int, custom_id: str) -> InteractionResult:
+    """Press a button of that id on a message that has no such button."""
+    return await _click(actor, channel, _env_of(actor).backend.get_message(channel.id, message_id), custom_id)
+
+
+async def send_form(actor: Actor, channel: ChannelHandle, custom_id: str) -> InteractionResult:
+    """Send a form that nobody has shown."""
+    return await _dispatch_actor_interaction(
+        actor, InteractionType.MODAL_SUBMIT, channel, {"custom_id": custom_id, "components": []}
+    )
+
+
 async def _click(actor: Actor, channel: ChannelHandle, stored: Any, custom_id: str) -> InteractionResult:
     return await _dispatch_actor_interaction(
         actor,

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from generation.job import JobStatus
+from tests.bot.discord_ui import hostile
 from tests.bot.discord_ui.world import World, labels, words
 
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
@@ -128,6 +129,22 @@ async def test_an_unknown_button_is_answered(world: World, custom_id: str) -> No
     pressed = await world.press(world.alice, first.response, custom_id)
     assert pressed.ephemeral
     assert "do not know this button" in pressed.response.content
+
+
+async def test_a_known_button_on_another_message_is_answered(world: World) -> None:
+    await world.alice.slash(world.channel, "imagine", prompt="a red heart")
+    said = await world.alice.send(world.channel, "hello")
+    (job,) = await world.jobs()
+    pressed = await hostile.press_elsewhere(world.alice, world.channel, said.id, f"job:rerun:{job.id.hex}")
+    assert pressed.ephemeral
+    assert "do not know this button" in pressed.response.content
+    assert len(await world.jobs()) == 1
+
+
+async def test_an_unknown_form_is_answered(world: World) -> None:
+    sent = await hostile.send_form(world.alice, world.channel, "of another version")
+    assert sent.ephemeral
+    assert "do not know this" in sent.response.content
 
 
 @pytest.mark.parametrize("action", ["rerun", "info", "delete"])

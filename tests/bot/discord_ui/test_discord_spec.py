@@ -23,7 +23,7 @@ def spec(discord_spec: DiscordSpec | None) -> DiscordSpec:
         ("GET", "/nowhere", None),
     ],
 )
-def test_the_check_against_discords_description_finds_mistakes(spec: DiscordSpec, method: str, path: str, body: object) -> None:
+def test_the_check_of_requests_finds_mistakes(spec: DiscordSpec, method: str, path: str, body: object) -> None:
     assert spec.mistakes(method, path, body)
 
 
@@ -36,5 +36,5 @@ def test_the_check_against_discords_description_finds_mistakes(spec: DiscordSpec
         ("DELETE", "/channels/1/messages/2", None),
     ],
 )
-def test_the_check_against_discords_description_accepts_what_is_right(spec: DiscordSpec, method: str, path: str, body: object) -> None:
+def test_the_check_of_requests_accepts_what_is_right(spec: DiscordSpec, method: str, path: str, body: object) -> None:
     assert spec.mistakes(method, path, body) == []

@@ -75,7 +75,7 @@ async def test_other_members_may_not_cancel_a_job(world: World) -> None:
 
 
 @pytest.mark.parametrize(("options", "expected"), [({}, "no job waiting"), ({"job": "nonsense"}, "do not know")])
-async def test_a_member_without_jobs_has_nothing_to_cancel(world: World, options: dict[str, Any], expected: str) -> None:
+async def test_without_jobs_there_is_nothing_to_cancel(world: World, options: dict[str, Any], expected: str) -> None:
     answer = await world.alice.slash(world.channel, "cancel", **options)
     assert answer.ephemeral
     assert expected in answer.response.content

@@ -68,7 +68,7 @@ def name_the_message(world: World, message: discord.Message) -> None:
     connection.close()
 
 
-async def test_rerun_info_and_the_reaction_work_on_a_message_of_an_earlier_version(old_world: World, env: simcord.Env) -> None:
+async def test_rerun_info_and_reaction_work_on_an_older_message(old_world: World, env: simcord.Env) -> None:
     message = await shown(old_world)
     rerun = await old_world.bob.click(message, custom_id=f"job:rerun:{JOB.hex}")
     assert len(rerun.response.attachments) == 1
@@ -81,7 +81,7 @@ async def test_rerun_info_and_the_reaction_work_on_a_message_of_an_earlier_versi
     assert {job.request.prompt for job in jobs} == {"a red heart from before"}
 
 
-async def test_delete_works_on_a_message_of_an_earlier_version(old_world: World, env: simcord.Env) -> None:
+async def test_delete_works_on_an_older_message(old_world: World, env: simcord.Env) -> None:
     message = await shown(old_world)
     await old_world.alice.click(message, custom_id=f"job:delete:{JOB.hex}")
     assert not old_world.channel.history()

@@ -68,19 +68,34 @@ async def test_a_refusal_is_told_by_direct_message(world: World) -> None:
     assert len(await world.jobs()) == 1
 
 
-async def test_where_direct_messages_are_closed_a_refused_reaction_gets_a_reply_that_goes_away(world: World) -> None:
+async def test_a_refused_reaction_writes_nothing_to_the_channel_also_where_direct_messages_are_closed(
+    world: World,
+) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     await world.admin.slash(world.channel, "admin block", member=world.bob)
     dm = world.bob.user.dm_channel
     world.env.inject_error("POST", f"/channels/{dm.id}/messages", status=403, code=50007, times=None)
     before = len(world.channel.history())
     await world.bob.react(first.response, "🔁")
-    reply = world.channel.last_message
-    assert len(world.channel.history()) == before + 1
-    assert "blocked" in reply.content
-    assert reply.reference.message_id == first.response.id
-    await world.env.advance_time(10.1)
     assert len(world.channel.history()) == before
+    assert not dm.history()
+
+
+async def test_refused_reactions_send_one_direct_message_a_member_and_minute(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    second = await world.alice.slash(world.channel, "imagine", prompt="a dog")
+    for member in (world.bob, world.mod):
+        await world.admin.slash(world.channel, "admin block", member=member)
+    for number in range(12):
+        message, emoji = (first, second)[number % 2].response, "🔁🔄"[number // 2 % 2]
+        await world.bob.react(message, emoji)
+        await world.bob.unreact(message, emoji)
+    await world.mod.react(first.response, "🔁")
+    assert len(world.bob.user.dm_channel.history()) == 1
+    assert len(world.mod.user.dm_channel.history()) == 1, "each member has a minute of their own"
+    await world.env.advance_time(61)
+    await world.bob.react(first.response, "🔁")
+    assert len(world.bob.user.dm_channel.history()) == 2
 
 
 async def test_a_rerun_by_reaction_says_which_permissions_the_bot_lacks(world: World) -> None:
