@@ -49,7 +49,7 @@ class Blocked(Refusal):
 class NotAllowed(Refusal):
     """Not theirs, or they lack a permission."""
 
-    needed: Literal["requester_or_moderator", "manage_server"]
+    needed: Literal["requester_or_moderator", "manage_server", "use_commands"]
 
 
 class NotInDirectMessages(Refusal):

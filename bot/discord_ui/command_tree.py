@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import discord
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 
 class CommandTree(app_commands.CommandTree[Any]):
     """The tree with this bot's way to answer errors and to sync."""
+
+    registered: Mapping[str, app_commands.AppCommand] = MappingProxyType({})  #: as Discord keeps them, once it is known
 
     async def on_error(self, interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
         """Every error of every command ends here."""
@@ -50,10 +54,10 @@ class CommandTree(app_commands.CommandTree[Any]):
         definition = json.dumps([command.to_dict(self) for command in self.get_commands()], sort_keys=True)
         known = f"{self.client.application_id} {hashlib.sha256(definition.encode()).hexdigest()}"
         if await asyncio.to_thread(_read, hash_file) == known:
-            there = {command.name for command in await self.fetch_commands()}
-            if there == {command.name for command in self.get_commands()}:
+            self.registered = {command.name: command for command in await self.fetch_commands()}
+            if self.registered.keys() == {command.name for command in self.get_commands()}:
                 return False
-        await self.sync()
+        self.registered = {command.name: command for command in await self.sync()}
         await asyncio.to_thread(_write, hash_file, known)
         log.info("the slash commands were sent to Discord")
         return True

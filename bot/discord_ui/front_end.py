@@ -7,6 +7,7 @@ from pathlib import Path
 from bot.clock import Clock
 from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.client import ImageBot
+from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.imagine import Imagine
 from bot.discord_ui.commands.jobs import Jobs
@@ -45,12 +46,14 @@ async def open_front_end(
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
     bot.add_dynamic_items(JobButton)
+    rights = CommandRights(bot.tree, "imagine")
     for cog in (
+        rights,
         Imagine(images, deliveries),
         Jobs(images, results),
         Models(images),
         Admin(admin, deliveries),
-        ResultActions(bot, images, deliveries, clock),
+        ResultActions(bot, images, deliveries, rights, clock),
     ):
         await bot.add_cog(cog)
     return FrontEnd(bot, deliveries)

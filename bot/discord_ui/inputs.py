@@ -4,11 +4,12 @@ Discord's ranges and suggestions are a courtesy to the member who types; people 
 the request's own makers have the last word.
 """
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from discord import app_commands
 from discord.app_commands import Choice, Range
 
 from bot.discord_ui.words import text
-from bot.errors import UnknownJob
+from bot.errors import TooBusy, UnknownJob
 from bot.records import JobRecord, Member
 from bot.services.limits import LIMIT_KINDS, LimitKind
 from generation.errors import Refusal
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 C = TypeVar("C", bound=Callable[..., Any])
 
 ASPECTS = ("1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "1:2")
+SERVERS_KNOWN_WITHIN = 1.0  #: seconds, of the 3 that Discord gives for an answer
 MOST_CHOICES = 25  #: Discord's limit
 MAX_CHOICE = 100  #: characters of a choice, Discord's limit
 
@@ -138,14 +140,42 @@ def member_of(interaction: discord.Interaction) -> Member:
     )
 
 
-def member_of_reaction(client: discord.Client, payload: discord.RawReactionActionEvent, job: JobRecord) -> Member:
-    """The member who put a reaction on a job's message. Rights that cannot be known are rights not given."""
+async def requester_of(interaction: discord.Interaction) -> Member:
+    """The same where roles decide: between a start and the news of a server discord.py knows none of its roles.
+
+    Raises TooBusy while the server is not known.
+    """
+    member, server = member_of(interaction), interaction.guild_id
+    if server is None or interaction.client.get_guild(server) is not None:
+        return member
+    return replace(member, roles=_roles(await _fetched(interaction.client, server, interaction.user.id)))
+
+
+async def _fetched(client: discord.Client, server: int, user: int) -> discord.Member:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SERVERS_KNOWN_WITHIN):
+            await client.wait_until_ready()
+    guild = client.get_guild(server)
+    if guild is None:
+        raise TooBusy
+    return await guild.fetch_member(user)
+
+
+def rights_of_reaction(client: discord.Client, payload: discord.RawReactionActionEvent) -> discord.Permissions:
+    """What the member who reacted may do in that channel. Rights that cannot be known are rights not given."""
     member, channel = payload.member, client.get_channel(payload.channel_id)
-    rights = discord.Permissions.none()
     if member is not None and isinstance(channel, discord.abc.GuildChannel | discord.Thread):
         # A thread whose parent is not in the cache cannot say.
         with suppress(discord.ClientException):
-            rights = channel.permissions_for(member)
+            return channel.permissions_for(member)
+    return discord.Permissions.none()
+
+
+async def member_of_reaction(client: discord.Client, payload: discord.RawReactionActionEvent, job: JobRecord) -> Member:
+    """The member who put a reaction on a job's message. Raises TooBusy while the server is not known."""
+    if payload.guild_id is not None and payload.member is None:
+        payload.member = await _fetched(client, payload.guild_id, payload.user_id)
+    member, rights = payload.member, rights_of_reaction(client, payload)
     user = member or client.get_user(payload.user_id)
     # In a direct message Discord does not say who it is, but then nobody else is there.
     name = user.display_name if user else job.requester_name

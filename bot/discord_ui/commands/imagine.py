@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.discord_ui import inputs, permissions
 from bot.discord_ui.delivery.deliveries import Deliveries
-from bot.discord_ui.inputs import member_of
+from bot.discord_ui.inputs import requester_of
 from bot.services.images import ImageService
 from generation.catalog import DrawingOptions
 from generation.request import SchedulerName
@@ -27,7 +27,7 @@ class Imagine(commands.Cog):
         """Draw a picture from a description"""
         request = self._images.catalog.request(DrawingOptions(**chosen))
         permissions.check_interaction(interaction)
-        member = member_of(interaction)
+        member = await requester_of(interaction)
         await self._deliveries.answer(interaction, lambda at: self._images.imagine(request, member, at=at))
 
     @imagine.autocomplete("aspect")

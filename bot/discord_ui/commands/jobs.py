@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.discord_ui import inputs
 from bot.discord_ui.delivery.ways import in_fitting_form
-from bot.discord_ui.inputs import member_of
+from bot.discord_ui.inputs import member_of, requester_of
 from bot.discord_ui.words import embeds, text
 from bot.discord_ui.words.content import Content
 from bot.errors import NothingToCancel, StorageFault, is_storage_fault
@@ -39,7 +39,7 @@ class Jobs(commands.Cog):
     async def usage(self, interaction: Interaction) -> None:
         """Show what you used today and what is left"""
         await interaction.response.defer(ephemeral=True)
-        used = await self._images.usage(member_of(interaction))
+        used = await self._images.usage(await requester_of(interaction))
         await interaction.edit_original_response(embed=embeds.usage(used))
 
     @app_commands.command()

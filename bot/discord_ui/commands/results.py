@@ -13,8 +13,9 @@ from discord.ext import commands
 from bot.clock import Clock
 from bot.discord_ui import buttons, permissions, private
 from bot.discord_ui.buttons import ButtonAction
+from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.delivery.deliveries import Deliveries
-from bot.discord_ui.inputs import member_of, member_of_reaction
+from bot.discord_ui.inputs import member_of, member_of_reaction, requester_of, rights_of_reaction
 from bot.discord_ui.unsent import is_passing
 from bot.discord_ui.words import embeds
 from bot.discord_ui.words.errors import words_for
@@ -36,8 +37,17 @@ _RESULTS = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
 class ResultActions(commands.Cog):
     """Rerun, Info, Cancel and Delete. The service checks the member's rights, each time."""
 
-    def __init__(self, client: discord.Client, images: ImageService, deliveries: Deliveries, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: discord.Client,
+        images: ImageService,
+        deliveries: Deliveries,
+        rights: CommandRights,
+        clock: Clock,
+    ) -> None:
+        """`rights` are those of the command that reruns stand for."""
         self._client = client
+        self._rights = rights
         self._clock = clock
         self._refused: dict[int, datetime] = {}  #: members who were told of a refused reaction, and when
         self._images = images
@@ -50,7 +60,8 @@ class ResultActions(commands.Cog):
             match action:
                 case ButtonAction.RERUN:
                     permissions.check_interaction(interaction)
-                    member = member_of(interaction)
+                    member = await requester_of(interaction)
+                    await self._rights.check(interaction.guild_id, interaction.channel, member, interaction.permissions)
                     await self._deliveries.answer(interaction, lambda at: self._images.rerun(job_id, member, at=at))
                 case ButtonAction.INFO:
                     await self._info(interaction, job_id)
@@ -80,11 +91,16 @@ class ResultActions(commands.Cog):
             job = await self._images.job_posted_as(str(payload.channel_id), str(payload.message_id))
             if job is None:
                 return
-            member = member_of_reaction(self._client, payload, job)
+            member = await member_of_reaction(self._client, payload, job)
             if emoji in _DELETE:
                 with suppress(NotAllowed, UnknownJob):  # ❌ by others is an opinion, not a command
                     await self._delete(job.id, member, self._message(payload).delete)
             elif job.status in _RESULTS:
+                channel, rights = (
+                    self._client.get_channel(payload.channel_id),
+                    rights_of_reaction(self._client, payload),
+                )
+                await self._rights.check(payload.guild_id, channel, member, rights)
                 permissions.check_reply(self._client, payload.channel_id)
                 await self._deliveries.reply(
                     payload.channel_id,
@@ -93,7 +109,10 @@ class ResultActions(commands.Cog):
                     lambda at: self._images.rerun(job.id, member, at=at),
                 )
         except Exception as error:
-            await self._refuse(payload, error)
+            if payload.guild_id is None or self._client.get_guild(payload.guild_id) is not None:
+                await self._refuse(payload, error)
+            else:  # a server that nothing is known of yet: neither its roles nor its channels
+                log.info("a reaction on server %s is ignored: %r", payload.guild_id, error)
 
     async def _info(self, interaction: Interaction, job_id: JobId) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)

@@ -42,6 +42,7 @@ _SENTENCES = {
     "stale_button": "I do not know this button or form any more.",
     "storage": "I cannot reach my records at the moment. Please try again in a minute.",
     "too_busy": "I am very busy right now and could not take this in time. Nothing was started; please try again.",
+    "use_commands": "You may not use `/imagine` in this channel, and this button or reaction does the same.",
     "unknown_job": "I do not know this job, or it was deleted.",
 }
 

@@ -172,6 +172,10 @@ class World:
         self.admin = self.guild.add_member(
             self.env.create_user("admin"), roles=[self.guild.create_role("admins", permissions=rights)]
         )
+        # SimCord knows no permissions of commands: nothing is set, as on most servers.
+        self.env.inject_error(
+            "GET", "/applications/*/guilds/*/commands/*/permissions", status=404, code=10066, times=None
+        )
         await self.env.settle()
 
     async def restart(self, *, crash: bool = False) -> None:
@@ -239,6 +243,18 @@ class World:
         """A channel where the bot lacks one permission."""
         denied = discord.PermissionOverwrite(**{flag: False})
         return self.guild.create_text_channel("narrow", overwrites={self.guild.me: denied})
+
+    def deny_members(self, flag: str) -> None:
+        """From now on nobody but admins has this permission in the channel."""
+        denied = discord.Permissions(**{flag: True}).value
+        self.env.backend.set_overwrite(
+            self.channel.id, Overwrite(target_id=self.guild.id, type=OverwriteType.ROLE, allow=0, deny=denied)
+        )
+
+    def forget_server(self) -> None:
+        """As between the start and the news of a server: interactions come, and nothing is known of its roles."""
+        connection = self.parts.bot._connection  # private: SimCord tells of all servers at once
+        connection._remove_guild(connection._get_guild(self.guild.id))  # private: the same
 
     async def thread(self, kind: discord.ChannelType = discord.ChannelType.public_thread) -> ChannelHandle:
         """A thread of the channel."""
