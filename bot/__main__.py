@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.log_lines import log_to
-from bot.settings import BadSettings, Settings, read_settings
+from bot.settings import BadSettings, Settings, read_settings, unknown_names
 
 if TYPE_CHECKING:
     from bot.app import MakeWorker
@@ -24,6 +24,8 @@ def main(*, make_worker: "MakeWorker | None" = None) -> int:
         print(error, file=sys.stderr)
         return 1
     log_to(logging.StreamHandler(sys.stderr), settings.log_level)
+    for name, nearest in unknown_names():
+        logging.getLogger("bot").warning("%s in .env is no setting of this bot; do you mean %s?", name, nearest)
     if options.command == "run" or (options.command is None and settings.discord_token is not None):
         from bot.app import run
         from bot.process import EXIT_WORKER_LOST

@@ -1,9 +1,11 @@
 """Settings: read once from the environment and `.env`, all mistakes reported together."""
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import AnyUrl, Field, SecretStr, UrlConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -132,6 +134,18 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str | None:
         """DISCORD_GATEWAY_URL."""
         return str(self.discord_gateway_url) if self.discord_gateway_url else None
+
+
+def unknown_names(file: Path = Path(".env")) -> list[tuple[str, str]]:
+    """The names in `.env` that are no settings but look like one, with the one they look like.
+
+    Other programs' variables may stand there as well, so that none of them is a mistake for certain.
+    """
+    known = [field.alias or name.upper() for name, field in Settings.model_fields.items()]
+    if not file.is_file():
+        return []
+    named = [name for name in dotenv_values(file, interpolate=False) if name.upper() not in known]
+    return [(name, near[0]) for name in named if (near := get_close_matches(name.upper(), known, 1, 0.75))]
 
 
 def read_settings(**overrides: object) -> Settings:

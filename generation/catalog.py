@@ -147,6 +147,11 @@ class ModelCatalog:
         return iter(self._specs.values())
 
     @property
+    def has_several(self) -> bool:
+        """Whether there is more than one to choose from."""
+        return len(self._specs) > 1
+
+    @property
     def default(self) -> ModelSpec:
         """The model that is used when none is named."""
         return next(iter(self))

@@ -48,13 +48,22 @@ class Option:
 DRAWING = {
     "prompt": Option(Range[str, 1, MAX_PROMPT], "What to draw", required=True),
     "negative_prompt": Option(Range[str, 1, MAX_PROMPT], "What to keep out of the picture"),
-    "aspect": Option(str, "Width to height, such as 1:1, 3:2 or 9:16"),
-    "steps": Option(Range[int, 1, MAX_STEPS], "Denoising steps: more is slower and often finer"),
-    "guidance": Option(Range[float, 0.0, MAX_GUIDANCE], "How closely to follow the prompt"),
-    "seed": Option(Range[int, 0, SEEDS - 1], "The same seed and parameters draw the same picture"),
-    "count": Option(Range[int, 1, MAX_COUNT], "How many pictures"),
-    "scheduler": Option(str, "How noise is removed"),
-    "model": Option(str, "Which model draws"),
+    "aspect": Option(str, "Width to height, such as 3:2 or 9:16; 1:1 by default"),
+    "steps": Option(
+        Range[int, 1, MAX_STEPS],
+        f"1 to {MAX_STEPS} denoising steps: more is slower and often finer; each model has its default",
+    ),
+    "guidance": Option(
+        Range[float, 0.0, MAX_GUIDANCE],
+        f"0 to {MAX_GUIDANCE:g}: how closely to follow the prompt; each model has its default",
+    ),
+    "seed": Option(
+        Range[int, 0, SEEDS - 1],
+        f"0 to {SEEDS - 1}: the same seed and parameters draw the same picture; random by default",
+    ),
+    "count": Option(Range[int, 1, MAX_COUNT], f"1 to {MAX_COUNT} pictures; 1 by default"),
+    "scheduler": Option(str, "How noise is removed; each model has its default"),
+    "model": Option(str, "Which model draws; /models lists them"),
 }
 
 
@@ -97,9 +106,9 @@ def job_id(typed: str) -> JobId:
 
 
 def described(job: JobRecord) -> str:
-    """A job in a line of suggestions."""
-    prompt = " ".join(job.request.prompt.split())
-    return f"{job.requester_name}: {text.counted(job.request.count, 'picture')}, {prompt}"
+    """A job in a line of suggestions; the time and the seed tell it from its twins."""
+    prompt, pictures = " ".join(job.request.prompt.split()), text.counted(job.request.count, "picture")
+    return f"{job.accepted_at:%H:%M:%S} UTC, {job.requester_name}, {pictures}, seed {job.request.seed}: {prompt}"
 
 
 def suggestions(typed: str, offered: Iterable[tuple[str, str]]) -> list[Choice[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import BadSettings, Settings, read_settings
+from bot.settings import BadSettings, Settings, read_settings, unknown_names
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -128,3 +128,12 @@ def test_a_mistyped_database_url_keeps_its_password(monkeypatch: pytest.MonkeyPa
         read_settings()
     assert "***@db/x" in str(error.value)
     assert "pass/w" not in str(error.value)
+
+
+def test_a_mistyped_name_in_the_file_is_named_with_the_nearest_right_one() -> None:
+    Path(".env").write_text("DISCORD_TOKEM=x\nRETENTION_DAY=3\nmodels=a/b\nHOME=/root\nNPM_TOKEN=y\nMODEL=builtin\n")
+    assert unknown_names() == [("DISCORD_TOKEM", "DISCORD_TOKEN"), ("RETENTION_DAY", "RETENTION_DAYS")]
+
+
+def test_without_a_file_no_name_is_mistyped() -> None:
+    assert unknown_names() == []

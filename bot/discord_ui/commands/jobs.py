@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from uuid import UUID
 
 from discord import Interaction, app_commands
@@ -63,7 +64,8 @@ class Jobs(commands.Cog):
         await interaction.response.defer(ephemeral=True)
         record = await self._results.one(inputs.job_id(job) if job is not None else None, member_of(interaction))
         pictures = await self._images.pictures(record)
-        content = await asyncio.to_thread(Content.result, record, text.YOU, pictures)
+        several = self._images.catalog.has_several
+        content = await asyncio.to_thread(partial(Content.result, record, text.YOU, pictures, names_model=several))
         await in_fitting_form(
             content.without_buttons(), lambda fitting: interaction.edit_original_response(**fitting.to_edit())
         )
@@ -87,4 +89,5 @@ class Jobs(commands.Cog):
 
 def _result_choice(job: JobRecord) -> str:
     prompt = " ".join(job.request.prompt.split())
-    return f"{'not delivered yet' if job.is_kept else job.accepted_at.strftime('%d %b %H:%M UTC')}: {prompt}"
+    when = "not delivered yet" if job.is_kept else job.accepted_at.strftime("%d %b %H:%M:%S UTC")
+    return f"{when}, seed {job.request.seed}: {prompt}"

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
 
 import discord
@@ -36,6 +36,7 @@ Wait: TypeAlias = Callable[[Ticket, float], Awaitable[bool]]
 _News: TypeAlias = tuple[int | None, bool, int, datetime | None]  #: place, loading, step, when it will be done
 
 RERUN_EMOJI = "🔁"
+FIRST_LOOK = 0.7  #: seconds; a picture that takes longer is seen to begin
 _ESTIMATE_TOLERANCE = 5.0  #: seconds
 _BAD_ENDS = frozenset({JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.INTERRUPTED})
 _WORTH_SAYING = 3.0  #: seconds; sooner than that the picture itself is the news
@@ -89,7 +90,7 @@ class JobPost:
             await self._insist(self._content(ticket.progress))
         await self.follow(ticket, first_look=0.0)
 
-    async def follow(self, ticket: Ticket, *, first_look: float | None = None) -> None:
+    async def follow(self, ticket: Ticket, *, first_look: float = FIRST_LOOK) -> None:
         """Show the job's progress, for the first time after `first_look` seconds, then its end."""
         try:
             if (message := self._place.message) is not None:
@@ -115,7 +116,9 @@ class JobPost:
         """
         try:
             pictures = await self._patiently(lambda: self._images.pictures(job), "the pictures")
-            content = await asyncio.to_thread(Content.result, job, self._requester, pictures, self._hint)
+            several = self._images.catalog.has_several
+            words = partial(Content.result, job, self._requester, pictures, hint=self._hint, names_model=several)
+            content = await asyncio.to_thread(words)
             async with self._posting():
                 self._place, is_private = await hand_over(
                     self._messages, self._place, content, job.requester, check_wanted=lambda: self._images.job(job.id)
@@ -210,10 +213,9 @@ class JobPost:
             with self._desk.pacer.posting(self._place.channel):
                 yield
 
-    async def _show_progress(self, ticket: Ticket, first_look: float | None) -> None:
+    async def _show_progress(self, ticket: Ticket, first_look: float) -> None:
         """Edit the message whenever there is something new and the pacer agrees, until the job is over."""
-        pacer, refused = self._desk.pacer, False
-        delay = pacer.message_interval if first_look is None else first_look
+        pacer, refused, delay = self._desk.pacer, False, first_look
         while not await self._desk.wait(ticket, delay):
             delay, progress = pacer.message_interval, ticket.progress
             if refused or self._news(progress) == self._shown:

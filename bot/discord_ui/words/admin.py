@@ -86,15 +86,15 @@ def quarantine(jobs: Sequence[JobRecord]) -> discord.Embed:
 def stats(found: Stats) -> discord.Embed:
     """A server's days and its members' shares of them."""
     embed = discord.Embed(title="Statistics", colour=COLOUR)
-    head = f"{'day':<10} {'jobs':>5} {'images':>6} {'failed':>6} {'seconds':>8}"
+    head = f"{'day':<10} {'jobs':>5} {'pictures':>8} {'failed':>6} {'seconds':>8}"
     busy = [day for day in found.by_day if day.jobs] or list(found.by_day[-1:])
     rows = [
-        f"{day.day.isoformat():<10} {day.jobs:>5} {day.images:>6} {day.failures:>6} {day.device_seconds:>8.1f}"
+        f"{day.day.isoformat():<10} {day.jobs:>5} {day.images:>8} {day.failures:>6} {day.device_seconds:>8.1f}"
         for day in busy[-31:]
     ]
     embed.description = "```\n" + "\n".join([head, *rows]) + "\n```"
     people = [
-        f"{text.shown(one.name, 40)}: {text.counted(one.jobs, 'job')}, {text.counted(one.images, 'image')}, "
+        f"{text.shown(one.name, 40)}: {text.counted(one.jobs, 'job')}, {text.counted(one.images, 'picture')}, "
         f"{text.counted(one.failures, 'failure')}, {text.seconds(one.device_seconds)}"
         for one in found.by_member[:_MOST_MEMBERS]
     ]

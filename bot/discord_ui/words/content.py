@@ -45,10 +45,10 @@ class Content:
         elif progress.step == 0:
             state = "🎨 Starting to draw"
         else:
-            # Over all pictures: of four pictures of 20 steps, step 40 of 80.
-            state = f"🎨 {text.bar(progress.step, progress.steps)} **step {progress.step} of {progress.steps}**"
+            done_so_far = f"{100 * progress.step // max(progress.steps, 1)} %"  # over all pictures
+            state = f"🎨 {text.bar(progress.step, progress.steps)} **{done_so_far}**"
             if request.count > 1:
-                state += f" ({request.count} pictures)"
+                state += f" of {request.count} pictures"
         # Discord counts this down by itself, without an edit.
         done = f", done {text.relative(done_at)}" if done_at is not None else ""
         preview = progress.preview if progress.place is None else None
@@ -62,9 +62,15 @@ class Content:
 
     @classmethod
     def result(
-        cls, job: JobRecord, requester: str, pictures: tuple[Picture, ...], hint: str | None = None
+        cls,
+        job: JobRecord,
+        requester: str,
+        pictures: tuple[Picture, ...],
+        *,
+        hint: str | None = None,
+        names_model: bool = False,
     ) -> "Content":
-        """A job whose pictures are done. Slow: tiny pictures are enlarged."""
+        """A job whose pictures are done; its model is named where there are several. Slow: tiny ones are enlarged."""
         request = job.request
         embed = _embed(request, hint)
         seeds = ", ".join(f"`{seed}`" for seed in request.seeds)
@@ -72,6 +78,8 @@ class Content:
         factor = shown_larger(request.width, request.height)
         shown = f", shown ×{factor}" if factor > 1 else ""
         embed.add_field(name="Size", value=f"{request.width}×{request.height}{shown}")
+        if names_model:
+            embed.add_field(name="Model", value=text.shown(request.model))
         if job.rendered_at is not None:
             taken = (job.rendered_at - job.accepted_at).total_seconds()
             embed.add_field(name="Time taken", value=text.seconds(max(taken, 0.0)))

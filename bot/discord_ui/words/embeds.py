@@ -23,6 +23,15 @@ _MOST_PARAMETERS = 3500  #: characters in a message; what is longer comes as a f
 _FROM = {LimitScope.SERVER: "this server's", LimitScope.ROLE: "your role", LimitScope.MEMBER: "yours alone"}
 
 
+_HELP = """`/imagine` draws what you describe; its options set the shape, the number of pictures and more.
+`/models` lists what can draw, `/queue` shows who waits, `/cancel` stops a job of yours.
+`/usage` shows what you used today and your limits, `/result` shows your pictures again.
+
+Below a result: **Rerun** draws it again with new seeds, **Info** has all parameters, **Delete** removes it.
+Reactions do the same: 🔁 draws again, ❌ deletes what is yours.
+Admins set limits and see statistics with `/admin`."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PrivateAnswer:
     """An embed for one person, with a file where the words are too long."""
@@ -95,6 +104,14 @@ def models(catalog: ModelCatalog) -> discord.Embed:
     for spec in list(catalog)[:MOST_LINES]:
         embed.add_field(name=_cut(spec.name, 256), value=_cut(_model(spec, catalog), 1024), inline=False)
     embed.set_footer(text="Schedulers: " + ", ".join(SchedulerName))
+    return embed
+
+
+def help_page(catalog: ModelCatalog) -> discord.Embed:
+    """How to ask for pictures, and what can be done with them."""
+    examples = catalog.default.examples[:3] or ("a lighthouse at dusk",)
+    embed = discord.Embed(title="How to draw with me", colour=COLOUR, description=_HELP)
+    embed.add_field(name="Try", value="\n".join(f"`/imagine prompt: {example}`" for example in examples))
     return embed
 
 

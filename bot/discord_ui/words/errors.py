@@ -134,7 +134,8 @@ def _limit_reached(error: LimitReached) -> str:
             doing = f"You have {error.used:g} waiting or running."
             return f"{limit} {doing} It frees up as soon as one is done." if error.value else f"{limit} {doing}"
         case LimitRule.PAUSE:
-            return f"**{kind.title}**: one job each {text.amount(kind, error.value)} here.{frees_up}"
+            next_one = "" if error.resets_at is None else f"; the next {frees_up.removeprefix(' It frees up ')}"
+            return f"**{kind.title}**: you can start one job every {text.amount(kind, error.value)} here{next_one}"
         case _:
             return f"{limit} You asked for {text.amount(kind, error.asked)}."
 

@@ -12,6 +12,7 @@ from generation.catalog import ModelSpec
 CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
 YOU = "you"  #: the requester, in their own private answer
 TOO_LARGE_HERE = "The pictures are too large to be posted here. `/result` shows them to you elsewhere."
+_ADDRESS = re.compile(r"(?i)(\w:|discord(?:app)?\.\w+)(/)")
 SHOWN_PROMPT = 300  #: characters of a prompt in a message; the whole of it is under Info
 
 
@@ -21,6 +22,8 @@ def shown(text: str, most: int = SHOWN_PROMPT) -> str:
     if len(line) > most:
         line = line[: most - 1].rstrip() + "…"
     escaped = discord.utils.escape_markdown(line, ignore_links=False)
+    # Discord makes an address clickable wherever it stands, in names too: a character of no width takes it apart.
+    escaped = _ADDRESS.sub("\\1\u200b\\2", escaped)
     # What is left starts a mention, a timestamp or an emoji, or hides an address behind a word. A bracket behind an
     # even number of backslashes is not escaped yet: they escape each other.
     return discord.utils.escape_mentions(re.sub(r"(?<!\\)((?:\\\\)*)([<\[])", r"\1\\\2", escaped))

@@ -72,8 +72,8 @@ async def test_stats_show_days_and_members(world: World) -> None:
     answer = await world.admin.slash(world.channel, "admin stats")
     assert answer.ephemeral
     seen = words(answer.response)
-    assert "alice: 1 job, 3 images" in seen
-    assert "bob: 1 job, 1 image" in seen
+    assert "alice: 1 job, 3 pictures" in seen
+    assert "bob: 1 job, 1 picture" in seen
 
 
 async def test_only_those_who_manage_the_server(world: World) -> None:

@@ -9,6 +9,7 @@ import discord
 import pytest
 
 from bot.discord_ui.delivery.pacing import MESSAGE_INTERVAL
+from bot.discord_ui.delivery.post import FIRST_LOOK
 from bot.discord_ui.words.content import Content
 from bot.errors import StorageFault
 from generation.catalog import ModelSpec
@@ -104,7 +105,7 @@ async def test_a_message_shows_the_place_then_steps_and_preview_then_the_picture
     job = world.parts.worker.drawn[0]
     world.parts.worker.steps(job.id, 4)
     await world.env.advance_time(MESSAGE_INTERVAL)
-    assert "step 4 of 10" in first.response.content
+    assert "**40 %**" in first.response.content
     assert [attachment.filename for attachment in first.response.attachments] == ["preview.jpg"]
 
     world.parts.worker.release()
@@ -125,7 +126,7 @@ async def test_progress_is_paced_and_says_nothing_twice(world: World) -> None:
     before = len(world.edits())
     await world.env.advance_time(20)
     assert len(world.edits()) - before <= 1
-    assert "step 30 of 100" in answer.response.content
+    assert "**30 %**" in answer.response.content
 
 
 @HELD
@@ -330,3 +331,12 @@ async def test_a_promise_is_not_changed_for_a_trifle(world: World) -> None:
         said.append(re.search(r"<t:(\d+):R>", answer.response.content))
     assert all(said)
     assert len({promise[1] for promise in said if promise}) == 1
+
+
+@HELD
+async def test_progress_is_seen_soon_after_the_start(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="slow", steps=10, count=2)
+    world.parts.worker.steps(world.parts.worker.drawn[0].id, 5)
+    await world.env.advance_time(FIRST_LOOK + 0.1)
+    assert "**25 %** of 2 pictures" in answer.response.content
+    assert [attachment.filename for attachment in answer.response.attachments] == ["preview.jpg"]

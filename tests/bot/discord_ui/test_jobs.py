@@ -183,3 +183,31 @@ async def test_options_of_another_type_come_from_an_older_definition(world: Worl
     answer = await world.alice.slash(world.channel, "cancel", job=7)
     assert answer.ephemeral
     assert "has just changed" in answer.response.content
+
+
+async def test_help_says_how_to_ask_and_what_can_be_done(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "help")
+    assert answer.ephemeral
+    said = words(answer.response)
+    assert all(word in said for word in ("/imagine", "/models", "/usage", "Rerun", "🔁", "❌"))
+
+
+@HELD
+async def test_suggestions_tell_jobs_of_the_same_prompt_apart(world: World) -> None:
+    for _ in range(3):
+        await world.alice.slash(world.channel, "imagine", prompt="the same")
+    offered = await world.alice.autocomplete(world.channel, "cancel", "job", "same")
+    assert len({choice["name"] for choice in offered}) == 3
+
+
+async def test_results_name_their_model_where_several_are_on_offer(world: World) -> None:
+    drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    assert "Model builtin" in words(drawn.response)
+    assert "Model builtin" in words((await world.alice.slash(world.channel, "result")).response)
+
+
+async def test_a_members_name_holds_no_link_and_no_markup(world: World) -> None:
+    eve = world.guild.add_member(world.env.create_user("**https://evil.example**"))
+    drawn = await eve.slash(world.channel, "imagine", prompt="a cat")
+    assert "https://" not in drawn.response.content
+    assert r"\*\*" in drawn.response.content

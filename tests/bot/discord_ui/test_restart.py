@@ -92,7 +92,7 @@ async def test_after_a_crash_a_job_goes_on_in_its_own_message(world: World, minu
     answer = await world.alice.slash(world.channel, "imagine", prompt="runs", steps=10)
     world.parts.worker.steps(world.parts.worker.drawn[0].id, 7)
     await world.env.advance_time(2.5)
-    assert "step 7" in answer.response.content
+    assert "**70 %**" in answer.response.content
     await world.env.advance_time(minutes * 60)  # at last the token is gone
     await world.restart(crash=True)
     await world.env.advance_time(2.5)

@@ -16,7 +16,8 @@ from bot.discord_ui.words import text as wording
         ("> quote", r"\> quote"),
         ("```code```", r"\`\`\`code\`\`\`"),
         ("||hidden||", r"\|\|hidden\|\|"),
-        ("[click](https://evil.example)", r"\[click](https://evil.example)"),
+        ("[click](https://evil.example)", "\\[click](https:\u200b//evil.example)"),
+        ("discord.gg/abc and HTTP://x.y", "discord.gg\u200b/abc and HTTP:\u200b//x.y"),
         ("two\n# lines", "two # lines"),
     ],
 )
