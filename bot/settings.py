@@ -69,7 +69,10 @@ class Settings(BaseSettings):
     @field_validator("discord_token")
     @classmethod
     def _not_blank(cls, value: SecretStr | None) -> SecretStr | None:
-        return value if value is not None and value.get_secret_value().strip() else None
+        token = value.get_secret_value().strip() if value is not None else ""
+        if not token.isprintable() or " " in token:
+            raise ValueError("must be one word: a line end or a blank stands inside")
+        return value if token else None
 
     @field_validator("limits")
     @classmethod
@@ -160,6 +163,10 @@ def read_settings(**overrides: object) -> Settings:
             given = "" if variable == "DISCORD_TOKEN" else f" (given: {_without_password(mistake['input'])!r})"
             lines.append(f"  {variable}: {mistake['msg'].removeprefix('Value error, ')}{given}")
         raise BadSettings("\n".join(lines)) from None
+    except UnicodeDecodeError:
+        raise BadSettings("The file .env is not UTF-8: save it in that encoding.") from None
+    except OSError as error:
+        raise BadSettings(f"The file .env cannot be read: {error}") from None
 
 
 def _without_password(given: object) -> object:

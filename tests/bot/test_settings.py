@@ -137,3 +137,16 @@ def test_a_mistyped_name_in_the_file_is_named_with_the_nearest_right_one() -> No
 
 def test_without_a_file_no_name_is_mistyped() -> None:
     assert unknown_names() == []
+
+
+def test_a_file_in_another_encoding_is_named_and_no_traceback() -> None:
+    Path(".env").write_bytes("MODEL=builtin\n# f\u00fcr alle\n".encode("latin-1"))
+    with pytest.raises(BadSettings, match="UTF-8"):
+        read_settings()
+
+
+def test_a_token_with_a_line_end_inside_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", "s3cr3t\nMODEL=builtin")
+    with pytest.raises(BadSettings, match="DISCORD_TOKEN: must be one word") as error:
+        read_settings()
+    assert "s3cr3t" not in str(error.value)
