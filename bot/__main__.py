@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bot.log_lines import log_to
 from bot.settings import BadSettings, Settings, read_settings, unknown_names
+from bot.storage.addresses import sqlite_url
 
 if TYPE_CHECKING:
     from bot.app import MakeWorker
@@ -59,7 +60,7 @@ def _playground(settings: Settings, port: int | None) -> int:
     data = (settings.folder / "playground").resolve()
     bot_env = {
         "DATA_DIR": str(data),
-        "DATABASE_URL": f"sqlite+aiosqlite:///{data / 'bot.db'}",
+        "DATABASE_URL": sqlite_url(data / "bot.db"),
         "DRAIN_SECONDS": f"{min(settings.drain_seconds, 5.0):g}",  # nobody who tries something out waits long
     }
     return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port))

@@ -20,6 +20,7 @@ from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.settings import IMAGES, Settings
+from bot.storage.addresses import say_if_former
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import remove_leftovers
@@ -69,6 +70,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
         catalog = ModelCatalog(specs)
 
+        say_if_former(settings.database_url or "")
         database = Database(settings.database)
         parts.push_async_callback(database.close)
         await _patiently(database.open, "opening the database")

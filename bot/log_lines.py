@@ -23,5 +23,5 @@ def log_to(handler: logging.Handler, level: str) -> None:
     handler.setFormatter(DiscreetFormatter(FORMAT))
     logging.basicConfig(level=level, handlers=[handler])
     # Libraries that tell each request; theirs only when something is wrong.
-    for name in ("discord", "httpx", "alembic", "aiosqlite", "filelock", "urllib3"):
+    for name in ("discord", "httpx", "alembic", "filelock", "urllib3"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.records import LimitValues
 from bot.services.limits import parse_limits
+from bot.storage.addresses import current_url, sqlite_url
 from generation.errors import InvalidRequest
 from generation.operator_words import operator_words
 
@@ -92,9 +93,9 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _async_driver(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("sqlite+aiosqlite://", "postgresql+")):
-            raise ValueError("must start with sqlite+aiosqlite:// or postgresql+asyncpg://")
+    def _known_driver(cls, value: str | None) -> str | None:
+        if value is not None:
+            current_url(value)
         return value
 
     @property
@@ -110,8 +111,8 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The database's URL."""
-        return self.database_url or f"sqlite+aiosqlite:///{(self.folder / 'bot.db').resolve()}"
+        """The database's URL, with the driver that is used today."""
+        return current_url(self.database_url) if self.database_url else sqlite_url(self.folder / "bot.db")
 
     @property
     def token(self) -> str | None:

@@ -47,8 +47,7 @@ class AdminService:
     async def limits(self, admin: Member) -> ServerLimits:
         """All that is set on this server, and what the operator allows at most."""
         server = _server_of(admin)
-        async with self._database.reading() as transaction:
-            rows = await servers.limits_of(transaction, server)
+        rows = await self._database.read(lambda transaction: servers.limits_of(transaction, server))
         return ServerLimits(rows=rows, ceiling=self._limits.ceiling)
 
     async def set_limits(
@@ -60,26 +59,34 @@ class AdminService:
             raise InvalidRequest("limit", "missing", choices=tuple(KINDS))
         check_ranges(changes, scope)
         subject = _subject_of(scope, subject)
-        async with self._database.writing() as transaction:
-            before = await servers.limits_at(transaction, server, scope, subject)
+        note = self._note_by(admin, server, scope, subject)
+
+        def set_(transaction: Transaction) -> LimitValues:
+            before = servers.limits_at(transaction, server, scope, subject)
             after = {**before, **changes}
-            await servers.ensure(transaction, server, self._clock())
-            await servers.put_limits(transaction, server, scope, subject, after)
-            await self._note(transaction, admin, server, "limits.set", scope, subject, before, after)
-        row = LimitRow(scope=scope, subject=subject, values=after)
+            servers.ensure(transaction, server, note.at)
+            servers.put_limits(transaction, server, scope, subject, after)
+            servers.note(transaction, _changed(note, "limits.set", before, after))
+            return after
+
+        row = LimitRow(scope=scope, subject=subject, values=await self._database.write(set_))
         return ServerLimits(rows=(row,), ceiling=self._limits.ceiling)
 
     async def reset_limits(self, admin: Member, scope: LimitScope, subject: str | None) -> bool:
         """Forget all limits set for exactly this server, role or member; False when there were none."""
         server = _server_of(admin)
         subject = _subject_of(scope, subject)
-        async with self._database.writing() as transaction:
-            before = await servers.limits_at(transaction, server, scope, subject)
+        note = self._note_by(admin, server, scope, subject)
+
+        def reset(transaction: Transaction) -> bool:
+            before = servers.limits_at(transaction, server, scope, subject)
             if not before:
                 return False
-            await servers.put_limits(transaction, server, scope, subject, {})
-            await self._note(transaction, admin, server, "limits.reset", scope, subject, before, {})
-        return True
+            servers.put_limits(transaction, server, scope, subject, {})
+            servers.note(transaction, _changed(note, "limits.reset", before, {}))
+            return True
+
+        return await self._database.write(reset)
 
     async def stats(self, admin: Member, days: int = 7) -> Stats:
         """The last days of this server, today included, UTC. Raises InvalidRequest."""
@@ -87,48 +94,50 @@ class AdminService:
         if not 1 <= days <= MAX_STATS_DAYS:
             raise InvalidRequest("days", "range", days, least=1, most=MAX_STATS_DAYS)
         first = self._clock().date() - timedelta(days=days - 1)
-        async with self._database.reading() as transaction:
-            return Stats(
-                by_day=await usage.by_day(transaction, server, first, days),
-                by_member=await usage.by_member(transaction, server, first, MAX_STATS_MEMBERS),
+        return await self._database.read(
+            lambda transaction: Stats(
+                by_day=usage.by_day(transaction, server, first, days),
+                by_member=usage.by_member(transaction, server, first, MAX_STATS_MEMBERS),
             )
+        )
 
     async def block(self, admin: Member, member_id: str, reason: str | None) -> None:
         """Let this member ask for no more pictures here; what they asked for before goes on. Raises InvalidRequest."""
         server = _server_of(admin)
         if reason is not None and len(reason) > MAX_REASON:
             raise InvalidRequest("reason", "length", len(reason), most=MAX_REASON)
-        now = self._clock()
-        block = BlockRecord(server=server, member=member_id, reason=reason or None, by=admin.id, at=now)
-        async with self._database.writing() as transaction:
-            earlier = await servers.block_of(transaction, server, member_id)
-            before = _as_values(earlier)
-            if earlier is not None and not block.reason:  # blocked again without a word: the old one still holds
-                block = replace(block, reason=earlier.reason)
-            await servers.ensure(transaction, server, now)
-            await servers.put_block(transaction, block)
-            await self._note(
-                transaction, admin, server, "block", LimitScope.MEMBER, member_id, before, _as_values(block)
-            )
+        note = self._note_by(admin, server, LimitScope.MEMBER, member_id)
+
+        def put(transaction: Transaction) -> None:
+            earlier = servers.block_of(transaction, server, member_id)
+            # Blocked again without a word: the old one still holds.
+            said = reason or (earlier.reason if earlier is not None else None)
+            block = BlockRecord(server=server, member=member_id, reason=said, by=admin.id, at=note.at)
+            servers.ensure(transaction, server, note.at)
+            servers.put_block(transaction, block)
+            servers.note(transaction, _changed(note, "block", _as_values(earlier), _as_values(block)))
+
+        await self._database.write(put)
 
     async def unblock(self, admin: Member, member_id: str) -> bool:
         """Let this member ask again; False when they were not blocked."""
         server = _server_of(admin)
-        async with self._database.writing() as transaction:
-            block = await servers.block_of(transaction, server, member_id)
+        note = self._note_by(admin, server, LimitScope.MEMBER, member_id)
+
+        def remove(transaction: Transaction) -> bool:
+            block = servers.block_of(transaction, server, member_id)
             if block is None:
                 return False
-            await servers.remove_block(transaction, block)
-            await self._note(
-                transaction, admin, server, "unblock", LimitScope.MEMBER, member_id, _as_values(block), _as_values(None)
-            )
-        return True
+            servers.remove_block(transaction, block)
+            servers.note(transaction, _changed(note, "unblock", _as_values(block), _as_values(None)))
+            return True
+
+        return await self._database.write(remove)
 
     async def quarantined(self, admin: Member) -> tuple[JobRecord, ...]:
         """The jobs of this server that ran in two crashes and were set aside, the oldest first."""
         server = _server_of(admin)
-        async with self._database.reading() as transaction:
-            return await unfinished.quarantined(transaction, server)
+        return await self._database.read(lambda transaction: unfinished.quarantined(transaction, server))
 
     async def release(self, admin: Member, job_id: JobId) -> Resumed:
         """Let a job that was set aside try again, alone, however long the line is.
@@ -138,59 +147,48 @@ class AdminService:
         """
         server = _server_of(admin)
         self._dispatcher.check_open()
-        async with self._database.writing() as transaction:
-            record = await jobs.get(transaction, job_id)
-            if record is None or record.server != server or not await unfinished.release(transaction, job_id):
+        note = self._note_by(admin, server, LimitScope.MEMBER, None)
+
+        def let_go(transaction: Transaction) -> JobRecord:
+            record = jobs.get(transaction, job_id)
+            if record is None or record.server != server or not unfinished.release(transaction, job_id):
                 raise UnknownJob
             self._catalog.get(record.request.model)  # what it raises leaves the job where it was
-            record = await jobs.get(transaction, job_id) or record
-            await servers.ensure(transaction, server, self._clock())
-            await self._note(
-                transaction,
-                admin,
-                server,
-                "quarantine.release",
-                LimitScope.MEMBER,
-                record.requester,
-                {"job": None},
-                {"job": str(job_id)},
-            )
+            servers.ensure(transaction, server, note.at)
+            about = replace(note, subject=record.requester)
+            servers.note(transaction, _changed(about, "quarantine.release", {"job": None}, {"job": str(job_id)}))
+            return jobs.get(transaction, job_id) or record
+
+        record = await self._database.write(let_go)
         return Resumed(job=record, ticket=resume(self._dispatcher, record))
 
     async def audit(self, admin: Member, most: int = 100) -> tuple[AuditRecord, ...]:
         """What the admins of this server did, the newest first."""
         server = _server_of(admin)
-        async with self._database.reading() as transaction:
-            return await servers.audit_of(transaction, server, most)
+        return await self._database.read(lambda transaction: servers.audit_of(transaction, server, most))
 
-    async def _note(
-        self,
-        transaction: Transaction,
-        admin: Member,
-        server: str,
-        action: str,
-        scope: LimitScope,
-        subject: str | None,
-        before: _Values,
-        after: _Values,
-    ) -> None:
-        changes = tuple(
-            Change(field=field, before=before.get(field), after=after.get(field))
-            for field in dict.fromkeys((*before, *after))
-            if before.get(field) != after.get(field)
-        )
-        record = AuditRecord(
+    def _note_by(self, admin: Member, server: str, scope: LimitScope, subject: str | None) -> AuditRecord:
+        """What is known of a note before the change is made."""
+        return AuditRecord(
             id=uuid4(),
             server=server,
             actor=admin.id,
             actor_name=admin.name,
-            action=action,
+            action="",
             scope=scope,
             subject=subject,
-            changes=changes,
+            changes=(),
             at=self._clock(),
         )
-        await servers.note(transaction, record)
+
+
+def _changed(note: AuditRecord, action: str, before: _Values, after: _Values) -> AuditRecord:
+    changes = tuple(
+        Change(field=field, before=before.get(field), after=after.get(field))
+        for field in dict.fromkeys((*before, *after))
+        if before.get(field) != after.get(field)
+    )
+    return replace(note, action=action, changes=changes)
 
 
 def _server_of(admin: Member) -> str:

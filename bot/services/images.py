@@ -14,7 +14,7 @@ from bot.services.limits import Limits, next_day
 from bot.services.recovery import job_of
 from bot.services.reservations import Asked, Reservations
 from bot.storage import jobs, unfinished
-from bot.storage.database import Database
+from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec, random_seed
 from generation.dispatcher import Dispatcher
@@ -58,7 +58,6 @@ class ImageService:
 
     async def close(self) -> None:
         """Wait for what is still being written for those who did not wait. May be called twice."""
-        await self._reservations.close()
         while self._writes:
             await asyncio.wait(self._writes)
 
@@ -76,6 +75,7 @@ class ImageService:
             at=at,
             parent=parent,
             estimated_seconds=self._dispatcher.estimates.seconds(request) or 0.0,
+            now=self._clock(),
         )
         # Shielded: a deadline frees the caller at once, however long the database still takes.
         reservation = self._reservations.ask(asked)
@@ -109,12 +109,13 @@ class ImageService:
         if await self._dispatcher.cancel(job_id, by=member.id):
             return
         # Nobody draws it, and yet its row may say so: its end could not be written down.
+        now = self._clock()
         if not await self._database.write(
             lambda transaction: jobs.finish(
                 transaction,
                 job_id,
                 JobStatus.CANCELLED,
-                self._clock(),
+                now,
                 error_code=Cancelled.code,
                 ended_by=member.id,
                 among=jobs.LIVE,
@@ -148,8 +149,7 @@ class ImageService:
 
     async def job_posted_as(self, channel: str, message: str) -> JobRecord | None:
         """The job that a message shows; None for a deleted one, or for any other message."""
-        async with self._database.reading(brief=True) as transaction:
-            return await jobs.shown_as(transaction, channel, message)
+        return await self._database.read(lambda transaction: jobs.shown_as(transaction, channel, message))
 
     async def pictures(self, record: JobRecord) -> tuple[Picture, ...]:
         """A job's finished pictures, in order; none while it is not rendered. Raises PictureGone, StorageFault."""
@@ -189,12 +189,12 @@ class ImageService:
 
     async def told(self, job_id: JobId) -> None:
         """The requester of a job that came to nothing knows it now, or can never be told."""
-        await self._database.write(lambda transaction: unfinished.tell(transaction, job_id, self._clock()))
+        now = self._clock()
+        await self._database.write(lambda transaction: unfinished.tell(transaction, job_id, now))
 
     async def unposted(self) -> tuple[JobRecord, ...]:
         """The jobs whose pictures are still to be delivered, those aside that nobody can be given."""
-        async with self._database.reading(brief=True) as transaction:
-            return await unfinished.unposted(transaction)
+        return await self._database.read(unfinished.unposted)
 
     def knows_nothing_of(self, request: GenerationRequest) -> ModelSpec | None:
         """The request's model, if it recognises nothing in the prompt."""
@@ -206,8 +206,7 @@ class ImageService:
 
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
-        async with self._database.reading(brief=True) as transaction:
-            servers = await jobs.live_servers(transaction)
+        servers = await self._database.read(jobs.live_servers)
 
         def seen(job: Job, place: int | None) -> QueuedJob:
             mine = job.requester == member.id
@@ -245,12 +244,10 @@ class ImageService:
     async def live_jobs(self, member: Member) -> tuple[JobRecord, ...]:
         """The waiting and running jobs this member may cancel, the oldest first."""
         server = member.server if member.is_moderator else None
-        async with self._database.reading(brief=True) as transaction:
-            return await jobs.live_of(transaction, member.id, server)
+        return await self._database.read(lambda transaction: jobs.live_of(transaction, member.id, server))
 
     async def _record(self, job_id: JobId) -> JobRecord:
-        async with self._database.reading(brief=True) as transaction:
-            record = await jobs.get(transaction, job_id)
+        record = await self._database.read(lambda transaction: jobs.get(transaction, job_id))
         if record is None:
             raise UnknownJob
         return record
@@ -268,16 +265,19 @@ class ImageService:
             await ticket.wait(STOPS_WITHIN)
 
     async def _deleted(self, job_id: JobId, by: str) -> JobRecord:
-        async with self._database.writing() as transaction:
-            record = await jobs.get(transaction, job_id)  # again: it may have been drawn meanwhile
+        now = self._clock()
+
+        def hide(transaction: Transaction) -> tuple[JobRecord, bool]:
+            record = jobs.get(transaction, job_id)  # again: it may have been drawn meanwhile
             if record is None:
                 raise UnknownJob
-            if not await jobs.delete(transaction, job_id, self._clock()):
-                return record
-            await jobs.finish(
-                transaction, job_id, JobStatus.CANCELLED, self._clock(), error_code="deleted", ended_by=by
-            )
-        for image in record.images:
+            if not jobs.delete(transaction, job_id, now):
+                return record, False
+            jobs.finish(transaction, job_id, JobStatus.CANCELLED, now, error_code="deleted", ended_by=by)
+            return record, True
+
+        record, is_first = await self._database.write(hide)
+        for image in record.images if is_first else ():
             try:
                 await self._files.delete(image.file)
             except StorageFault:
@@ -292,8 +292,9 @@ class ImageService:
         await asyncio.shield(self._write(self._finished(job_id, status, error_code), name=f"{status} {job_id}"))
 
     async def _finished(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
+        now = self._clock()
         await self._database.write(
-            lambda transaction: jobs.finish(transaction, job_id, status, self._clock(), error_code=error_code)
+            lambda transaction: jobs.finish(transaction, job_id, status, now, error_code=error_code)
         )
 
     def _check_theirs(self, record: JobRecord, member: Member) -> None:

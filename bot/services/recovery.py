@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.clock import Clock
 from bot.errors import Quarantined
@@ -41,15 +41,7 @@ class Restart:
         such deaths is set aside. Raises StorageFault.
         """
         now = self._clock()
-        going_on: list[JobRecord] = []
-        async with self._database.writing() as transaction:
-            for record in await jobs.live(transaction):
-                if again := await self._again(transaction, record):
-                    going_on.append(again)
-            recovery = Recovery(
-                rendered=await unfinished.unposted(transaction),
-                ended=await unfinished.untold(transaction, now - TELLS_WITHIN),
-            )
+        going_on, recovery = await self._database.write(lambda transaction: self._found(transaction, now), alone=True)
         resumed = tuple(Resumed(job=record, ticket=resume(self._dispatcher, record)) for record in going_on)
         if resumed or recovery.rendered:
             log.info("%d jobs of the last run go on, %d have pictures to post", len(resumed), len(recovery.rendered))
@@ -57,30 +49,31 @@ class Restart:
 
     async def learn_costs(self) -> None:
         """Let the dispatcher judge new jobs by what the last ones have cost."""
-        async with self._database.reading() as transaction:
-            for request, device_seconds in await usage.measured(transaction, LEARNS_FROM):
-                self._dispatcher.estimates.learn(request, device_seconds)
+        for request, device_seconds in await self._database.read(lambda tx: usage.measured(tx, LEARNS_FROM)):
+            self._dispatcher.estimates.learn(request, device_seconds)
 
-    async def _again(self, transaction: Transaction, record: JobRecord) -> JobRecord | None:
+    def _found(self, transaction: Transaction, now: datetime) -> tuple[list[JobRecord], Recovery]:
+        again = [self._again(transaction, record, now) for record in jobs.live(transaction)]
+        rendered, ended = unfinished.unposted(transaction), unfinished.untold(transaction, now - TELLS_WITHIN)
+        return [record for record in again if record is not None], Recovery(rendered=rendered, ended=ended)
+
+    def _again(self, transaction: Transaction, record: JobRecord, now: datetime) -> JobRecord | None:
         """The job as it goes on; None when it was ended here instead."""
         crashed = record.status is JobStatus.STARTED
         if crashed and record.crashes >= CRASHES_ALLOWED:
             log.error("job %s by %s ran in two crashes and is set aside", record.id, record.requester)
-            await self._end(transaction, record, JobStatus.FAILED, Quarantined.code)
+            jobs.finish(transaction, record.id, JobStatus.FAILED, now, error_code=Quarantined.code)
             return None
         try:
             self._catalog.get(record.request.model)
         except Refusal:  # another model is on offer now
-            await self._end(transaction, record, JobStatus.INTERRUPTED, Interrupted.code)
+            jobs.finish(transaction, record.id, JobStatus.INTERRUPTED, now, error_code=Interrupted.code)
             return None
         if not crashed:
             return record
         # Waiting again in the row as well: a second crash before its turn is not its doing.
-        await unfinished.count_crash(transaction, record.id)
+        unfinished.count_crash(transaction, record)
         return replace(record, status=JobStatus.ACCEPTED, crashes=record.crashes + 1)
-
-    async def _end(self, transaction: Transaction, record: JobRecord, status: JobStatus, code: str) -> None:
-        await jobs.finish(transaction, record.id, status, self._clock(), error_code=code, among=jobs.LIVE)
 
 
 def resume(dispatcher: Dispatcher[JobRecord], record: JobRecord) -> JobTicket[JobRecord]:

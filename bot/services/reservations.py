@@ -1,7 +1,7 @@
 """Taking a share of what a member may have, so that no two commands can take the same one."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from bot.records import Account, BlockRecord, DayUse, JobRecord, LimitRow, Membe
 from bot.services.limits import EffectiveLimits, Limits, day_start
 from bot.storage import jobs, servers, usage
 from bot.storage.database import Database, Transaction
-from bot.storage.gathering import Gathering, Group, answer
+from bot.storage.lines import Line
 from generation.errors import Refusal
 from generation.job import JobId
 from generation.request import GenerationRequest
@@ -31,6 +31,7 @@ class Asked:
     at: Place
     parent: JobId | None
     estimated_seconds: float  #: of the device
+    now: datetime
 
     @property
     def account(self) -> Account:
@@ -49,11 +50,7 @@ class Reservations:
         self._database = database
         self._limits = limits
         self._clock = clock
-        self._asking: Gathering[Asked, JobRecord | Refusal] = Gathering(self._take_together, most=TOGETHER)
-
-    async def close(self) -> None:
-        """Wait for what is being written. May be called twice."""
-        await self._asking.close()
+        self._asking: Line[Asked, JobRecord | Refusal] = database.line(self._take_together, most=TOGETHER)
 
     def ask(self, asked: Asked) -> asyncio.Future[JobRecord | Refusal]:
         """Have the job written down as accepted, or learn why not; the future may raise StorageFault.
@@ -71,20 +68,16 @@ class Reservations:
     async def account(self, member: Member) -> tuple[EffectiveLimits, DayUse]:
         """What holds for a member where they speak from, and what they have taken of it."""
         account, now = (member.id, member.server), self._clock()
-        async with self._database.reading(brief=True) as transaction:
-            books = await _Books.of(transaction, {account}, now)
+        books = await self._database.read(lambda transaction: _Books.of(transaction, {account}, now))
         return self._limits.effective(books.limits_of(account), member), books.use[account]
 
-    async def _take_together(self, board: Callable[[], Group[JobRecord | Refusal, Asked]]) -> None:
-        async with self._database.writing(brief=True) as transaction:
-            group, now = board(), self._clock()
-            if not group:  # they have all gone
-                return
-            books = await _Books.of(transaction, {asked.account for asked in group.values()}, now)
-            outcomes = [self._enter(books, asked, now) for asked in group.values()]
-            if accepted := [outcome for outcome in outcomes if isinstance(outcome, JobRecord)]:
-                await jobs.insert(transaction, *accepted)
-        answer(group, outcomes)
+    def _take_together(self, transaction: Transaction, group: list[Asked]) -> list[JobRecord | Refusal]:
+        now = max(asked.now for asked in group)
+        books = _Books.of(transaction, {asked.account for asked in group}, now)
+        outcomes = [self._enter(books, asked, now) for asked in group]
+        if accepted := [outcome for outcome in outcomes if isinstance(outcome, JobRecord)]:
+            jobs.insert(transaction, *accepted)
+        return outcomes
 
     def _enter(self, books: "_Books", asked: Asked, now: datetime) -> JobRecord | Refusal:
         """Put it on the member's account, or say why not."""
@@ -109,12 +102,12 @@ class _Books:
     use: dict[Account, DayUse]
 
     @classmethod
-    async def of(cls, transaction: Transaction, accounts: set[Account], now: datetime) -> "_Books":
+    def of(cls, transaction: Transaction, accounts: set[Account], now: datetime) -> "_Books":
         on_servers = {account for account in accounts if account[1] is not None}
         return cls(
-            blocks=await servers.blocks_of(transaction, on_servers) if on_servers else {},
-            limits=await servers.limits_that_concern(transaction, on_servers) if on_servers else {},
-            use=await usage.of_members(transaction, accounts, day_start(now), now),
+            blocks=servers.blocks_of(transaction, on_servers) if on_servers else {},
+            limits=servers.limits_that_concern(transaction, on_servers) if on_servers else {},
+            use=usage.of_members(transaction, accounts, day_start(now), now),
         )
 
     def limits_of(self, account: Account) -> Iterable[LimitRow]:

@@ -19,8 +19,9 @@ class Results:
 
     async def of(self, member: Member) -> tuple[JobRecord, ...]:
         """A member's results, wherever they asked: those that could not be delivered first, then the newest."""
-        async with self._database.reading(brief=True) as transaction:
-            return await unfinished.results_of(transaction, member.id, MOST_RESULTS)
+        return await self._database.read(
+            lambda transaction: unfinished.results_of(transaction, member.id, MOST_RESULTS)
+        )
 
     async def one(self, job_id: JobId | None, member: Member) -> JobRecord:
         """The one of that id, or the first of them. Raises NoResult, UnknownJob for somebody else's."""
@@ -29,8 +30,7 @@ class Results:
             if first is None:
                 raise NoResult
             return first
-        async with self._database.reading(brief=True) as transaction:
-            record = await jobs.get(transaction, job_id)
+        record = await self._database.read(lambda transaction: jobs.get(transaction, job_id))
         if record is None or record.requester != member.id or record.deleted_at is not None:
             raise UnknownJob
         if not record.images:
@@ -41,5 +41,7 @@ class Results:
         """Its requester has it now: what was kept for them has reached its good end. Raises StorageFault."""
         if not record.is_kept:
             return
-        async with self._database.writing() as transaction:
-            await jobs.finish(transaction, record.id, JobStatus.POSTED, self._clock(), among={JobStatus.RENDERED})
+        now = self._clock()
+        await self._database.write(
+            lambda transaction: jobs.finish(transaction, record.id, JobStatus.POSTED, now, among={JobStatus.RENDERED})
+        )

@@ -1,12 +1,12 @@
 """How long pictures are kept: the oldest go first, their rows stay, and nobody loses what they are still owed."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.clock import Clock
 from bot.errors import StorageFault
 from bot.storage import pictures
-from bot.storage.database import Database
+from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
 from bot.storage.pictures import OldPicture
 
@@ -53,15 +53,17 @@ class Retention:
         if self._age is None and self._room is None:
             return ()
         now = self._clock()
-        async with self._database.writing() as transaction:
-            excess = 0 if self._room is None else await pictures.bytes_on_disk(transaction) - self._room
-            chosen: list[OldPicture] = []
-            for picture in await pictures.oldest(transaction, AT_ONCE):
-                too_old = self._age is not None and picture.ended_at < now - self._age
-                if not too_old and excess <= 0:
-                    break
-                excess -= picture.size
-                chosen.append(picture)
-            if chosen:
-                await pictures.mark_removed(transaction, {picture.id for picture in chosen}, now)
+        return await self._database.write(lambda transaction: self._choose(transaction, now), alone=True)
+
+    def _choose(self, transaction: Transaction, now: datetime) -> tuple[OldPicture, ...]:
+        excess = 0 if self._room is None else pictures.bytes_on_disk(transaction) - self._room
+        chosen: list[OldPicture] = []
+        for picture in pictures.oldest(transaction, AT_ONCE):
+            too_old = self._age is not None and picture.ended_at < now - self._age
+            if not too_old and excess <= 0:
+                break
+            excess -= picture.size
+            chosen.append(picture)
+        if chosen:
+            pictures.mark_removed(transaction, {picture.id for picture in chosen}, now)
         return tuple(chosen)

@@ -1,165 +1,175 @@
-"""The way to the rows: one connection pool, one writer at a time, readers never blocked."""
+"""The way to the rows: one thread that writes, one that reads, and the event loop waits for neither."""
 
 import asyncio
+import queue
+import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, event, exc
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy import Connection
 
-from bot.errors import StorageFault
 from bot.storage import schema
-from bot.storage.gathering import Gathering, Group, answer
-from bot.storage.one_trip import OneTripConnection, connect
+from bot.storage.engines import faults, make_engine
+from bot.storage.lines import Group, Line, Outcome, Serve, failed, tell
 
 T = TypeVar("T")
-Transaction: TypeAlias = AsyncSession
-Write: TypeAlias = Callable[[Transaction], Awaitable[T]]
+A = TypeVar("A")
+B = TypeVar("B")
 
-BUSY_TIMEOUT = 5.0  #: seconds to wait for another process that writes
-_READERS = 10  #: who reads at the same time; the eleventh waits
-_TOGETHER = 100  #: small writes in one transaction: a fraction of a second, for whoever comes next
+Transaction: TypeAlias = Connection  #: a connection in a transaction, which somebody else ends
+Work: TypeAlias = Callable[[Transaction], T]  #: runs on another thread, and brings the time with it
+
+_TOGETHER = 100  #: small writes in one transaction: a fraction of a second, for those who come next
 _FIRST_GUESS = 0.01  #: seconds that a writer's turn takes, before any was measured
 _NEWEST = 0.2  #: the share of the newest turn in the running mean of all
-_WRITER_LOCK = 0x1_D2A3  #: any number, the same for all of us; names PostgreSQL's advisory lock
 
 
 class Database:
     """The database behind a URL: SQLite in a file, or PostgreSQL.
 
     Writers take turns, so that what a transaction has read stays true until it commits: two commands at once cannot
-    both see the last free place. On SQLite that is BEGIN IMMEDIATE, on PostgreSQL an advisory lock.
+    both see the last free place. On SQLite that is BEGIN IMMEDIATE, on PostgreSQL an advisory lock. More than one
+    reader would only wait longer for Python's own lock.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        # Kept open, and none beyond them: to open one takes longer than to wait for one.
-        self._readers = _engine(url, connections=_READERS)
-        self._writer = _engine(url, connections=1)  # its own, so that whose turn it is need not wait for readers too
-        self._read = async_sessionmaker(self._readers)
-        self._read_briefly = async_sessionmaker(self._readers.execution_options(brief=True))
-        self._write = async_sessionmaker(self._writer.execution_options(writing=True))
-        self._write_briefly = async_sessionmaker(self._writer.execution_options(writing=True, brief=True))
-        # In our own process writers wait in line here, in order and without polling the file.
-        self._turn = asyncio.Lock()
-        self._waiting = 0  #: writers in that line, the one whose turn it is included
+        self._threads: list[threading.Thread] = []
+        self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()  #: False: finish and end
+        self._reads: queue.SimpleQueue[tuple[asyncio.Future[Any], Work[Any]] | None] = queue.SimpleQueue()
         self._turn_takes = _FIRST_GUESS  #: seconds, the latest counting most
-        self._writes: Gathering[Write[Any], Any] = Gathering(self._write_together, most=_TOGETHER)
+        self._turn_began: float | None = None
+        self._small = self._line(_one, most=_TOGETHER, together=False)
+        self._large = self._line(_one, most=1, together=False)  #: each in a transaction of its own
+        #: Whose first share a transaction, in this order: what an admin has set holds for the next job.
+        self._lines: list[Line[Any, Any]] = [self._small]
 
     async def open(self) -> None:
         """Bring the tables up to date. Raises StorageFault."""
-        # Rebuilding a table, SQLite's only way to alter one, would cascade into the rows that refer to it.
-        engine = _engine(self._url, connections=1, foreign_keys=False).execution_options(writing=True)
-        try:
-            with _faults():
-                async with engine.begin() as connection:
-                    await connection.run_sync(schema.upgrade)
-        finally:
-            await engine.dispose()
+        await asyncio.to_thread(self._upgrade)
 
     async def close(self) -> None:
-        """Finish what is being written and close all connections. May be called twice."""
-        await self._writes.close()
-        await self._readers.dispose()
-        await self._writer.dispose()
+        """Finish what is asked for, and close all connections. May be called twice."""
+        threads, self._threads = self._threads, []
+        if threads:
+            self._wakes.put(False)
+            self._reads.put(None)
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+
+    async def read(self, work: Work[T]) -> T:
+        """What this piece of work returns. It sees one moment of the database, and waits for no writer.
+
+        Raises StorageFault, and what the work raises.
+        """
+        self._start()
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._reads.put((answer, work))
+        return await answer
+
+    async def write(self, work: Work[T], *, alone: bool = False) -> T:
+        """What this piece of work returns, once it is committed, together with what others write at the time.
+
+        Does nothing when its caller is cancelled in time. `alone` is for work that takes long: others should not have
+        to wait for its end to be answered. Raises StorageFault, and what the work raises.
+        """
+        return await (self._large if alone else self._small).join(work)
+
+    def line(self, serve: Serve[A, B], *, most: int) -> Line[A, B]:
+        """A line of those who want the same, served `most` at a time with one call, beside the small writes."""
+        line = self._line(serve, most=most, together=True)
+        self._lines.append(line)
+        return line
 
     @property
     def seconds_in_line(self) -> float:
         """How long a new writer would wait for its turn, judged by how long the last ones took."""
-        return self._waiting * self._turn_takes
+        began = self._turn_began
+        runs = 0.0 if began is None else max(self._turn_takes, time.perf_counter() - began)
+        ahead = max(-(-len(line) // line.most) for line in self._lines) + len(self._large)
+        return runs + ahead * self._turn_takes
 
-    async def write(self, work: Write[T]) -> T:
-        """What this small piece of work returns, once it is committed, together with what others write at the time.
+    def _line(self, serve: Serve[A, B], *, most: int, together: bool) -> Line[A, B]:
+        return Line(serve, self._wake, most=most, together=together)
 
-        Does nothing when its caller is cancelled in time. If one of them fails all are undone and done again, each by
-        itself: the work may run twice, and writes nothing but rows. Raises StorageFault, and what the work raises.
-        """
-        return await self._writes.join(work)
-
-    async def _write_together(self, board: Callable[[], Group[Any, Write[Any]]]) -> None:
-        async with self.writing(brief=True) as transaction:
-            group = board()
-            done = [await work(transaction) for work in group.values()]
-        answer(group, done)
-
-    @asynccontextmanager
-    async def writing(self, *, brief: bool = False) -> AsyncGenerator[Transaction, None]:
-        """A transaction that may write: committed at the end, rolled back on any error. Raises StorageFault.
-
-        `brief` promises that every statement touches a few rows and finds them by an index: SQLite then executes them
-        at once, on the event loop's thread, and only the lock before and the disk at the end are waited for elsewhere.
-        """
-        self._waiting += 1
+    def _upgrade(self) -> None:
+        # Rebuilding a table, SQLite's only way to alter one, would cascade into the rows that refer to it.
+        engine = make_engine(self._url, writing=True, foreign_keys=False)
         try:
-            with _faults():
-                async with self._turn:
-                    started = time.perf_counter()
-                    try:
-                        async with (self._write_briefly if brief else self._write).begin() as transaction:
-                            await transaction.connection()  # begin now: what is read from here on stays true
-                            yield transaction
-                    finally:
-                        self._turn_takes += _NEWEST * (time.perf_counter() - started - self._turn_takes)
+            with faults(), engine.begin() as connection:
+                schema.upgrade(connection)
         finally:
-            self._waiting -= 1
+            engine.dispose()
 
-    @asynccontextmanager
-    async def reading(self, *, brief: bool = False) -> AsyncGenerator[Transaction, None]:
-        """A transaction that sees one moment of the database, and waits for no writer. Raises StorageFault.
+    def _wake(self) -> None:
+        self._start()
+        self._wakes.put(True)
 
-        `brief` promises the same as for `writing`.
-        """
-        with _faults():
-            async with (self._read_briefly if brief else self._read).begin() as transaction:
-                yield transaction
+    def _start(self) -> None:
+        if not self._threads:
+            # A thread in the middle of a statement must not keep the process alive.
+            self._threads = [
+                threading.Thread(target=self._write_on, name="database writer", daemon=True),
+                threading.Thread(target=self._read_on, name="database reader", daemon=True),
+            ]
+            for thread in self._threads:
+                thread.start()
+
+    # On the threads
+
+    def _read_on(self) -> None:
+        engine = make_engine(self._url, writing=False)
+        try:
+            while (asked := self._reads.get()) is not None:
+                answer, work = asked
+                if answer.done():  # whoever asked has gone
+                    continue
+                try:
+                    with faults(), engine.begin() as connection:
+                        found = work(connection)
+                except BaseException as error:
+                    tell([(answer, None, error)])
+                else:
+                    tell([(answer, found, None)])
+        finally:
+            engine.dispose()
+
+    def _write_on(self) -> None:
+        engine = make_engine(self._url, writing=True)
+        try:
+            goes_on = True
+            while goes_on:
+                goes_on = self._wakes.get()
+                while any(map(len, self._lines)):
+                    self._take_turn(engine, self._lines)
+                    if len(self._large):
+                        self._take_turn(engine, [self._large])
+                while len(self._large):
+                    self._take_turn(engine, [self._large])
+        finally:
+            engine.dispose()
+
+    def _take_turn(self, engine: Any, lines: list[Line[Any, Any]]) -> None:
+        """One transaction, for the first of these lines."""
+        boarded: list[tuple[Line[Any, Any], Group[Any, Any]]] = []
+        outcomes: list[Outcome] = []
+        self._turn_began = began = time.perf_counter()
+        try:
+            with faults(), engine.begin() as connection:
+                # Now that the turn has come: who leaves while it is waited for is in no transaction.
+                boarded += [(line, line.board()) for line in lines]
+                guarded = sum(len(group) for _, group in boarded) > 1
+                for line, group in boarded:
+                    outcomes += line.serve(connection, group, guarded=guarded)
+        except BaseException as error:  # nothing was written; a turn that never came was theirs all the same
+            boarded = boarded or [(line, line.board()) for line in lines]
+            outcomes = [outcome for _, group in boarded for outcome in failed(group, error)]
+        self._turn_takes += _NEWEST * (time.perf_counter() - began - self._turn_takes)
+        self._turn_began = None
+        tell(outcomes)
 
 
-def _engine(url: str, *, connections: int, foreign_keys: bool = True) -> AsyncEngine:
-    sqlite = url.startswith("sqlite")
-    engine = create_async_engine(
-        url,
-        # sqlite3 would begin transactions by its own rules; None leaves that to _begin.
-        connect_args={"isolation_level": None, "async_creator_fn": connect} if sqlite else {},
-        pool_size=connections,
-        max_overflow=0,
-        hide_parameters=True,  # an error's text goes to the log, prompts and tokens do not
-    )
-    if sqlite:
-
-        @event.listens_for(engine.sync_engine, "connect")
-        def _connected(connection: Any, record: object) -> None:
-            cursor = connection.cursor()
-            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
-            cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-            cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        writing = options.get("writing", False)
-        if sqlite:
-            driver = cast("OneTripConnection", connection.connection.driver_connection)
-            driver.on_the_spot = driver.reads_only = not writing
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-            driver.on_the_spot = options.get("brief", False)
-        elif writing and connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
-
-    return engine
-
-
-@contextmanager
-def _faults() -> Generator[None, None, None]:
-    """What the database cannot help (locked, full, gone) as one StorageFault; our own mistakes stay what they are."""
-    try:
-        yield
-    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError):
-        raise
-    except exc.DBAPIError as error:
-        raise StorageFault(detail=str(error.orig)) from error  # orig: without the statement's values
-    except (exc.TimeoutError, CommandError) as error:
-        raise StorageFault(detail=str(error)) from error
+def _one(connection: Transaction, works: list[Work[Any]]) -> list[Any]:
+    (work,) = works
+    return [work(connection)]

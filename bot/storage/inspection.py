@@ -13,14 +13,16 @@ from sqlalchemy import func, select
 
 from bot.errors import StorageFault
 from bot.storage import jobs
-from bot.storage.database import Database
+from bot.storage.database import Database, Transaction
 from bot.storage.image_files import HALF_WRITTEN
-from bot.storage.tables import ImageRow, JobRow
+from bot.storage.pictures import ON_DISK
+from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobStatus
 
 log = logging.getLogger(__name__)
 
-_ON_DISK = JobRow.deleted_at.is_(None) & ImageRow.removed_at.is_(None)
+_KNOWN = select(IMAGES.c.job_id, IMAGES.c.file, IMAGES.c.sha256).select_from(IMAGES.join(JOBS)).where(*ON_DISK)
+_RAN = select(func.coalesce(func.sum(JOBS.c.count), 0)).where(JOBS.c.status == JobStatus.STARTED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,17 +42,14 @@ class Findings:
 
 async def inspect(database: Database, folder: Path) -> Findings:
     """Read every picture once. A running bot's newest file may look like an orphan: its row comes a moment later."""
-    async with database.reading() as transaction:
-        shown = select(ImageRow.job_id, ImageRow.file, ImageRow.sha256).join(JobRow).where(_ON_DISK)
-        rows = {file: (job_id, sha256) for job_id, file, sha256 in await transaction.execute(shown)}
+    rows = await database.read(_known)
     return await asyncio.to_thread(_compare, rows, folder)
 
 
 async def repair(database: Database, folder: Path, findings: Findings, clock: Callable[[], datetime]) -> None:
     """Hide the jobs whose pictures are gone or damaged, remove the orphans. Only while no bot runs on this data."""
-    async with database.writing() as transaction:
-        for job_id in {job_id for job_id, _ in (*findings.missing, *findings.damaged)}:
-            await jobs.delete(transaction, job_id, clock())
+    now, lost = clock(), {job_id for job_id, _ in (*findings.missing, *findings.damaged)}
+    await database.write(lambda transaction: [jobs.delete(transaction, job_id, now) for job_id in lost], alone=True)
     for name in (await inspect(database, folder)).orphans:  # with the other pictures of the jobs just hidden
         await asyncio.to_thread((folder / name).unlink, missing_ok=True)
 
@@ -61,10 +60,8 @@ async def remove_leftovers(database: Database, folder: Path) -> int:
     Only at a start, before jobs go on. No picture is read, so it is quick. Where more files have no row than the jobs
     that ran can have left, somebody has changed the database or the folder: then they stay. Raises StorageFault.
     """
-    async with database.reading() as transaction:
-        known = set(await transaction.scalars(select(ImageRow.file).join(JobRow).where(_ON_DISK)))
-        ran = select(func.coalesce(func.sum(JobRow.count), 0)).where(JobRow.status == JobStatus.STARTED)
-        at_most = int(await transaction.scalar(ran) or 0)
+    known = set(await database.read(_known))
+    at_most = await database.read(lambda transaction: int(transaction.scalar(_RAN) or 0))
     try:
         removed = await asyncio.to_thread(_remove_leftovers, known, folder, at_most)
     except OSError as error:
@@ -72,6 +69,11 @@ async def remove_leftovers(database: Database, folder: Path) -> int:
     if removed:
         log.info("%d files that a crash had left were removed", removed)
     return removed
+
+
+def _known(transaction: Transaction) -> dict[str, tuple[UUID, str]]:
+    """By file, the job and the hash of each picture that should be there."""
+    return {file: (job_id, sha256) for job_id, file, sha256 in transaction.execute(_KNOWN)}
 
 
 def _remove_leftovers(known: set[str], folder: Path, at_most: int) -> int:

@@ -3,21 +3,16 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Table, Update, func, select, update
+from sqlalchemy import Row, Select, bindparam, or_, select, update
 from sqlalchemy import insert as insert_into
-from sqlalchemy.orm import selectinload
 
 from bot.records import ImageRecord, JobRecord, Place
 from bot.storage.database import Transaction
-from bot.storage.tables import ImageRow, JobRow
+from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest, SchedulerName
-
-# Written as tables, not as objects: a session would look each statement over for rows that it holds, and holds none.
-_JOBS = cast("Table", JobRow.__table__)
-_IMAGES = cast("Table", ImageRow.__table__)
 
 # The fields that are columns of the same name.
 _IMAGE = [field.name for field in fields(ImageRecord)]
@@ -27,68 +22,85 @@ _SAME = [field.name for field in fields(JobRecord) if field.name not in {"reques
 LIVE = frozenset({JobStatus.ACCEPTED, JobStatus.STARTED})  #: waiting or running
 UNFINISHED = LIVE | {JobStatus.RENDERED}  #: somebody is still owed an answer
 
+# Statements are made once: to make one takes longer than SQLite needs to execute it.
+_C = JOBS.c
+JOBS_IN_ORDER = select(JOBS).order_by(_C.accepted_at, _C.id)
+_THIS = _C.id == bindparam("id_")
+_ONE = select(JOBS).where(_THIS)
+_SHOWN_AS = JOBS_IN_ORDER.where(
+    _C.channel == bindparam("channel_"), _C.message == bindparam("message_"), _C.deleted_at.is_(None)
+)
+_LIVE = JOBS_IN_ORDER.where(_C.status.in_(LIVE))
+_THEIRS = _C.requester == bindparam("requester_")
+_LIVE_OF = _LIVE.where(_THEIRS)
+_LIVE_OF_OR_ON = _LIVE.where(or_(_THEIRS, _C.server == bindparam("server_")))
+_LIVE_SERVERS = select(_C.id, _C.server).where(_C.status.in_(LIVE))
+_IMAGES_OF = select(IMAGES).where(IMAGES.c.job_id.in_(bindparam("ids", expanding=True))).order_by(IMAGES.c.index)
+_CHANGE = update(JOBS).where(_THIS)
+_DELETE = _CHANGE.where(_C.deleted_at.is_(None))
+#: The one place where a status changes: only from one of these, so that no two ends can both win.
+_MOVE = {among: _CHANGE.where(_C.status.in_(among)) for among in (LIVE, UNFINISHED)} | {
+    frozenset({status}): _CHANGE.where(_C.status == status) for status in (JobStatus.STARTED, JobStatus.RENDERED)
+}
+_RENDER = _MOVE[LIVE].returning(JOBS)
 
-async def insert(transaction: Transaction, *records: JobRecord) -> None:
+
+def insert(transaction: Transaction, *records: JobRecord) -> None:
     """Write new jobs down, in one statement. Their images come later, with `rendered`."""
-    await transaction.execute(insert_into(_JOBS), [_row(record) for record in records])
+    transaction.execute(insert_into(JOBS), [_row(record) for record in records])
 
 
-async def get(transaction: Transaction, job_id: JobId) -> JobRecord | None:
+def get(transaction: Transaction, job_id: JobId) -> JobRecord | None:
     """The job of that id, a deleted one too."""
-    return next(iter(await records(transaction, JobRow.id == job_id)), None)
+    return next(iter(records(transaction, _ONE, id_=job_id)), None)
 
 
-async def shown_as(transaction: Transaction, channel: str, message: str) -> JobRecord | None:
+def shown_as(transaction: Transaction, channel: str, message: str) -> JobRecord | None:
     """The job that a message shows; None for a deleted one."""
-    shown = (JobRow.channel == channel) & (JobRow.message == message) & JobRow.deleted_at.is_(None)
-    return next(reversed(await records(transaction, shown)), None)
+    return next(reversed(records(transaction, _SHOWN_AS, channel_=channel, message_=message)), None)
 
 
-async def live(transaction: Transaction) -> tuple[JobRecord, ...]:
+def live(transaction: Transaction) -> tuple[JobRecord, ...]:
     """What waits or runs, everywhere: never more than the queue holds and the device draws."""
-    return await records(transaction, JobRow.status.in_(LIVE))
+    return records(transaction, _LIVE)
 
 
-async def live_of(transaction: Transaction, requester: str, server: str | None) -> tuple[JobRecord, ...]:
+def live_of(transaction: Transaction, requester: str, server: str | None) -> tuple[JobRecord, ...]:
     """What a member has waiting or running anywhere, and what anybody has on this server, if one is given."""
-    theirs = JobRow.requester == requester
-    return await records(
-        transaction, JobRow.status.in_(LIVE) & (theirs if server is None else theirs | (JobRow.server == server))
-    )
+    if server is None:
+        return records(transaction, _LIVE_OF, requester_=requester)
+    return records(transaction, _LIVE_OF_OR_ON, requester_=requester, server_=server)
 
 
-async def live_servers(transaction: Transaction) -> dict[JobId, str | None]:
+def live_servers(transaction: Transaction) -> dict[JobId, str | None]:
     """Where each waiting or running job was asked for; None for a direct message."""
-    rows = await transaction.execute(select(JobRow.id, JobRow.server).where(JobRow.status.in_(LIVE)))
-    return {job_id: server for job_id, server in rows}  # noqa: C416 - Row is a tuple only at run time
+    return {row.id: row.server for row in transaction.execute(_LIVE_SERVERS)}
 
 
-async def show_as(transaction: Transaction, job_id: JobId, message: str, channel: str | None) -> None:
+def show_as(transaction: Transaction, job_id: JobId, message: str, channel: str | None) -> None:
     """Note which message shows the job, and its channel where that is another one than thought."""
-    await transaction.execute(update(_JOBS).where(JobRow.id == job_id).values(_shown(message, channel)))
+    transaction.execute(_CHANGE, {"id_": job_id, **_shown(message, channel)})
 
 
-async def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
-    """A worker has it. A second start, after a crash, keeps the first one's time."""
-    return await move(transaction, job_id, LIVE, JobStatus.STARTED, started_at=func.coalesce(JobRow.started_at, at))
+def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
+    """A worker has it."""
+    return move(transaction, job_id, LIVE, JobStatus.STARTED, started_at=at)
 
 
-async def render(
+def render(
     transaction: Transaction, job_id: JobId, at: datetime, device_seconds: float, images: Sequence[ImageRecord]
 ) -> JobRecord | None:
     """The pictures are on disk: the record of it. None, and nothing written, when the job is over already."""
-    moved = await transaction.execute(
-        _moving(job_id, LIVE, JobStatus.RENDERED, rendered_at=at, device_seconds=device_seconds).returning(_JOBS)
-    )
-    if (row := moved.one_or_none()) is None:
+    values = {"status": JobStatus.RENDERED, "rendered_at": at, "device_seconds": device_seconds}
+    if (row := transaction.execute(_RENDER, {"id_": job_id, **values}).one_or_none()) is None:
         return None
     if images:
         rows = [{"job_id": job_id, **{name: getattr(image, name) for name in _IMAGE}} for image in images]
-        await transaction.execute(insert_into(_IMAGES), rows)
+        transaction.execute(insert_into(IMAGES), rows)
     return _record(row, images)
 
 
-async def finish(
+def finish(
     transaction: Transaction,
     job_id: JobId,
     status: JobStatus,
@@ -104,54 +116,37 @@ async def finish(
     values: dict[str, Any] = {"ended_at": at, "error_code": error_code, "ended_by": ended_by, **shown}
     if device_seconds is not None:
         values["device_seconds"] = device_seconds
-    return await move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
+    return move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
 
 
-async def post(transaction: Transaction, job_id: JobId, at: datetime, message: str | None, channel: str | None) -> bool:
+def post(transaction: Transaction, job_id: JobId, at: datetime, message: str | None, channel: str | None) -> bool:
     """The good end: somebody has the pictures. False when the job is not, or no longer, waiting for that."""
     shown = {} if message is None else _shown(message, channel)
-    if await finish(transaction, job_id, JobStatus.POSTED, at, among={JobStatus.RENDERED}, **shown):
+    if finish(transaction, job_id, JobStatus.POSTED, at, among={JobStatus.RENDERED}, **shown):
         return True
     if message is not None:
-        await show_as(transaction, job_id, message, channel)
+        show_as(transaction, job_id, message, channel)
     return False
 
 
-async def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
+def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
     """Mark a job as deleted; its row stays as history. False when it was so already."""
-    changed = await transaction.execute(
-        update(_JOBS).where(JobRow.id == job_id, JobRow.deleted_at.is_(None)).values(deleted_at=at)
-    )
-    return _changed(changed)
+    return transaction.execute(_DELETE, {"id_": job_id, "deleted_at": at}).rowcount > 0
 
 
-async def move(
-    transaction: Transaction, job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any
-) -> bool:
-    """Change a job's status; False when it is in none of `among`."""
-    return _changed(await transaction.execute(_moving(job_id, among, to, **values)))
+def move(transaction: Transaction, job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any) -> bool:
+    """Change a job's status, and these columns; False when it is in none of `among`."""
+    return transaction.execute(_MOVE[frozenset(among)], {"id_": job_id, "status": to, **values}).rowcount > 0
 
 
-def _moving(job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any) -> Update:
-    """The one place where a status changes: only from one of `among`, so that no two ends can both win."""
-    return update(_JOBS).where(JobRow.id == job_id, JobRow.status.in_(among)).values(status=to, **values)
-
-
-def _changed(result: object) -> bool:
-    return cast("CursorResult[Any]", result).rowcount > 0  # what an UPDATE always returns
-
-
-async def records(transaction: Transaction, where: ColumnElement[bool]) -> tuple[JobRecord, ...]:
-    """The jobs that match, oldest first."""
-    rows = await transaction.scalars(
-        select(JobRow)
-        .where(where)
-        .order_by(JobRow.accepted_at, JobRow.id)
-        .options(selectinload(JobRow.images))
-        # Statuses change by UPDATE, behind the session's back.
-        .execution_options(populate_existing=True)
-    )
-    return tuple(_record(row, tuple(map(_image, row.images))) for row in rows)
+def records(transaction: Transaction, statement: Select[Any], **values: Any) -> tuple[JobRecord, ...]:
+    """The jobs that a statement finds, with their pictures."""
+    rows = transaction.execute(statement, values).all()
+    ids = [row.id for row in rows if row.rendered_at is not None]
+    images: dict[JobId, list[ImageRecord]] = {}
+    for image in transaction.execute(_IMAGES_OF, {"ids": ids}) if ids else ():
+        images.setdefault(image.job_id, []).append(_image(image))
+    return tuple(_record(row, images.get(row.id, ())) for row in rows)
 
 
 def _shown(message: str, channel: str | None) -> dict[str, Any]:
@@ -174,7 +169,7 @@ def _row(record: JobRecord) -> dict[str, Any]:
     }
 
 
-def _record(row: Any, images: Iterable[ImageRecord]) -> JobRecord:
+def _record(row: Row[Any], images: Iterable[ImageRecord]) -> JobRecord:
     return JobRecord(
         **{name: getattr(row, name) for name in _SAME},
         parent=row.parent_id,
@@ -190,12 +185,12 @@ def _record(row: Any, images: Iterable[ImageRecord]) -> JobRecord:
     )
 
 
-def request_of(row: Any) -> GenerationRequest:
+def request_of(row: Row[Any]) -> GenerationRequest:
     """The request that a row has written down."""
     values: dict[str, Any] = {name: getattr(row, name) for name in _REQUEST}
     values["scheduler"] = SchedulerName(row.scheduler)
     return GenerationRequest(**values)
 
 
-def _image(row: ImageRow) -> ImageRecord:
+def _image(row: Row[Any]) -> ImageRecord:
     return ImageRecord(**{name: getattr(row, name) for name in _IMAGE})

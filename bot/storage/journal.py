@@ -65,16 +65,17 @@ class StoredJournal(Journal[JobRecord]):
         return await retried(write, PATIENT, passing=is_storage_fault, doing=doing, pause=self._pause)
 
     async def _started(self, job: Job) -> None:
-        await self._database.write(lambda transaction: jobs.start(transaction, job.id, self._clock()))
+        now = self._clock()
+        await self._database.write(lambda transaction: jobs.start(transaction, job.id, now))
 
     async def _rendered(self, job: Job, result: GenerationResult, images: list[ImageRecord]) -> JobRecord:
+        now = self._clock()
         record = await self._database.write(
-            lambda transaction: jobs.render(transaction, job.id, self._clock(), result.device_seconds, images)
+            lambda transaction: jobs.render(transaction, job.id, now, result.device_seconds, images)
         )
         if record is not None:
             return record
-        async with self._database.reading() as transaction:
-            record = await jobs.get(transaction, job.id)
+        record = await self._database.read(lambda transaction: jobs.get(transaction, job.id))
         if record is not None and {image.id for image in record.images} == {image.id for image in images}:
             return record  # an earlier attempt did arrive, only its answer was lost
         if record is not None and record.status is JobStatus.INTERRUPTED:
@@ -82,12 +83,13 @@ class StoredJournal(Journal[JobRecord]):
         raise Cancelled(record.ended_by if record is not None else None)
 
     async def _ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
+        now = self._clock()
         await self._database.write(
             lambda transaction: jobs.finish(
                 transaction,
                 job.id,
                 status,
-                self._clock(),
+                now,
                 error_code=error.code,
                 ended_by=error.by if isinstance(error, Cancelled) else None,
                 device_seconds=device_seconds,

@@ -5,14 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from bot.storage.database import Transaction
-from bot.storage.tables import ImageRow, JobRow, UtcDateTime
+from bot.storage.tables import IMAGES, JOBS, UtcDateTime
 from generation.job import JobStatus
 
 _FINAL = tuple(status for status in JobStatus if status.is_final)
-_ON_DISK = ImageRow.removed_at.is_(None) & JobRow.deleted_at.is_(None)
+_OF_JOBS = IMAGES.join(JOBS)
+ON_DISK = (IMAGES.c.removed_at.is_(None), JOBS.c.deleted_at.is_(None))
+_BYTES = select(func.coalesce(func.sum(IMAGES.c.size), 0)).select_from(_OF_JOBS).where(*ON_DISK)
+_OVER = func.coalesce(JOBS.c.ended_at, JOBS.c.accepted_at, type_=UtcDateTime())
+_OLDEST = (
+    select(IMAGES.c.id, IMAGES.c.file, IMAGES.c.size, _OVER.label("ended_at"))
+    .select_from(_OF_JOBS)
+    .where(*ON_DISK, JOBS.c.status.in_(_FINAL))
+    .order_by(_OVER, JOBS.c.id, IMAGES.c.index)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,25 +35,17 @@ class OldPicture:
     ended_at: datetime  #: the job's end
 
 
-async def bytes_on_disk(transaction: Transaction) -> int:
+def bytes_on_disk(transaction: Transaction) -> int:
     """What all pictures take, those that may not go yet included."""
-    total = select(func.coalesce(func.sum(ImageRow.size), 0)).join(JobRow).where(_ON_DISK)
-    return int(await transaction.scalar(total) or 0)
+    return int(transaction.scalar(_BYTES) or 0)
 
 
-async def oldest(transaction: Transaction, most: int) -> tuple[OldPicture, ...]:
+def oldest(transaction: Transaction, most: int) -> tuple[OldPicture, ...]:
     """The pictures that may go, those first whose job ended first; never one that is still owed to somebody."""
-    over = func.coalesce(JobRow.ended_at, JobRow.accepted_at, type_=UtcDateTime())
-    rows = await transaction.execute(
-        select(ImageRow.id, ImageRow.file, ImageRow.size, over)
-        .join(JobRow)
-        .where(_ON_DISK, JobRow.status.in_(_FINAL))
-        .order_by(over, JobRow.id, ImageRow.index)
-        .limit(most)
-    )
-    return tuple(OldPicture(id=id_, file=file, size=size, ended_at=ended_at) for id_, file, size, ended_at in rows)
+    rows = transaction.execute(_OLDEST, {"most": most})
+    return tuple(OldPicture(id=row.id, file=row.file, size=row.size, ended_at=row.ended_at) for row in rows)
 
 
-async def mark_removed(transaction: Transaction, images: Collection[UUID], at: datetime) -> None:
+def mark_removed(transaction: Transaction, images: Collection[UUID], at: datetime) -> None:
     """Note that these have no file any more; the row goes first, so that a crash leaves an orphan at worst."""
-    await transaction.execute(update(ImageRow).where(ImageRow.id.in_(images)).values(removed_at=at))
+    transaction.execute(update(IMAGES).where(IMAGES.c.id.in_(images)).values(removed_at=at))

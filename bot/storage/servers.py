@@ -3,128 +3,134 @@
 from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
 from bot.records import Account, AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
 from bot.storage.database import Transaction
-from bot.storage.tables import AuditRow, BlockRow, LimitsRow, ServerRow
+from bot.storage.tables import AUDIT, BLOCKS, LIMITS, SERVERS
 
-_LIMITS = cast("Table", LimitsRow.__table__)
-_BLOCKS = cast("Table", BlockRow.__table__)
 _AUDIT = [field.name for field in fields(AuditRecord)]  # columns of the same names
+_BLOCK = [field.name for field in fields(BlockRecord)]  # the same
+
+_SERVER = select(SERVERS.c.id).where(SERVERS.c.id == bindparam("server_"))
+_LIMITS_OF = select(LIMITS).where(LIMITS.c.server == bindparam("server_")).order_by(LIMITS.c.subject)
+_LIMITS_OF_ALL = select(LIMITS).where(
+    LIMITS.c.server.in_(bindparam("servers", expanding=True)),
+    or_(LIMITS.c.scope != LimitScope.MEMBER, LIMITS.c.subject.in_(bindparam("people", expanding=True))),
+)
+_PLACE = (
+    LIMITS.c.server == bindparam("server_"),
+    LIMITS.c.scope == bindparam("scope_"),
+    LIMITS.c.subject == bindparam("subject_"),
+)
+_BLOCKS_OF_ALL = select(BLOCKS).where(
+    BLOCKS.c.server.in_(bindparam("servers", expanding=True)),
+    BLOCKS.c.member.in_(bindparam("people", expanding=True)),
+)
+_BLOCK_OF = (BLOCKS.c.server == bindparam("server_"), BLOCKS.c.member == bindparam("member_"))
+_AUDIT_OF = (
+    select(AUDIT)
+    .where(AUDIT.c.server == bindparam("server_"))
+    .order_by(AUDIT.c.at.desc(), AUDIT.c.id)
+    .limit(bindparam("most"))
+)
 
 
-async def ensure(transaction: Transaction, server: str, at: datetime) -> None:
+def ensure(transaction: Transaction, server: str, at: datetime) -> None:
     """The server's own row, which everything it sets hangs on."""
-    if await transaction.get(ServerRow, server) is None:
-        transaction.add(ServerRow(id=server, first_set_at=at))
-        await transaction.flush()
+    if transaction.scalar(_SERVER, {"server_": server}) is None:
+        transaction.execute(insert(SERVERS), {"id": server, "first_set_at": at})
 
 
-async def limits_of(transaction: Transaction, server: str) -> tuple[LimitRow, ...]:
+def limits_of(transaction: Transaction, server: str) -> tuple[LimitRow, ...]:
     """All limits of a server: its own, then its roles', then its members'."""
-    rows = await transaction.scalars(select(LimitsRow).where(LimitsRow.server == server).order_by(LimitsRow.subject))
     order = list(LimitScope)
-    return tuple(sorted(map(_limit_row, rows), key=lambda row: order.index(row.scope)))
+    rows = map(_limit_row, transaction.execute(_LIMITS_OF, {"server_": server}))
+    return tuple(sorted(rows, key=lambda row: order.index(row.scope)))
 
 
-async def limits_that_concern(
-    transaction: Transaction, members: Collection[Account]
-) -> dict[str, tuple[LimitRow, ...]]:
+def limits_that_concern(transaction: Transaction, members: Collection[Account]) -> dict[str, tuple[LimitRow, ...]]:
     """By server, the limits that may touch these members: their own, and those of everybody and of all roles."""
-    servers, people = _apart(members)
-    rows = await transaction.execute(
-        select(_LIMITS).where(
-            LimitsRow.server.in_(servers), (LimitsRow.scope != LimitScope.MEMBER) | LimitsRow.subject.in_(people)
-        )
-    )
     found: dict[str, tuple[LimitRow, ...]] = {}
-    for row in rows:
+    for row in transaction.execute(_LIMITS_OF_ALL, _apart(members)):
         found[row.server] = (*found.get(row.server, ()), _limit_row(row))
     return found
 
 
-async def blocks_of(transaction: Transaction, members: Collection[Account]) -> dict[Account, BlockRecord]:
+def blocks_of(transaction: Transaction, members: Collection[Account]) -> dict[Account, BlockRecord]:
     """The blocks that keep any of these members out."""
-    servers, people = _apart(members)
-    rows = await transaction.execute(select(_BLOCKS).where(BlockRow.server.in_(servers), BlockRow.member.in_(people)))
+    rows = transaction.execute(_BLOCKS_OF_ALL, _apart(members))
     return {(row.member, row.server): _block(row) for row in rows}
 
 
-async def limits_at(transaction: Transaction, server: str, scope: LimitScope, subject: str | None) -> LimitValues:
+def limits_at(transaction: Transaction, server: str, scope: LimitScope, subject: str | None) -> LimitValues:
     """What is set at exactly this place."""
-    row = await transaction.get(LimitsRow, (server, scope, subject or server))
-    return {} if row is None else row.by_name
+    return transaction.scalar(select(LIMITS.c.by_name).where(*_PLACE), _place(server, scope, subject)) or {}
 
 
-async def put_limits(
+def put_limits(
     transaction: Transaction, server: str, scope: LimitScope, subject: str | None, values: LimitValues
 ) -> None:
     """Set these limits and no others at this place."""
-    row = await transaction.get(LimitsRow, (server, scope, subject or server))
-    if row is not None and not values:
-        await transaction.delete(row)
-    elif row is not None:
-        row.by_name = dict(values)
-    elif values:
-        transaction.add(LimitsRow(server=server, scope=scope, subject=subject or server, by_name=dict(values)))
-    await transaction.flush()
+    place = _place(server, scope, subject)
+    if not values:
+        transaction.execute(delete(LIMITS).where(*_PLACE), place)
+        return
+    if not transaction.execute(update(LIMITS).where(*_PLACE), {**place, "by_name": dict(values)}).rowcount:
+        row = {name.removesuffix("_"): value for name, value in place.items()}
+        transaction.execute(insert(LIMITS), {**row, "by_name": dict(values)})
 
 
-async def block_of(transaction: Transaction, server: str, member: str) -> BlockRecord | None:
+def block_of(transaction: Transaction, server: str, member: str) -> BlockRecord | None:
     """The block that keeps a member out, if there is one."""
-    row = await transaction.get(BlockRow, (server, member))
+    row = transaction.execute(select(BLOCKS).where(*_BLOCK_OF), {"server_": server, "member_": member}).one_or_none()
     return None if row is None else _block(row)
 
 
-async def put_block(transaction: Transaction, block: BlockRecord) -> None:
+def put_block(transaction: Transaction, block: BlockRecord) -> None:
     """Block a member, or block them for another reason."""
-    await transaction.merge(
-        BlockRow(server=block.server, member=block.member, reason=block.reason, by=block.by, at=block.at)
-    )
-    await transaction.flush()
+    remove_block(transaction, block)
+    transaction.execute(insert(BLOCKS), {name: getattr(block, name) for name in _BLOCK})
 
 
-async def remove_block(transaction: Transaction, block: BlockRecord) -> None:
+def remove_block(transaction: Transaction, block: BlockRecord) -> None:
     """Let a member in again."""
-    row = await transaction.get_one(BlockRow, (block.server, block.member))
-    await transaction.delete(row)
-    await transaction.flush()
+    transaction.execute(delete(BLOCKS).where(*_BLOCK_OF), {"server_": block.server, "member_": block.member})
 
 
-async def note(transaction: Transaction, record: AuditRecord) -> None:
+def note(transaction: Transaction, record: AuditRecord) -> None:
     """Write down what an admin did; in the transaction that does it."""
     changes = [[change.field, change.before, change.after] for change in record.changes]
-    transaction.add(AuditRow(**{name: getattr(record, name) for name in _AUDIT} | {"changes": changes}))
-    await transaction.flush()
+    transaction.execute(insert(AUDIT), {name: getattr(record, name) for name in _AUDIT} | {"changes": changes})
 
 
-async def audit_of(transaction: Transaction, server: str, most: int = 100) -> tuple[AuditRecord, ...]:
+def audit_of(transaction: Transaction, server: str, most: int = 100) -> tuple[AuditRecord, ...]:
     """What the admins of a server did, the newest first."""
-    rows = await transaction.scalars(
-        select(AuditRow).where(AuditRow.server == server).order_by(AuditRow.at.desc(), AuditRow.id).limit(most)
-    )
-    return tuple(map(_audit, rows))
+    return tuple(map(_audit, transaction.execute(_AUDIT_OF, {"server_": server, "most": most})))
 
 
-def _audit(row: AuditRow) -> AuditRecord:
+def _audit(row: Row[Any]) -> AuditRecord:
     values: dict[str, Any] = {name: getattr(row, name) for name in _AUDIT}
     values["changes"] = tuple(Change(field=name, before=before, after=after) for name, before, after in row.changes)
     return AuditRecord(**values)
 
 
-def _apart(members: Collection[Account]) -> tuple[set[str], set[str]]:
+def _apart(members: Collection[Account]) -> dict[str, list[str]]:
     """The servers, and the members. A server or member too many is found for nobody, and one query does for all."""
     servers = {server for _, server in members if server is not None}
-    return servers, {member for member, server in members if server is not None}
+    return {"servers": list(servers), "people": list({member for member, server in members if server is not None})}
 
 
-def _block(row: Any) -> BlockRecord:
-    return BlockRecord(server=row.server, member=row.member, reason=row.reason, by=row.by, at=row.at)
+def _place(server: str, scope: LimitScope, subject: str | None) -> dict[str, Any]:
+    return {"server_": server, "scope_": scope, "subject_": subject or server}
 
 
-def _limit_row(row: Any) -> LimitRow:
+def _block(row: Row[Any]) -> BlockRecord:
+    return BlockRecord(**{name: getattr(row, name) for name in _BLOCK})
+
+
+def _limit_row(row: Row[Any]) -> LimitRow:
     subject = None if row.scope is LimitScope.SERVER else row.subject
     return LimitRow(scope=row.scope, subject=subject, values=row.by_name)

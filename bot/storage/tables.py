@@ -1,11 +1,9 @@
 """The tables. Types that SQLite and PostgreSQL share, constraints with names, so that migrations can speak of them."""
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
-from uuid import UUID
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from bot.records import LimitScope
 from generation.job import JobStatus
@@ -41,154 +39,136 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
 
 def _closed(kind: type[JobStatus] | type[LimitScope], name: str) -> sa.Enum:
-    """A column for words that will hardly ever change; the database refuses any other.
+    """A type for words that will hardly ever change; the database refuses any other.
 
     Open vocabularies (schedulers, audit actions) are plain strings: a new word needs no migration.
     """
-    return sa.Enum(
-        kind,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        length=16,
-        values_callable=_values,
-    )
+    return sa.Enum(kind, name=name, native_enum=False, create_constraint=True, length=16, values_callable=_values)
 
 
 def _values(members: type[JobStatus] | type[LimitScope]) -> list[str]:
     return [member.value for member in members]
 
 
+def _needed(name: str, kind: Any, *more: Any, **options: Any) -> sa.Column[Any]:
+    return sa.Column(name, kind, *more, nullable=False, **options)
+
+
 Snowflake = sa.String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
+METADATA = sa.MetaData(naming_convention=NAMES)
+
+#: A row for each accepted job. It is also the reservation that limits count.
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    sa.Column("parent_id", sa.Uuid(), sa.ForeignKey("jobs.id", ondelete="SET NULL"), index=True),
+    _needed("requester", Snowflake),
+    _needed("requester_name", sa.String(100)),
+    sa.Column("server", Snowflake),
+    _needed("channel", Snowflake),
+    sa.Column("message", Snowflake),
+    sa.Column("reply_to", Snowflake),
+    sa.Column("interaction_token", sa.Text()),
+    sa.Column("token_expires", UtcDateTime()),
+    _needed("prompt", sa.Text()),
+    _needed("negative_prompt", sa.Text()),
+    _needed("model", sa.String(255)),
+    _needed("width", sa.Integer()),
+    _needed("height", sa.Integer()),
+    _needed("steps", sa.Integer()),
+    _needed("guidance_scale", sa.Double()),
+    _needed("scheduler", sa.String(64)),
+    _needed("seed", sa.BigInteger()),  # 32 bits unsigned: more than PostgreSQL's integer
+    _needed("count", sa.Integer()),
+    _needed("status", _closed(JobStatus, "status")),
+    sa.Column("error_code", sa.String(64)),
+    _needed("accepted_at", UtcDateTime()),
+    sa.Column("started_at", UtcDateTime()),
+    sa.Column("rendered_at", UtcDateTime()),
+    sa.Column("ended_at", UtcDateTime()),
+    sa.Column("told_at", UtcDateTime()),  # when the message of a job that came to nothing began to say so
+    sa.Column("deleted_at", UtcDateTime()),
+    _needed("starts", sa.Integer()),
+    _needed("crashes", sa.Integer(), server_default="0"),  # how often the process died while it ran
+    _needed("cost", sa.Double()),
+    _needed("device_seconds", sa.Double()),
+    sa.Column("ended_by", Snowflake),  # the member who cancelled it
+    _needed("weight", sa.Double(), server_default="1"),
+    _needed("estimated_seconds", sa.Double(), server_default="0"),  # what it was to cost, when it was accepted
+    sa.Index(None, "requester", "server", "accepted_at"),  # limits
+    sa.Index(None, "server", "accepted_at"),  # statistics
+    sa.Index(None, "channel", "message"),  # reactions
+    sa.Index(None, "status", "requester"),  # recovery, and what a member has waiting or running
+)
+
+#: A row for each picture; the file it names was complete before the row was written.
+IMAGES = sa.Table(
+    "images",
+    METADATA,
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    _needed("job_id", sa.Uuid(), sa.ForeignKey("jobs.id", ondelete="CASCADE")),
+    _needed("index", sa.Integer()),
+    _needed("seed", sa.BigInteger()),
+    _needed("width", sa.Integer()),
+    _needed("height", sa.Integer()),
+    _needed("file", sa.String(255)),
+    _needed("sha256", sa.String(64)),
+    _needed("size", sa.Integer()),
+    sa.Column("removed_at", UtcDateTime()),  # when its file was removed, to make room
+    sa.UniqueConstraint("job_id", "index"),
+    sa.UniqueConstraint("file"),
+)
+
+#: A server whose admins have set something; what it has set hangs on this row and goes with it.
+SERVERS = sa.Table(
+    "servers", METADATA, sa.Column("id", Snowflake, primary_key=True), _needed("first_set_at", UtcDateTime())
+)
 
 
-class Table(DeclarativeBase):
-    """What all tables share."""
-
-    metadata = sa.MetaData(naming_convention=NAMES)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), UUID: sa.Uuid(), float: sa.Double()}
+def _of_server(*, primary_key: bool = False) -> sa.Column[Any]:
+    key = sa.ForeignKey("servers.id", ondelete="CASCADE")
+    return sa.Column("server", Snowflake, key, primary_key=primary_key, nullable=False)
 
 
-class JobRow(Table):
-    """A row for each accepted job. It is also the reservation that limits count."""
-
-    __tablename__ = "jobs"
-    __table_args__ = (
-        sa.Index(None, "requester", "server", "accepted_at"),  # limits
-        sa.Index(None, "server", "accepted_at"),  # statistics
-        sa.Index(None, "channel", "message"),  # reactions
-        sa.Index(None, "status", "requester"),  # recovery, and what a member has waiting or running
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    parent_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("jobs.id", ondelete="SET NULL"), index=True)
-    requester: Mapped[str] = mapped_column(Snowflake)
-    requester_name: Mapped[str] = mapped_column(sa.String(100))
-    server: Mapped[str | None] = mapped_column(Snowflake)
-    channel: Mapped[str] = mapped_column(Snowflake)
-    message: Mapped[str | None] = mapped_column(Snowflake)
-    reply_to: Mapped[str | None] = mapped_column(Snowflake)
-    interaction_token: Mapped[str | None] = mapped_column(sa.Text)
-    token_expires: Mapped[datetime | None]
-
-    prompt: Mapped[str] = mapped_column(sa.Text)
-    negative_prompt: Mapped[str] = mapped_column(sa.Text)
-    model: Mapped[str] = mapped_column(sa.String(255))
-    width: Mapped[int]
-    height: Mapped[int]
-    steps: Mapped[int]
-    guidance_scale: Mapped[float]
-    scheduler: Mapped[str] = mapped_column(sa.String(64))
-    seed: Mapped[int] = mapped_column(sa.BigInteger)  # 32 bits unsigned: more than PostgreSQL's integer
-    count: Mapped[int]
-
-    status: Mapped[JobStatus] = mapped_column(_closed(JobStatus, "status"))
-    error_code: Mapped[str | None] = mapped_column(sa.String(64))
-    accepted_at: Mapped[datetime]
-    started_at: Mapped[datetime | None]
-    rendered_at: Mapped[datetime | None]
-    ended_at: Mapped[datetime | None]
-    told_at: Mapped[datetime | None]  #: when the message of a job that came to nothing began to say so
-    deleted_at: Mapped[datetime | None]
-    starts: Mapped[int]
-    crashes: Mapped[int] = mapped_column(server_default="0")  #: how often the process died while it ran
-    cost: Mapped[float]
-    device_seconds: Mapped[float]
-    ended_by: Mapped[str | None] = mapped_column(Snowflake)  #: the member who cancelled it
-    weight: Mapped[float] = mapped_column(server_default="1")
-    estimated_seconds: Mapped[float] = mapped_column(server_default="0")  #: what it was to cost, when it was accepted
-
-    images: Mapped[list["ImageRow"]] = relationship(order_by="ImageRow.index", lazy="raise")
-
-
-class ImageRow(Table):
-    """A row for each picture; the file it names was complete before the row was written."""
-
-    __tablename__ = "images"
-    __table_args__ = (sa.UniqueConstraint("job_id", "index"), sa.UniqueConstraint("file"))
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    job_id: Mapped[UUID] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"))
-    index: Mapped[int]
-    seed: Mapped[int] = mapped_column(sa.BigInteger)
-    width: Mapped[int]
-    height: Mapped[int]
-    file: Mapped[str] = mapped_column(sa.String(255))
-    sha256: Mapped[str] = mapped_column(sa.String(64))
-    size: Mapped[int]
-    removed_at: Mapped[datetime | None]  #: when its file was removed, to make room
-
-
-class ServerRow(Table):
-    """A server whose admins have set something; what it has set hangs on this row and goes with it."""
-
-    __tablename__ = "servers"
-
-    id: Mapped[str] = mapped_column(Snowflake, primary_key=True)
-    first_set_at: Mapped[datetime]
-
-
-class LimitsRow(Table):
-    """What a server, one of its roles or one of its members may ask for at most."""
-
-    __tablename__ = "limits"
-
-    server: Mapped[str] = mapped_column(sa.ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
-    scope: Mapped[LimitScope] = mapped_column(_closed(LimitScope, "scope"), primary_key=True)
-    subject: Mapped[str] = mapped_column(Snowflake, primary_key=True)  # the role, the member, or the server again
-    by_name: Mapped[dict[str, float]] = mapped_column(sa.JSON, server_default="{}")
+#: What a server, one of its roles or one of its members may ask for at most.
+LIMITS = sa.Table(
+    "limits",
+    METADATA,
+    _of_server(primary_key=True),
+    sa.Column("scope", _closed(LimitScope, "scope"), primary_key=True),
+    sa.Column("subject", Snowflake, primary_key=True),  # the role, the member, or the server again
+    _needed("by_name", sa.JSON(), server_default="{}"),
     # As they were before `by_name`. Nobody reads them; the next migration removes them.
-    images_a_day: Mapped[int | None]
-    jobs_at_once: Mapped[int | None]
-    largest_size: Mapped[int | None]
-    most_steps: Mapped[int | None]
-    cooldown: Mapped[int | None]
+    *(
+        sa.Column(name, sa.Integer())
+        for name in ("images_a_day", "jobs_at_once", "largest_size", "most_steps", "cooldown")
+    ),
+)
 
+#: A member who may not ask for pictures on a server.
+BLOCKS = sa.Table(
+    "blocks",
+    METADATA,
+    _of_server(primary_key=True),
+    sa.Column("member", Snowflake, primary_key=True),
+    sa.Column("reason", sa.Text()),
+    _needed("by", Snowflake),
+    _needed("at", UtcDateTime()),
+)
 
-class BlockRow(Table):
-    """A member who may not ask for pictures on a server."""
-
-    __tablename__ = "blocks"
-
-    server: Mapped[str] = mapped_column(sa.ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
-    member: Mapped[str] = mapped_column(Snowflake, primary_key=True)
-    reason: Mapped[str | None] = mapped_column(sa.Text)
-    by: Mapped[str] = mapped_column(Snowflake)
-    at: Mapped[datetime]
-
-
-class AuditRow(Table):
-    """A row for each thing an admin changed, written in the change's own transaction."""
-
-    __tablename__ = "audit"
-    __table_args__ = (sa.Index(None, "server", "at"),)
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    server: Mapped[str] = mapped_column(sa.ForeignKey("servers.id", ondelete="CASCADE"))
-    actor: Mapped[str] = mapped_column(Snowflake)
-    actor_name: Mapped[str] = mapped_column(sa.String(100))
-    action: Mapped[str] = mapped_column(sa.String(32))
-    scope: Mapped[LimitScope] = mapped_column(_closed(LimitScope, "scope"))
-    subject: Mapped[str | None] = mapped_column(Snowflake)
-    changes: Mapped[list[list[Any]]] = mapped_column(sa.JSON)
-    at: Mapped[datetime]
+#: A row for each thing an admin changed, written in the change's own transaction.
+AUDIT = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.Uuid(), primary_key=True),
+    _of_server(),
+    _needed("actor", Snowflake),
+    _needed("actor_name", sa.String(100)),
+    _needed("action", sa.String(32)),
+    _needed("scope", _closed(LimitScope, "scope")),
+    sa.Column("subject", Snowflake),
+    _needed("changes", sa.JSON()),
+    _needed("at", UtcDateTime()),
+    sa.Index(None, "server", "at"),
+)

@@ -28,7 +28,7 @@ def test_the_defaults_need_no_file_and_no_environment() -> None:
     settings = read_settings()
     assert settings.discord_token is None
     assert (settings.model, settings.device, settings.dtype, settings.log_level) == ("builtin", "auto", "auto", "INFO")
-    assert settings.database == f"sqlite+aiosqlite:///{Path('data/bot.db').resolve()}"
+    assert settings.database == f"sqlite:///{Path('data/bot.db').resolve()}"
 
 
 def test_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> 
         "DISCORD_API_BASE": "ftp://x",
         "DISCORD_GATEWAY_URL": "http://x",
         "MODEL_CONFIG": "/no/such/folder",
-        "DATABASE_URL": "sqlite:///x.db",
+        "DATABASE_URL": "mysql:///x.db",
     }
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)

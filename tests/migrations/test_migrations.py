@@ -1,7 +1,7 @@
 """The migrations: up, down, equal to the tables, and good for PostgreSQL too."""
 
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,31 +9,30 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bot.storage import schema
 from bot.storage.database import Database
-from bot.storage.tables import Table
+from bot.storage.tables import METADATA
 
 
 @pytest.fixture
-async def new_engine(tmp_path: Path) -> AsyncIterator[Callable[[str], AsyncEngine]]:
-    engines: list[AsyncEngine] = []
+def new_engine(tmp_path: Path) -> Iterator[Callable[[str], Engine]]:
+    engines: list[Engine] = []
 
-    def made(name: str) -> AsyncEngine:
-        engines.append(create_async_engine(f"sqlite+aiosqlite:///{tmp_path / name}"))
+    def made(name: str) -> Engine:
+        engines.append(create_engine(f"sqlite:///{tmp_path / name}"))
         return engines[-1]
 
     yield made
     for engine in engines:
-        await engine.dispose()
+        engine.dispose()
 
 
 @pytest.fixture
-def engine(new_engine: Callable[[str], AsyncEngine]) -> AsyncEngine:
+def engine(new_engine: Callable[[str], Engine]) -> Engine:
     return new_engine("migrated.db")
 
 
@@ -56,42 +55,40 @@ def constraints(connection: Connection) -> dict[str, object]:
     }
 
 
-async def test_migrations_up_equal_the_tables(new_engine):
-    async with new_engine("migrated.db").begin() as connection:
-        await connection.run_sync(schema.upgrade)
-        difference = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), Table.metadata)
-        )
-        migrated = await connection.run_sync(constraints)
-    async with new_engine("created.db").begin() as connection:
-        await connection.run_sync(Table.metadata.create_all)
-        created = await connection.run_sync(constraints)
+def test_migrations_up_equal_the_tables(new_engine):
+    with new_engine("migrated.db").begin() as connection:
+        schema.upgrade(connection)
+        difference = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA)
+        migrated = constraints(connection)
+    with new_engine("created.db").begin() as connection:
+        METADATA.create_all(connection)
+        created = constraints(connection)
 
     assert difference == []
     assert migrated == created
 
 
-async def test_migrations_down_leave_nothing_and_up_again_work(engine):
-    async with engine.begin() as connection:
-        await connection.run_sync(schema.upgrade)
-        await connection.run_sync(schema.downgrade)
-        assert await connection.run_sync(table_names) == set()
-        await connection.run_sync(schema.upgrade)
-        assert await connection.run_sync(table_names) == set(Table.metadata.tables)
+def test_migrations_down_leave_nothing_and_up_again_work(engine):
+    with engine.begin() as connection:
+        schema.upgrade(connection)
+        schema.downgrade(connection)
+        assert table_names(connection) == set()
+        schema.upgrade(connection)
+        assert table_names(connection) == set(METADATA.tables)
 
 
-async def test_each_migration_can_be_undone_alone(engine):
+def test_each_migration_can_be_undone_alone(engine):
     revisions = [script.revision for script in ScriptDirectory.from_config(schema.config()).walk_revisions()]
-    async with engine.begin() as connection:
+    with engine.begin() as connection:
         for revision in reversed(revisions):
-            await connection.run_sync(schema.upgrade, revision)
-            before = await connection.run_sync(constraints)
-            await connection.run_sync(schema.downgrade, "-1")
-            await connection.run_sync(schema.upgrade, revision)
-            assert await connection.run_sync(constraints) == before
+            schema.upgrade(connection, revision)
+            before = constraints(connection)
+            schema.downgrade(connection, "-1")
+            schema.upgrade(connection, revision)
+            assert constraints(connection) == before
 
 
-async def test_bad_ends_from_before_the_migration_count_as_told(engine):
+def test_bad_ends_from_before_the_migration_count_as_told(engine):
     row = (
         "INSERT INTO jobs (id, requester, requester_name, channel, prompt, negative_prompt, model, width, height,"
         " steps, guidance_scale, scheduler, seed, count, status, accepted_at, ended_at, starts, cost, device_seconds) "
@@ -100,28 +97,28 @@ async def test_bad_ends_from_before_the_migration_count_as_told(engine):
     )
     then = "2026-01-01 00:00:00.000000"
     ends = ["posted", "failed", "cancelled", "interrupted"]
-    async with engine.begin() as connection:
-        await connection.run_sync(schema.upgrade, "0001")
+    with engine.begin() as connection:
+        schema.upgrade(connection, "0001")
         for number, status in enumerate(ends):
-            await connection.execute(text(row), {"id": f"{number:032x}", "status": status, "then": then})
-        await connection.run_sync(schema.upgrade)
-        told = (await connection.execute(text("SELECT status, told_at FROM jobs"))).all()
+            connection.execute(text(row), {"id": f"{number:032x}", "status": status, "then": then})
+        schema.upgrade(connection)
+        told = connection.execute(text("SELECT status, told_at FROM jobs")).all()
     assert dict(map(tuple, told)) == {"posted": None, "failed": then, "cancelled": then, "interrupted": None}
 
 
-async def test_migrations_have_no_branches():
+def test_migrations_have_no_branches():
     assert len(ScriptDirectory.from_config(schema.config()).get_heads()) == 1
 
 
 async def test_the_database_migrates_itself_wherever_it_is_started(tmp_path, monkeypatch, engine):
     monkeypatch.chdir(tmp_path)
 
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'migrated.db'}")
+    database = Database(f"sqlite:///{tmp_path / 'migrated.db'}")
     await database.open()
     await database.close()
 
-    async with engine.connect() as connection:
-        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == "0003"
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0003"
 
 
 def test_postgresql_takes_the_migrations():
@@ -141,7 +138,7 @@ def test_postgresql_takes_the_migrations():
         assert fragment in script.getvalue()
 
 
-@pytest.mark.parametrize("table", Table.metadata.sorted_tables, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", METADATA.sorted_tables, ids=lambda table: table.name)
 def test_every_table_compiles_for_both_databases_with_every_constraint_named(table):
     for dialect in (postgresql.dialect(), sqlite.dialect()):
         assert str(CreateTable(table).compile(dialect=dialect))

@@ -27,7 +27,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("database") / "empty.db"
 
     async def migrate() -> None:
-        database = Database(f"sqlite+aiosqlite:///{file}")
+        database = Database(f"sqlite:///{file}")
         await database.open()
         await database.close()
 
@@ -40,7 +40,7 @@ async def database(tmp_path: Path, empty_database: Path) -> AsyncIterator[Databa
     """A SQLite file of the test's own."""
     file = tmp_path / "bot.db"
     shutil.copy(empty_database, file)
-    database = Database(f"sqlite+aiosqlite:///{file}")
+    database = Database(f"sqlite:///{file}")
     yield database
     await database.close()
 

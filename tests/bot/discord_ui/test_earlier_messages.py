@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from bot.errors import StorageFault
 from bot.records import JobRecord
-from bot.storage.tables import JobRow
+from bot.storage.tables import JOBS
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import World
 
@@ -74,8 +74,8 @@ async def test_what_a_start_sent_late_is_found_by_the_next_one(world: World) -> 
     await world.forget_message()
     # SimCord gives the newest messages since a moment, Discord the first ones: this moment is past reach for both.
     later = discord.utils.utcnow() + timedelta(days=36500)
-    async with world.database.writing() as transaction:
-        await transaction.execute(update(JobRow).values(accepted_at=later))
+    late = update(JOBS).values(accepted_at=later)
+    await world.database.write(lambda transaction: transaction.execute(late).rowcount)
     await world.restart()
     assert [shown.id for shown in world.channel.history()] == [message.id]
 

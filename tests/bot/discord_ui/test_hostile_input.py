@@ -15,10 +15,8 @@ from hypothesis.strategies import SearchStrategy
 from simcord.builders import ChannelHandle
 from simcord.results import InteractionResult
 from simcord.types import HttpLogEntry
-from sqlalchemy import select, text
 
 from bot.storage import jobs
-from bot.storage.tables import JobRow
 from generation.errors import KnownError
 from generation.job import JobStatus
 from tests.bot.discord_ui import hostile
@@ -93,20 +91,15 @@ class Crowd:
 
     async def _check(self, answer: InteractionResult) -> None:
         assert answer.acknowledged, "the interaction was left unanswered"
-        async with self.world.database.reading() as transaction:
-            assert not await transaction.scalar(select(JobRow.id).where(JobRow.status.in_(jobs.UNFINISHED))), (
-                "left live"
-            )
-            ids = list(await transaction.scalars(select(JobRow.id).order_by(text("rowid"))))
-            new = [await jobs.get(transaction, job_id) for job_id in ids[self.rows :]]
-        self.rows = len(ids)
+        rows = await self.world.jobs()
+        assert not [row for row in rows if row.status in jobs.UNFINISHED], "left live"
+        new, self.rows = rows[self.rows :], len(rows)
         said = [message for message in (answer.response, *answer.followups) if message is not None]
         for message in said:
             check_words(words(message))
         if answer.ephemeral or not said:
             assert not new, "a refusal, and yet there is a job"
         for row in new:
-            assert row is not None
             assert row.status is JobStatus.POSTED
             assert len(row.images) == row.request.count
         self.check_quiet()

@@ -35,7 +35,7 @@ async def old_world(tmp_path: Path) -> AsyncIterator[World]:
     with sqlite3.connect(file) as connection:
         connection.executescript(STORED.read_text("utf-8"))
     connection.close()
-    database = Database(f"sqlite+aiosqlite:///{file}")
+    database = Database(f"sqlite:///{file}")
     await database.open()
     world = World(tmp_path, database)
     await world.start()

@@ -3,12 +3,11 @@
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from tenacity import stop_after_attempt
 
 from bot.storage.inspection import inspect
@@ -19,12 +18,12 @@ from tests.bot.discord_ui.world import World
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long here."""
-    monkeypatch.setattr("bot.storage.database.BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr("bot.storage.engines.BUSY_TIMEOUT", 0.01)
     monkeypatch.setattr("bot.retrying.stop_after_attempt", lambda attempts: stop_after_attempt(2))
 
 
-@contextmanager
-def locked(world: World) -> Iterator[None]:
+@asynccontextmanager
+async def locked(world: World) -> AsyncIterator[None]:
     """Another process writes and writes."""
     other = sqlite3.connect(world.folder / "bot.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -35,24 +34,15 @@ def locked(world: World) -> Iterator[None]:
         other.close()
 
 
-@contextmanager
-def full(world: World) -> Iterator[None]:
-    """The database may not grow."""
-
-    def bound(pages: int) -> Callable[..., None]:
-        def bind(connection: Any, *_: object) -> None:
-            connection.cursor().execute(f"PRAGMA max_page_count = {pages}")
-
-        return bind
-
-    # private: a full disk of the writer alone, which no file system here can play
-    engine, no_more, as_before = world.database._writer.sync_engine, bound(1), bound(2**30)
-    event.listen(engine, "checkout", no_more)
+@asynccontextmanager
+async def full(world: World) -> AsyncIterator[None]:
+    """The database may not grow: the writer's connection is told so."""
+    await world.database.write(lambda transaction: transaction.exec_driver_sql("PRAGMA max_page_count = 1").all())
     try:
         yield
     finally:
-        event.remove(engine, "checkout", no_more)
-        event.listen(engine, "checkout", as_before)
+        as_before = f"PRAGMA max_page_count = {2**30}"
+        await world.database.write(lambda transaction: transaction.exec_driver_sql(as_before).all())
 
 
 @contextmanager
@@ -78,7 +68,7 @@ async def agree(world: World) -> bool:
 
 @pytest.mark.parametrize("trouble", [locked, full])
 async def test_a_command_while_the_database_is_in_trouble(world: World, trouble: Callable[[World], Any]) -> None:
-    with trouble(world):
+    async with trouble(world):
         answer = await world.alice.slash(world.channel, "imagine", prompt="long " * 1200)
     assert answer.ephemeral
     assert "cannot reach my records" in answer.response.content

@@ -36,7 +36,7 @@ from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.journal import StoredJournal
-from bot.storage.tables import JobRow
+from bot.storage.tables import JOBS
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
@@ -44,6 +44,8 @@ from generation.job import Job
 from generation.ticket import JobTicket
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
+
+_ALL = select(JOBS).order_by(text("rowid"))
 
 #: How the tasks are named that end with the process, whatever they were about to say or write.
 OF_THE_PROCESS = ("job ", "cancel", "deliver ", "tell the ended", "refuse ", "abandon ")
@@ -218,14 +220,11 @@ class World:
 
     async def jobs(self) -> tuple[JobRecord, ...]:
         """All rows, the oldest first."""
-        async with self.database.reading() as transaction:
-            ids = await transaction.scalars(select(JobRow.id).order_by(text("rowid")))
-            return tuple([await jobs.get(transaction, job_id) for job_id in ids])
+        return await self.database.read(lambda transaction: jobs.records(transaction, _ALL))
 
     async def forget_message(self) -> None:
         """As if the process had died before the rows learnt which message shows their job."""
-        async with self.database.writing() as transaction:
-            await transaction.execute(update(JobRow).values(message=None))
+        await self.database.write(lambda transaction: transaction.execute(update(JOBS).values(message=None)).rowcount)
 
     async def remove_pictures(self) -> None:
         """What retention does when there is no room at all."""

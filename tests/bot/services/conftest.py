@@ -53,7 +53,7 @@ class House:
         self.catalog = ModelCatalog(
             [ModelSpec(name=self.model, source="builtin", native_size=64, min_size=64, default_steps=2)]
         )
-        self.database = Database(f"sqlite+aiosqlite:///{self.folder / 'bot.db'}")
+        self.database = Database(f"sqlite:///{self.folder / 'bot.db'}")
         self.files = ImageFiles(self.folder / "images")
         journal = StoredJournal(database=self.database, files=self.files, clock=self.clock)
         self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from bot.errors import NotAllowed, UnknownJob
 from bot.records import Change, LimitRow, LimitScope
 from bot.storage import jobs, servers
-from bot.storage.tables import JobRow
+from bot.storage.tables import JOBS
 from generation.errors import BrokenImage, InvalidRequest, QueueFull
 from generation.job import JobStatus
 
@@ -103,7 +103,7 @@ async def test_each_change_leaves_an_audit_row(house, admin, clock):
 
 
 async def test_without_its_audit_row_there_is_no_change(house, admin, monkeypatch):
-    async def fails(*_: object) -> None:
+    def fails(*_: object) -> None:
         raise RuntimeError("no ink")
 
     monkeypatch.setattr(servers, "note", fails)
@@ -151,8 +151,7 @@ async def test_a_block_without_a_reason_keeps_the_one_there_was(house, admin):
     for reason in ("spam", None):
         await house.admin.block(admin, "1001", reason)
         house.clock.pass_(seconds=1)
-    async with house.database.reading() as transaction:
-        block = await servers.block_of(transaction, "9000", "1001")
+    block = await house.database.read(lambda transaction: servers.block_of(transaction, "9000", "1001"))
     assert block.reason == "spam"
     assert (await house.admin.audit(admin))[0].changes == ()
 
@@ -163,10 +162,8 @@ async def quarantined(house, ann, here):
     ticket = await house.images.imagine(house.request(), ann, at=here)
     await house.dispatcher.cancel(ticket.job.id)
     await ticket.wait(5)
-    async with house.database.writing() as transaction:
-        await transaction.execute(
-            update(JobRow).values(status=JobStatus.FAILED, error_code="quarantined", crashes=1, told_at=house.clock.now)
-        )
+    aside = update(JOBS).values(status=JobStatus.FAILED, error_code="quarantined", crashes=1, told_at=house.clock.now)
+    await house.database.write(lambda transaction: transaction.execute(aside).rowcount)
     return ticket.job.id
 
 
@@ -214,8 +211,7 @@ async def test_a_job_whose_model_is_gone_stays_in_quarantine(open_house, house, 
 
 async def test_a_released_job_that_crashes_the_bot_again_is_set_aside_again(open_house, house, quarantined, admin):
     await house.admin.release(admin, quarantined)
-    async with house.database.writing() as transaction:
-        await jobs.start(transaction, quarantined, house.clock.now)
+    await house.database.write(lambda transaction: jobs.start(transaction, quarantined, house.clock.now))
 
     recovery = await (await open_house()).restart.recover()
 

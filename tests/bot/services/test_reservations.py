@@ -8,9 +8,9 @@ from bot.errors import Blocked, LimitReached, TooBusy
 from bot.records import LimitScope, Member
 from bot.services import reservations
 from bot.services.limits import KINDS
-from bot.storage.one_trip import OneTripConnection
 from generation.errors import BrokenImage
 from generation.ticket import JobTicket
+from tests.bot.busy_database import busy, sent_statements
 
 
 async def test_commands_at_once_cannot_slip_under_a_limit(open_house, ann, here):
@@ -26,30 +26,24 @@ async def test_commands_at_once_cannot_slip_under_a_limit(open_house, ann, here)
     assert sum(isinstance(outcome, LimitReached) for outcome in outcomes) == 8
 
 
-async def test_those_who_ask_at_the_same_moment_share_a_transaction(house, here, monkeypatch):
+async def test_those_who_ask_at_the_same_moment_share_a_transaction(house, here, monkeypatch, stack):
     """However many they are, wherever they ask: as many statements as one of them would take."""
     people = [
         Member(id=str(2000 + number), name="N", server=None if number % 3 == 0 else f"9{number % 3}", channel="5000")
         for number in range(60)
     ]
-    statements: list[str] = []
-    run = OneTripConnection.run
-
-    async def noted(self, statement, parameters, *, many):
-        statements.append(statement.split("\n")[0])
-        return await run(self, statement, parameters, many=many)
-
-    async with house.database.writing():
+    # private: what the jobs' starts write would stand among the statements
+    monkeypatch.setattr(house.dispatcher, "_hand_out", lambda: None)
+    async with busy(house.database):
         asked = [asyncio.create_task(house.images.imagine(house.request(), one, at=here)) for one in people]
         await asyncio.sleep(0)
-        monkeypatch.setattr(OneTripConnection, "run", noted)
-        # private: what the jobs' starts write would stand among the statements
-        monkeypatch.setattr(house.dispatcher, "_hand_out", lambda: None)
+        sent = stack.enter_context(sent_statements())
     tickets = await asyncio.gather(*asked)
 
     assert len({ticket.job.id for ticket in tickets}) == 60
     # Blocks, limits, what was used on servers and in direct messages, what is live; and the rows.
-    assert [statement.split()[0] for statement in statements] == ["BEGIN", *["SELECT"] * 5, "INSERT"]
+    words = [statement.split()[0] for statement in sent if "SAVEPOINT" not in statement]
+    assert words[-8:] == ["BEGIN", *["SELECT"] * 5, "INSERT", "COMMIT"]
     assert (await house.images.usage(people[0])).waiting_or_running == 1
 
 
@@ -61,7 +55,7 @@ async def test_of_one_members_commands_at_the_same_moment_each_counts_for_the_ne
 ):
     if limits:
         await house.admin.set_limits(admin, LimitScope.MEMBER, ann.id, limits)
-    async with house.database.writing():
+    async with busy(house.database):
         asked = [
             asyncio.create_task(house.images.imagine(house.request(count=2), who, at=here)) for who in [ann] * 5 + [bob]
         ]
@@ -75,7 +69,7 @@ async def test_of_one_members_commands_at_the_same_moment_each_counts_for_the_ne
 
 async def test_a_member_who_comes_when_the_line_is_too_long_is_refused_at_once(house, ann, bob, here, monkeypatch):
     monkeypatch.setattr(reservations, "MOST_WAITING", 1)
-    async with house.database.writing():
+    async with busy(house.database):
         first = asyncio.create_task(house.images.imagine(house.request(), ann, at=here))
         await asyncio.sleep(0)
         with pytest.raises(TooBusy):

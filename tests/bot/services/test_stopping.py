@@ -1,15 +1,18 @@
 """Jobs that come to an early end: cancelled, abandoned, deleted, or cut off by a deadline."""
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy import func, select
 
 from bot.errors import AlreadyOver, NotAllowed, TooBusy, UnknownJob
+from bot.services import reservations
 from bot.storage import jobs
-from bot.storage.tables import JobRow
+from bot.storage.tables import JOBS
 from generation.errors import Cancelled
 from generation.job import JobStatus
+from tests.bot.busy_database import busy
 
 
 @pytest.fixture
@@ -120,7 +123,7 @@ async def test_deleting_a_running_job_cancels_it(house, ann, running):
 
 
 async def test_a_deadline_frees_the_caller_and_leaves_no_reservation(house, ann, here):
-    async with house.database.writing():  # somebody writes and writes
+    async with busy(house.database):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await house.images.imagine(house.request(), ann, at=here)
@@ -128,16 +131,16 @@ async def test_a_deadline_frees_the_caller_and_leaves_no_reservation(house, ann,
     await house.images.close()
     assert (await house.images.usage(ann)).waiting_or_running == 0
     assert house.worker.drawn == []
-    async with house.database.reading() as transaction:
-        assert await transaction.scalar(select(func.count(JobRow.id))) == 0, "it was not even written"
+    count = select(func.count(JOBS.c.id))
+    assert await house.database.read(lambda transaction: transaction.scalar(count)) == 0, "it was not even written"
 
 
 async def test_a_deadline_in_the_middle_of_the_reservation_gives_it_back(house, ann, here, monkeypatch):
-    insert, hold = jobs.insert, asyncio.Event()
+    insert, hold = jobs.insert, threading.Event()
 
-    async def slow(transaction, record):
-        await hold.wait()
-        await insert(transaction, record)
+    def slow(transaction, record):
+        hold.wait()
+        insert(transaction, record)
 
     monkeypatch.setattr(jobs, "insert", slow)
     with pytest.raises(TimeoutError):
@@ -150,10 +153,10 @@ async def test_a_deadline_in_the_middle_of_the_reservation_gives_it_back(house, 
     assert house.worker.drawn == []
 
 
-async def test_a_member_who_comes_while_the_database_is_too_slow_is_refused_at_once(house, ann, bob, here):
-    async with house.database.writing():
-        assert house.database.seconds_in_line > 0
-        house.database._turn_takes = 1.5  # private: as if the turns before had taken that long
+async def test_a_member_who_comes_while_the_database_is_too_slow_is_refused_at_once(house, ann, bob, here, monkeypatch):
+    monkeypatch.setattr(reservations, "LONGEST_LINE", 0.1)
+    async with busy(house.database):
+        await asyncio.sleep(0.11)
         with pytest.raises(TooBusy):
             await house.images.imagine(house.request(), ann, at=here)
     assert house.database.seconds_in_line == 0
@@ -164,7 +167,7 @@ async def test_a_final_state_is_written_even_when_its_writer_is_stopped(house, r
     house.worker.release()
     await running.result()
 
-    async with house.database.writing():
+    async with busy(house.database):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await house.images.posted(running.job.id, "6000")

@@ -15,14 +15,12 @@ FINAL = [status for status in JobStatus if status.is_final]
 @pytest.fixture
 async def stored(database, new_record):
     record = new_record(place=Place(channel="5000", token="secret"))
-    async with database.writing() as transaction:
-        await jobs.insert(transaction, record)
+    await database.write(lambda transaction: jobs.insert(transaction, record))
     return record
 
 
 async def moved(database, step, *arguments, **options):
-    async with database.writing() as transaction:
-        return await step(transaction, *arguments, **options)
+    return await database.write(lambda transaction: step(transaction, *arguments, **options))
 
 
 async def test_what_goes_in_comes_out(database, new_record, stored, now):
@@ -33,9 +31,8 @@ async def test_what_goes_in_comes_out(database, new_record, stored, now):
         weight=2.5,
         estimated_seconds=3.5,
     )
-    async with database.writing() as transaction:
-        await jobs.insert(transaction, child)
-        again = await jobs.get(transaction, child.id)
+    await database.write(lambda transaction: jobs.insert(transaction, child))
+    again = await database.read(lambda transaction: jobs.get(transaction, child.id))
 
     assert again == child
     assert {field.name for field in fields(child) if getattr(child, field.name) is None} == {
@@ -47,8 +44,7 @@ async def test_a_job_may_be_started_twice(database, stored, now):
     assert await moved(database, jobs.start, stored.id, now)
     assert await moved(database, jobs.start, stored.id, now.replace(hour=13))
 
-    async with database.reading() as transaction:
-        record = await jobs.get(transaction, stored.id)
+    record = await database.read(lambda transaction: jobs.get(transaction, stored.id))
     assert record.status is JobStatus.STARTED
 
 
@@ -60,8 +56,7 @@ async def test_the_first_end_wins(database, stored, now, first, second):
     assert not await moved(database, jobs.start, stored.id, now)
     assert not await moved(database, jobs.render, stored.id, now, 9.9, [])
 
-    async with database.reading() as transaction:
-        record = await jobs.get(transaction, stored.id)
+    record = await database.read(lambda transaction: jobs.get(transaction, stored.id))
     assert (record.status, record.error_code, record.device_seconds) == (first, "first", 1.5)
     assert (record.ended_at, record.place.token) == (now, None)
 
@@ -82,7 +77,6 @@ async def test_images_come_in_order(database, stored, now):
     ]
     assert await moved(database, jobs.render, stored.id, now, 0.5, images)
 
-    async with database.reading() as transaction:
-        record = await jobs.get(transaction, stored.id)
+    record = await database.read(lambda transaction: jobs.get(transaction, stored.id))
     assert record.images == tuple(reversed(images))
     assert record.place.token == "secret"  # still needed, to deliver them

@@ -21,8 +21,7 @@ from generation.result import GeneratedImage, GenerationResult
 async def job(database, new_record) -> Job:
     """An accepted job that has its row."""
     record = new_record()
-    async with database.writing() as transaction:
-        await jobs.insert(transaction, record)
+    await database.write(lambda transaction: jobs.insert(transaction, record))
     return Job(id=record.id, request=record.request, requester=record.requester)
 
 
@@ -63,8 +62,7 @@ async def row(database, job):
     """Looks the job's row up."""
 
     async def looked_up():
-        async with database.reading() as transaction:
-            return await jobs.get(transaction, job.id)
+        return await database.read(lambda transaction: jobs.get(transaction, job.id))
 
     return looked_up
 
@@ -167,7 +165,7 @@ async def test_a_disk_that_has_room_again_loses_nothing(durable, job, result, ro
 @pytest.fixture
 def impatient(monkeypatch):
     """Nobody waits long for a locked database."""
-    monkeypatch.setattr("bot.storage.database.BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr("bot.storage.engines.BUSY_TIMEOUT", 0.01)
 
 
 @pytest.mark.parametrize("step", ["started", "rendered", "ended"])

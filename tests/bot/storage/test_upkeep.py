@@ -25,8 +25,7 @@ def folder(tmp_path: Path) -> Path:
 async def drawn(database, files, now, new_record) -> UUID:
     """A job with two pictures on disk."""
     record = new_record()
-    async with database.writing() as transaction:
-        await jobs.insert(transaction, record)
+    await database.write(lambda transaction: jobs.insert(transaction, record))
     images = tuple(
         GeneratedImage(index=index, seed=seed, width=64, height=128, png=b"picture %d" % index)
         for index, seed in enumerate(record.request.seeds)
@@ -38,8 +37,7 @@ async def drawn(database, files, now, new_record) -> UUID:
 
 
 async def files_of(database, job_id: UUID) -> list[str]:
-    async with database.reading() as transaction:
-        record = await jobs.get(transaction, job_id)
+    record = await database.read(lambda transaction: jobs.get(transaction, job_id))
     return [image.file for image in record.images]
 
 
@@ -69,8 +67,7 @@ async def test_what_does_not_agree_is_named(database, folder, drawn):
 
 async def test_what_a_crash_left_is_removed_at_the_start_and_nothing_else(database, folder, drawn, new_record):
     running = new_record(status=JobStatus.STARTED)  # two pictures, neither of them in a row
-    async with database.writing() as transaction:
-        await jobs.insert(transaction, running)
+    await database.write(lambda transaction: jobs.insert(transaction, running))
     assert await remove_leftovers(database, folder) == 0
     for left in ("first.png", "second.png", "third.partial"):
         (folder / "00").mkdir(exist_ok=True)
@@ -110,9 +107,7 @@ async def test_mending_makes_them_agree_and_loses_nothing_else(database, folder,
 async def test_a_backup_is_one_moment_of_the_database(database, url, tmp_path, new_record):
     async def keep_writing() -> None:
         for _ in range(30):
-            async with database.writing() as transaction:
-                await jobs.insert(transaction, new_record())
-                await jobs.insert(transaction, new_record())
+            await database.write(lambda transaction: jobs.insert(transaction, new_record(), new_record()))
 
     writing = asyncio.create_task(keep_writing())
     await asyncio.sleep(0.01)
@@ -145,4 +140,4 @@ async def test_a_backup_that_fails_leaves_nothing(database, url, tmp_path, targe
 
 async def test_another_database_has_its_own_tool(tmp_path):
     with pytest.raises(BackupRefused, match="not_sqlite"):
-        await backup("postgresql+asyncpg://localhost/bot", tmp_path / "copy.db")
+        await backup("postgresql+psycopg://localhost/bot", tmp_path / "copy.db")
