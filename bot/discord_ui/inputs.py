@@ -27,6 +27,7 @@ from generation.request import MAX_COUNT, MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, S
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
 ASPECTS = ("1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "1:2")
@@ -126,13 +127,18 @@ async def choices(
     what: str, typed: str, load: Awaitable[Iterable[JobRecord]], shown: Callable[[JobRecord], str]
 ) -> list[Choice[str]]:
     """Suggestions of jobs; none where they cannot be looked up: whatever else is typed is checked later."""
+    return suggestions(typed, [(shown(job), str(job.id)) for job in await looked_up(what, load) or ()])
+
+
+async def looked_up(what: str, load: Awaitable[T]) -> T | None:
+    """What there is to suggest; None where it cannot be looked up, or is not theirs to see."""
     try:
-        return suggestions(typed, [(shown(job), str(job.id)) for job in await load])
-    except Refusal:  # not theirs to see
-        return []
+        return await load
+    except Refusal:
+        return None
     except Exception:
         log.exception("no suggestions for %s", what)
-        return []
+        return None
 
 
 def member_of(interaction: discord.Interaction) -> Member:

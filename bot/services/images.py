@@ -102,12 +102,12 @@ class ImageService:
         request = self.catalog.request(DrawingOptions.of(record.request, seed=self._new_seed()))
         return await self.imagine(request, member, at=at, parent=record.id)
 
-    async def cancel(self, job_id: JobId, member: Member) -> None:
-        """Stop a waiting or running job. Raises NotAllowed, UnknownJob, AlreadyOver."""
+    async def cancel(self, job_id: JobId, member: Member) -> JobRecord:
+        """Stop a waiting or running job, and say which. Raises NotAllowed, UnknownJob, AlreadyOver."""
         record = await self.job(job_id)
         self._check_theirs(record, member)
         if await self._dispatcher.cancel(job_id, by=member.id):
-            return
+            return record
         # Nobody draws it, and yet its row may say so: its end could not be written down.
         now = self._clock()
         if not await self._database.write(
@@ -122,6 +122,7 @@ class ImageService:
             )
         ):
             raise AlreadyOver
+        return record
 
     async def abandon(self, job_id: JobId) -> None:
         """The answer could not be given: stop the job, and count nothing."""

@@ -11,7 +11,8 @@ from bot.discord_ui import inputs
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.inputs import member_of
 from bot.discord_ui.words import admin as words
-from bot.records import LimitScope
+from bot.errors import StorageFault
+from bot.records import LimitScope, Member
 from bot.services.admin import AdminService
 from generation.errors import InvalidRequest
 
@@ -33,11 +34,12 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         self._deliveries = deliveries
 
     @limits.command(name="show")
-    async def show_limits(self, interaction: Interaction) -> None:
+    @app_commands.describe(page="Where more is set than one page holds")
+    async def show_limits(self, interaction: Interaction, page: Range[int, 1, 1000] = 1) -> None:
         """Show all limits that are set here"""
         await interaction.response.defer(ephemeral=True)
         found = await self._admin.limits(member_of(interaction))
-        await interaction.edit_original_response(embed=words.limits(found))
+        await interaction.edit_original_response(embed=words.limits(found, page))
 
     @limits.command(name="set")
     @inputs.takes(inputs.LIMITS)
@@ -58,18 +60,39 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         await interaction.edit_original_response(content=words.limits_now(found))
 
     @limits.command(name="reset")
-    @app_commands.describe(role="Only of this role", member="Only of this member")
+    @app_commands.describe(
+        role="Only of this role",
+        member="Only of this member",
+        entry="One of those that are set, also of a role or a member that is gone",
+    )
     async def reset_limits(
         self,
         interaction: Interaction,
         role: discord.Role | None = None,
         member: discord.Member | None = None,
+        entry: str | None = None,
     ) -> None:
         """Remove all limits of the server, a role or a member"""
         await interaction.response.defer(ephemeral=True)
-        scope, subject = _scope(role, member)
+        scope, subject = _scope(role, member) if entry is None else _chosen(entry)
         was_set = await self._admin.reset_limits(member_of(interaction), scope, subject)
         await interaction.edit_original_response(content=words.limits_reset(scope, subject, was_set=was_set))
+
+    @reset_limits.autocomplete("entry")
+    async def _entries(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        found = await inputs.looked_up("/admin limits reset", self._admin.limits(member_of(interaction)))
+        rows = found.rows if found is not None else ()
+        return inputs.suggestions(typed, [words.limit_choice(row, interaction.guild) for row in rows])
+
+    @commands.Cog.listener()
+    async def on_guild_role_delete(self, role: discord.Role) -> None:
+        """What was set for the role goes with it."""
+        me = role.guild.me
+        bot = Member(id=str(me.id), name=me.display_name, server=str(role.guild.id), channel="", is_admin=True)
+        try:
+            await self._admin.reset_limits(bot, LimitScope.ROLE, str(role.id))
+        except StorageFault as error:  # it is still listed, and can be reset by hand
+            log.warning("the limits of the deleted role %s are still there: %s", role.id, error)
 
     @app_commands.command()
     @app_commands.describe(days="How many days back")
@@ -128,3 +151,10 @@ def _scope(role: discord.Role | None, member: discord.Member | None) -> tuple[Li
     if role is not None:
         return LimitScope.ROLE, str(role.id)
     return LimitScope.SERVER, None
+
+
+def _chosen(entry: str) -> tuple[LimitScope, str | None]:
+    scope, _, subject = entry.partition(":")
+    if scope not in list(LimitScope):
+        raise InvalidRequest("entry", "choice", entry, choices=("server", "role:id", "member:id"))
+    return LimitScope(scope), subject or None

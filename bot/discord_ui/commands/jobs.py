@@ -50,8 +50,8 @@ class Jobs(commands.Cog):
         await interaction.response.defer(ephemeral=True)
         member = member_of(interaction)
         job_id = inputs.job_id(job) if job is not None else await self._latest_of(interaction)
-        await self._images.cancel(job_id, member)
-        await interaction.edit_original_response(content="Cancelled. It does not count.")
+        cancelled = await self._images.cancel(job_id, member)
+        await interaction.edit_original_response(content=text.cancelled(cancelled))
 
     @cancel.autocomplete("job")
     async def _live_jobs(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import discord
 
 from bot.discord_ui.words import text
-from bot.discord_ui.words.embeds import COLOUR, MAX_DESCRIPTION, limit_values
-from bot.records import JobRecord, LimitScope
+from bot.discord_ui.words.embeds import COLOUR, limit_values
+from bot.records import JobRecord, LimitRow, LimitScope
 from bot.services.answers import ServerLimits, Stats
+from bot.services.limits import KINDS
 
-_MOST_LIMITS = 25  #: fields an embed can hold
+_A_PAGE = 10  #: rows of limits, so that all kinds of each fit
 _MOST_MEMBERS = 15
 _MOST_QUARANTINED = 12
 
@@ -25,22 +26,34 @@ def subject(scope: LimitScope, subject_id: str | None) -> str:
             return f"<@{subject_id}>"
 
 
-def limits(found: ServerLimits) -> discord.Embed:
-    """Everything that is set on a server, and the operator's ceiling."""
+def limits(found: ServerLimits, page: int = 1) -> discord.Embed:
+    """A page of what is set on a server, and the operator's ceiling."""
     embed = discord.Embed(title="Limits", colour=COLOUR)
-    parts = [f"For {subject(row.scope, row.subject)}\n{limit_values(row.values, found.ceiling)}" for row in found.rows]
+    pages = max(1, -(-len(found.rows) // _A_PAGE))
+    rows = found.rows[(min(page, pages) - 1) * _A_PAGE :][:_A_PAGE]
+    parts = [f"For {subject(row.scope, row.subject)}\n{limit_values(row.values, found.ceiling)}" for row in rows]
     if found.ceiling:
         parts.insert(0, f"The bot's operator allows at most\n{limit_values(found.ceiling, {})}")
     if not found.rows:
         parts.append("Nothing is set here: no daily limit, no cooldown, 4 jobs at once for each member.")
-    shown = parts[:_MOST_LIMITS]
-    while sum(map(len, shown)) + 2 * len(shown) > MAX_DESCRIPTION - 50:
-        shown.pop()
-    if more := len(parts) - len(shown):
-        shown.append(f"… and {more} more")
-    embed.description = "\n\n".join(shown)
-    embed.set_footer(text="A member's own setting goes before their roles', the most generous role before the server.")
+    embed.description = "\n\n".join(parts)
+    order = "A member's own setting goes before their roles', the most generous role before the server."
+    number = f"Page {min(page, pages)} of {pages}. " if pages > 1 else ""
+    embed.set_footer(text=number + order)
     return embed
+
+
+def limit_choice(row: LimitRow, server: discord.Guild | None) -> tuple[str, str]:
+    """What is set for one server, role or member as a suggestion: as it is shown, and its value."""
+    found = (
+        server
+        and row.subject
+        and (server.get_role if row.scope is LimitScope.ROLE else server.get_member)(int(row.subject))
+    )
+    gone = "deleted role" if row.scope is LimitScope.ROLE else "member"
+    whom = "this server" if row.scope is LimitScope.SERVER else found.name if found else f"{gone} {row.subject}"
+    set_ = ", ".join(f"{KINDS[name].title} {value:g}" for name, value in row.values.items() if name in KINDS)
+    return f"{whom}: {set_}", f"{row.scope}:{row.subject or ''}"
 
 
 def limits_now(found: ServerLimits) -> str:

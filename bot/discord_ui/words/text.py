@@ -71,6 +71,11 @@ def ready(count: int) -> str:
     return "your picture is ready." if count == 1 else "your pictures are ready."
 
 
+def cancelled(job: JobRecord) -> str:
+    """What a member reads who has cancelled a job."""
+    return f"Cancelled: {shown(job.request.prompt, 80)}. Its {counted(job.request.count, 'picture')} do not count."
+
+
 def deleted_by_moderator(job: JobRecord, server: str | None) -> str:
     """What the requester of deleted pictures is told."""
     where = f" on **{shown(server)}**" if server else ""

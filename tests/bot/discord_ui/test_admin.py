@@ -143,3 +143,39 @@ async def test_where_the_operator_lets_nobody_draw_in_direct_messages_it_is_said
     assert not await world.jobs()
     drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert len(drawn.response.attachments) == 1
+
+
+async def test_many_limits_come_in_pages(world: World) -> None:
+    for number in range(12):
+        role = world.guild.create_role(f"role {number}")
+        await world.admin.slash(world.channel, "admin limits set", most_steps=number + 1, role=role)
+    first = words((await world.admin.slash(world.channel, "admin limits show")).response)
+    second = words((await world.admin.slash(world.channel, "admin limits show", page=2)).response)
+    beyond = words((await world.admin.slash(world.channel, "admin limits show", page=99)).response)
+    assert "Page 1 of 2" in first
+    assert "Page 2 of 2" in second
+    assert beyond == second
+    assert first.count("For <@&") + second.count("For <@&") == 12
+
+
+async def test_limits_of_a_role_go_with_it_and_what_is_left_can_be_chosen_and_reset(world: World) -> None:
+    gone, missed = world.guild.create_role("gone"), world.guild.create_role("missed")
+    for role in (gone, missed):
+        await world.admin.slash(world.channel, "admin limits set", most_steps=5, role=role)
+    role = world.parts.bot.get_guild(world.guild.id).get_role(gone.id)
+    await role.delete()
+    await world.env.settle()
+    assert gone.mention not in words((await world.admin.slash(world.channel, "admin limits show")).response)
+    (choice,) = await world.admin.autocomplete(world.channel, "admin limits reset", "entry", "")
+    assert choice == {"name": "missed: most steps 5", "value": f"role:{missed.id}"}
+    reset = await world.admin.slash(world.channel, "admin limits reset", entry=choice["value"])
+    assert "were removed" in reset.response.content
+    assert "Nothing is set" in words((await world.admin.slash(world.channel, "admin limits show")).response)
+
+
+async def test_limits_of_a_member_who_left_are_suggested_by_their_id(world: World) -> None:
+    await world.admin.slash(world.channel, "admin limits set", most_steps=5, member=world.bob)
+    (choice,) = await world.admin.autocomplete(world.channel, "admin limits reset", "entry", "member")
+    assert choice["name"] == f"member {world.bob.id}: most steps 5"
+    nonsense = await world.admin.slash(world.channel, "admin limits reset", entry="nonsense")
+    assert "**entry** must be one of" in (nonsense.followups or [nonsense.response])[0].content
