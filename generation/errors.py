@@ -107,15 +107,29 @@ class BrokenImage(DrawingFailed):
     where: str = ""  #: "latents" or "picture"
 
 
-#: Why a model cannot be loaded. With "does_not_load" the error's detail has the library's own words.
+#: Why a model cannot be loaded. The error's detail names the part, the file or the device; with "no_model" it is a code
+#: for what the file seems to be, and with "does_not_load" it has the library's own words.
 NotLoaded: TypeAlias = Literal[
     "no_such_source",
     "no_safetensors",
+    "no_model",
     "no_model_folder",
+    "broken_file",
+    "cut_short",
+    "broken_config",
+    "part_missing",
+    "part_pickled",
+    "parts_differ",
+    "edits_pictures",
+    "other_family",
     "hub_silent",
     "turbo_without_config",
+    "needs_config",
     "same_name",
     "not_on_offer",
+    "no_such_device",
+    "device_absent",
+    "device_not_built",
     "does_not_load",
 ]
 

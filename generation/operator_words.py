@@ -11,23 +11,63 @@ from generation.errors import (
     WorkerLost,
 )
 
+_OWN_CONFIGS = "set MODEL_CONFIG (--config) to a folder with its configs and tokenizer"
 _NOT_LOADED: dict[NotLoaded, str] = {
     "no_such_source": "there is no such folder or file, and it is no hub id like owner/name",
-    "no_safetensors": "it is no safetensors file, and other formats can run code of whoever made them",
-    "no_model_folder": "the folder holds no diffusers model",
+    "no_safetensors": "it is no safetensors file, and other formats can run code of their makers",
+    "no_model": "it is no whole Stable Diffusion model. Set MODEL to a whole one: a diffusers folder, or a single "
+    "safetensors file, for which MODEL_CONFIG can name a folder of configs",
+    "no_model_folder": "the folder holds no diffusers model; a single file in it would have to be named itself, as "
+    "MODEL, with MODEL_CONFIG for a folder of its configs",
+    "broken_file": "the file does not keep to the safetensors format; download it again",
+    "cut_short": "the file ends before its last tensor; download it again",
+    "broken_config": "one of its configs makes no sense",
+    "part_missing": "a part of it is missing; fetch the model again, or copy that part from the model it was made of",
+    "part_pickled": "a part has its weights in a format that can run code of its makers; safetensors are needed",
+    "parts_differ": "its parts do not belong together",
+    "edits_pictures": "it edits or enlarges pictures and cannot draw from words alone",
+    "other_family": "it is of a family that I do not draw with; I draw with Stable Diffusion 1, 2 and XL",
     "hub_silent": "the hub did not give its configs",
-    "turbo_without_config": "a single file of a Turbo model needs a folder of its configs: set MODEL_CONFIG",
+    "turbo_without_config": f"nothing in a single file of a Turbo model tells its schedule: {_OWN_CONFIGS}",
+    "needs_config": f"a single file needs configs, and the hub did not give any: {_OWN_CONFIGS}",
     "same_name": "another model has the same name: rename the folder or file of one of them",
     "not_on_offer": "it is not among MODEL and MODELS",
+    "no_such_device": "it is not known here: write auto, cpu, cuda, cuda:1 or mps",
+    "device_absent": "there is none here that answers: write auto or cpu, or look at its driver",
+    "device_not_built": "torch is built without it: write auto or cpu, or install a torch that is built for it",
     "does_not_load": "it does not load",
 }
+_SEEMS: dict[str, str] = {
+    "controlnet": "a ControlNet",
+    "embedding": "a textual inversion",
+    "empty": "an empty file",
+    "gguf": "a GGUF file",
+    "ip_adapter": "an IP-Adapter",
+    "lora": "a LoRA, which changes a model and is none",
+    "pickle": "a pickled checkpoint, which can run code of its makers",
+    "pointer": "a Git LFS pointer: `git lfs pull` fetches the file itself",
+    "tensors": "a file of tensors that I do not know",
+    "text_encoder": "a text encoder alone",
+    "unet": "a U-Net alone",
+    "vae": "a VAE alone",
+    "web_page": "a web page, such as one that asks to log in",
+}
+_DEVICES = ("no_such_device", "device_absent", "device_not_built")
+_MOST = 300  #: characters of a library's own words
 
 
 def operator_words(error: KnownError) -> str:
     """The line, without a full stop at its end where a library's own words follow."""
     match error:
+        case ModelUnavailable(reason="no_model"):
+            seems = _SEEMS.get(error.detail, error.detail)
+            return f"The model {_short(error.model)} seems to be {seems}: {_NOT_LOADED['no_model']}"
+        case ModelUnavailable() if error.reason in _DEVICES:
+            return f"The device {_short(error.detail)!r} (DEVICE, --device) cannot be used: {_NOT_LOADED[error.reason]}"
         case ModelUnavailable():
-            return _with_detail(f"The model {error.model} cannot be used: {_NOT_LOADED[error.reason]}", error.detail)
+            return _with_detail(
+                f"The model {_short(error.model)} cannot be used: {_NOT_LOADED[error.reason]}", error.detail
+            )
         case InvalidRequest():
             given = "" if error.given is None else f", not {error.given!r}"
             return f"{error.field} {demand(error)}{given}"
@@ -65,4 +105,10 @@ def _number(value: float | None) -> str:
 
 
 def _with_detail(line: str, detail: str) -> str:
-    return f"{line} ({detail})" if detail else line
+    return f"{line} ({_short(detail)})" if detail.strip() else line
+
+
+def _short(text: str) -> str:
+    """One line of bearable length, whatever an operator or a library wrote."""
+    said = " ".join(text.split())
+    return said if len(said) <= _MOST else said[: _MOST - 3] + "..."

@@ -2,7 +2,6 @@
 """From a folder, a single file or a hub id to a LoadedModel. Safetensors only: a pickle could run its maker's code."""
 
 import hashlib
-import json
 import logging
 import os
 import shutil
@@ -25,6 +24,7 @@ from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusio
 
 from generation.catalog import ModelFamily, ModelSpec
 from generation.diffusion.calls import lay_out, part_of
+from generation.diffusion.devices import require_device
 from generation.diffusion.distrust import distrust_file
 from generation.diffusion.graphs import Graphs
 from generation.diffusion.maker_process import MakerProcess
@@ -37,8 +37,12 @@ from generation.diffusion.memory import (
     sizes_of,
 )
 from generation.diffusion.model import LoadedModel, LoadedModelXL
+from generation.diffusion.model_folders import CONFIGS, TOKENIZERS, read_configs, read_json, require_parts, weights_of
+from generation.diffusion.plain_names import plainly_ending, plainly_named
 from generation.diffusion.recording import CudaRecordings
-from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
+from generation.diffusion.safetensors_header import read_header
+from generation.diffusion.single_files import scheduler_marks
+from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER, hub_can_be_asked
 from generation.errors import ModelUnavailable
 
 log = logging.getLogger(__name__)
@@ -47,14 +51,20 @@ _FAMILIES: dict[ModelFamily, tuple[Any, type[LoadedModel]]] = {
     ModelFamily.STABLE_DIFFUSION: (StableDiffusionPipeline, LoadedModel),
     ModelFamily.STABLE_DIFFUSION_XL: (StableDiffusionXLPipeline, LoadedModelXL),
 }
-_NOT_LOADED = ("safety_checker", "feature_extractor")
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of that name; for "auto" CUDA, then Apple's MPS, then the CPU."""
+    """Return the device of that name; for "auto" CUDA, then Apple's MPS, then the CPU. Raises ModelUnavailable."""
     if name != "auto":
-        return torch.device(name)
+        require_device(name)
+        device = torch.device(name)
+        is_there = {
+            "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+            "mps": torch.backends.mps.is_available(),
+        }
+        if not is_there.get(device.type, True):
+            raise ModelUnavailable("?", "device_absent", detail=name)
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -86,14 +96,18 @@ def load_model(
     """
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
+    target = choose_device(device)
     try:
-        target = choose_device(device)
         number = choose_dtype(dtype, target)
         pipeline_class, model_class = _FAMILIES[spec.family]
         pipeline, weights = _load_pipeline(pipeline_class, spec, number)
         _check_usable(pipeline)
         placement = _prepare(pipeline, spec, target, number)
-    except Exception as error:
+    except ModelUnavailable as error:
+        raise ModelUnavailable(spec.name, error.reason, detail=error.detail) from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a panic in a library's Rust is no Exception
         raise ModelUnavailable(spec.name, detail=f"{type(error).__name__}: {error}") from error
     log.info("loaded %s on %s in %s: %s", spec.name, target, str(number).removeprefix("torch."), placement.words)
     return model_class(
@@ -161,17 +175,40 @@ def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> 
         settings |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     source = BUILTIN_FOLDER if spec.source == BUILTIN else Path(spec.source).expanduser()
     if source.is_file():
-        settings.pop("use_safetensors")  # the file is one; the spec's maker has seen to it
-        settings["torch_dtype"] = settings.pop("dtype")
-        if spec.config is not None:
-            settings |= {"config": str(Path(spec.config).expanduser()), "local_files_only": True}
-        return pipeline_class.from_single_file(str(source), **settings), source
+        return _load_file(pipeline_class, spec, source, settings), source
     if not source.is_dir():
         source = _download(spec.source, settings, half=dtype is not torch.float32)
-    variant = _variant(source / "unet")
-    _refuse_pickles(source)
-    pipeline = pipeline_class.from_pretrained(str(source), variant=variant, local_files_only=True, **settings)
-    return pipeline, _weights_of(source / "unet", variant)
+        require_parts(source, spec.source, read_configs(source, spec.source), weights=True)
+    with plainly_named(source, spec.source) as folder:
+        pipeline = pipeline_class.from_pretrained(str(folder), local_files_only=True, **settings)
+    return pipeline, weights_of(source / "unet", spec.source).files[0]
+
+
+def _load_file(pipeline_class: Any, spec: ModelSpec, source: Path, settings: dict[str, Any]) -> Any:
+    """Load a single file, and have its scheduler do as the file says, where MODEL_CONFIG does not say otherwise."""
+    settings = settings | {"torch_dtype": settings["dtype"]}
+    del settings["use_safetensors"], settings["dtype"]  # the file is one; the spec's maker has seen to it
+    chosen: dict[str, Any] = {}
+    if spec.config is not None:
+        folder = Path(spec.config).expanduser()
+        settings |= {"config": str(folder), "local_files_only": True}
+        chosen = read_json(folder / CONFIGS["scheduler"], spec.name)
+    else:
+        settings["local_files_only"] = not hub_can_be_asked()
+    with plainly_ending(source) as path:
+        try:
+            pipeline = pipeline_class.from_single_file(str(path), **settings)
+        except OSError as error:
+            if spec.config is not None:
+                raise
+            raise ModelUnavailable(spec.name, "needs_config", detail=str(error)) from error
+    marks = scheduler_marks(read_header(source, spec.name))
+    for name, mark in marks.items():
+        if chosen.get(name, mark) != mark:
+            log.warning("%s says %s=%s, and MODEL_CONFIG %s, which goes before", source, name, mark, chosen[name])
+    if marks:
+        pipeline.register_modules(scheduler=pipeline.scheduler.from_config(pipeline.scheduler.config, **marks | chosen))
+    return pipeline
 
 
 def _download(hub_id: str, settings: dict[str, Any], *, half: bool) -> Path:
@@ -184,36 +221,18 @@ def _download(hub_id: str, settings: dict[str, Any], *, half: bool) -> Path:
     return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **unwanted))
 
 
-def _variant(folder: Path) -> str | None:
-    """Return the variant in its files' names ("fp16" in model.fp16.safetensors), if all of them have it."""
-    names = [path.name for path in folder.glob("*.safetensors")]
-    return "fp16" if names and all(".fp16." in name for name in names) else None
-
-
-def _weights_of(folder: Path, variant: str | None) -> Path:
-    """Return the file whose hash stands for the model: the U-Net's, the first part of it where it has several."""
-    files = [path for path in folder.glob("*.safetensors") if (".fp16." in path.name) == (variant == "fp16")]
-    return min(files)
-
-
-def _refuse_pickles(folder: Path) -> None:
-    """Raise ValueError unless every component that is loaded has its weights as safetensors."""
-    index: dict[str, Any] = json.loads((folder / "model_index.json").read_text("utf-8"))
-    for component in (folder / name for name in index if name not in _NOT_LOADED and (folder / name).is_dir()):
-        pickles = [path for pattern in _PICKLES for path in component.glob(pattern)]
-        if pickles and not any(component.glob("*.safetensors")):
-            raise ValueError(f"{component.name} has its weights as {pickles[0].name} only; safetensors are needed")
-
-
 def _check_usable(pipeline: Any) -> None:
-    """Raise ValueError for a model that cannot draw from words alone: one for inpainting, upscaling or refining."""
+    """Raise ModelUnavailable for a model that cannot draw from words alone, and mend what it left open."""
     if pipeline.text_encoder is None or pipeline.tokenizer is None:
-        raise ValueError("it has no text encoder of its own, such as a refiner; it cannot draw from a prompt")
+        raise ModelUnavailable("?", "part_missing", detail="text_encoder")
     channels, latents = pipeline.unet.config.in_channels, pipeline.vae.config.latent_channels
     if channels != latents:
-        raise ValueError(
-            f"its U-Net takes {channels} channels, not {latents}: it edits pictures and cannot draw from words"
-        )
+        raise ModelUnavailable("?", "edits_pictures", detail=f"{channels} channels, not {latents}")
+    for name, reader in TOKENIZERS.items():
+        if (tokenizer := getattr(pipeline, name, None)) is not None:
+            # Without a tokenizer_config.json it would pad every prompt to more tokens than there are numbers for.
+            most = getattr(pipeline, reader).config.max_position_embeddings
+            tokenizer.model_max_length = min(tokenizer.model_max_length, most)
 
 
 def _hashed_in_background(weights: Path) -> "Future[str]":

@@ -18,6 +18,7 @@ from generation.diffusion.failures import is_device_lost, is_out_of_memory
 from generation.diffusion.loading import choose_device, load_model
 from generation.diffusion.memory import Placement
 from generation.diffusion.model import LoadedModel
+from generation.diffusion.model_folders import files_of
 from generation.diffusion.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import KnownError, ModelUnavailable, WorkerLost
 from generation.events import JobCancelled, JobFailed, ModelLoading, WorkerEvent
@@ -266,7 +267,7 @@ def weight_bytes(model: LoadedModel) -> int:
 def file_bytes(spec: ModelSpec) -> int:
     """Count the bytes of a model's weights on disk; 0 for a hub id."""
     path = BUILTIN_FOLDER if spec.source == BUILTIN else Path(spec.source).expanduser()
-    files = [path] if path.is_file() else path.glob("*/*.safetensors")
+    files = (path,) if path.is_file() else files_of(path)
     return sum(file.stat().st_size for file in files)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from generation.catalog import ModelSpec
+from generation.diffusion.devices import require_device
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
 from generation.events import ImageReady, JobCancelled, JobFailed, StepDone, WorkerEvent
 from generation.job import Job, JobId
@@ -100,7 +101,11 @@ class LocalWorker:
         graphs: str = "auto",
         rest_after: float | None = None,
     ) -> "LocalWorker":
-        """Make a worker that draws with these models; `start` loads the first. The rest as `open_shelf` says."""
+        """Make a worker that draws with these models; `start` loads the first. The rest as `open_shelf` says.
+
+        Raises ModelUnavailable for a device that torch here cannot know.
+        """
+        require_device(device)
         loaded: set[str] = set()
 
         def build() -> Engine:

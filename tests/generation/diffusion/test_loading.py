@@ -63,18 +63,6 @@ class TestInspecting:
             inspect_model(nonsense)
         assert error.value.reason in ("no_such_source", "no_model_folder")
 
-    def test_a_file_named_like_a_pickle_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "model.ckpt").write_bytes(b"\x80\x04")
-        with pytest.raises(ModelUnavailable, match="no_safetensors"):
-            inspect_model(str(tmp_path / "model.ckpt"))
-
-    def test_a_file_that_only_says_it_is_safetensors_is_refused(self, tmp_path: Path) -> None:
-        for number, content in enumerate((b"", b"\x80\x04", b"\xff" * 100, b"\x02\0\0\0\0\0\0\0{")):
-            path = tmp_path / f"{number}.safetensors"
-            path.write_bytes(content)
-            with pytest.raises(ModelUnavailable, match="no_safetensors"):
-                inspect_model(str(path))
-
     def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ModelUnavailable, match="no_model_folder"):
             inspect_model(str(tmp_path))
@@ -109,16 +97,6 @@ class TestLoading:
         assert torch.equal(ours, theirs)
         assert hash_of(one) == hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
-    @pytest.mark.parametrize("component", ["unet", "text_encoder"])
-    def test_pickled_weights_are_refused(self, tmp_path: Path, component: str) -> None:
-        folder = save_folder("epsilon", tmp_path / "model")
-        (weights,) = (folder / component).glob("*.safetensors")
-        trap = weights.with_name("pytorch_model.bin" if component == "text_encoder" else weights.stem + ".bin")
-        weights.unlink()
-        torch.save({}, trap)
-        with pytest.raises(ModelUnavailable, match="safetensors are needed"):
-            load_model(inspect_model(str(folder)), device="cpu")
-
     def test_pickles_of_what_is_not_loaded_do_not_matter(self, tmp_path: Path) -> None:
         folder = save_folder("epsilon", tmp_path / "model")
         for name in ("safety_checker", "checkpoint-500"):
@@ -126,30 +104,14 @@ class TestLoading:
             torch.save({}, folder / name / "pytorch_model.bin")
         assert draws(DiffusionEngine(load_model(inspect_model(str(folder)), device="cpu")))
 
-    def test_a_model_that_only_edits_pictures_is_refused(self, tmp_path: Path) -> None:
-        pipeline = make_pipeline("epsilon")
-        config = {key: value for key, value in pipeline.unet.config.items() if not key.startswith("_")}
-        pipeline.unet = type(pipeline.unet)(**config | {"in_channels": 9})
-        pipeline.save_pretrained(tmp_path / "inpainting")
-        with pytest.raises(ModelUnavailable, match="9 channels"):
-            load_model(inspect_model(str(tmp_path / "inpainting")), device="cpu")
-
     def test_a_single_turbo_file_needs_its_configs(self, tiny_folder: Folders, tmp_path: Path) -> None:
         path = save_single_file(make_pipeline("epsilon"), tmp_path / "sd_turbo.safetensors")
         with pytest.raises(ModelUnavailable, match="turbo_without_config"):
             inspect_model(str(path))
         assert inspect_model(str(path), config=str(tiny_folder("epsilon"))).default_guidance == 0
 
-    def test_missing_weights_are_named(self, tmp_path: Path) -> None:
-        folder = save_folder("epsilon", tmp_path / "model")
-        next((folder / "vae").glob("*.safetensors")).unlink()
-        with pytest.raises(ModelUnavailable) as error:
-            load_model(inspect_model(str(folder)), device="cpu")
-        assert "vae" in error.value.detail
-        assert error.value.reason == "does_not_load"
-
     def test_a_device_that_is_not_there_makes_the_model_unavailable(self) -> None:
-        with pytest.raises(ModelUnavailable):
+        with pytest.raises(ModelUnavailable, match="device_"):
             load_model(inspect_model("builtin"), device="cuda:99")
 
     def test_the_automatic_dtype_is_float32_on_the_cpu(self) -> None:
