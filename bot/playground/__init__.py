@@ -4,6 +4,7 @@ It knows discord.py and SimCord, and nothing of the bot that connects to it. Sim
 because its private names are used here.
 """
 
+from . import noise  # noqa: F401 - first: it imports SimCord quietly
 from .answers import Answer
 from .posts import Button, Post
 from .process import BotProcess

@@ -1,7 +1,8 @@
 """The control API: what a test outside this process needs, as JSON over HTTP.
 
     GET  /control/state?viewer=Ben   members, channels with their posts, commands, whether the bot is connected
-    GET  /control/bot                whether the bot is connected
+    GET  /control/bot                whether the bot is connected, and what it is doing
+    POST /control/bot                {"do": "restart" or "kill"}, where the playground has started the bot
     POST /control/slash              {"member": "Ben", "command": "imagine", "options": {...}, "where": "pictures"}
     POST /control/autocomplete       {"member", "command", "option", "value", "options", "where"} -> {"choices": [...]}
     POST /control/click              {"member", "message": id, "label" or "custom_id"}
@@ -23,6 +24,7 @@ from aiohttp import web
 from simcord.backend.errors import BackendError, SetupError
 
 from .answers import Answer
+from .keeper import BotKeeper
 from .members import Members
 from .rest import json_response
 
@@ -33,15 +35,24 @@ _FORMS_KEPT = 100
 class ControlApi:
     """Routes under `/control/`."""
 
-    def __init__(self, members: Members, state: Callable[[str | None], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        members: Members,
+        state: Callable[[str | None], dict[str, Any]],
+        bot: Callable[[], dict[str, Any]],
+        keeper: Callable[[], BotKeeper | None],
+    ) -> None:
         self._members = members
         self._state = state
+        self._bot = bot
+        self._keeper = keeper
         self._forms: dict[str, Answer] = {}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/control/state", self._get_state)
         router.add_get("/control/bot", self._get_bot)
         actions: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
+            "bot": self._do,
             "slash": self._slash,
             "autocomplete": self._autocomplete,
             "click": self._click,
@@ -60,7 +71,17 @@ class ControlApi:
             return json_response({"error": str(error)}, 400)
 
     async def _get_bot(self, _request: web.Request) -> web.Response:
-        return json_response({"connected": self._state(None)["connected"]})
+        return json_response(self._bot())
+
+    async def _do(self, body: dict[str, Any]) -> Any:
+        keeper = self._keeper()
+        if keeper is None:
+            raise LookupError("this bot was not started by the playground")
+        deeds = {"restart": keeper.restart, "kill": keeper.kill}
+        if body["do"] not in deeds:
+            raise LookupError(f"do is one of {', '.join(deeds)}")
+        deeds[body["do"]]()
+        return self._bot()
 
     async def _slash(self, body: dict[str, Any]) -> Any:
         answer = await self._members.slash(

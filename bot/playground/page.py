@@ -11,15 +11,16 @@ from typing import Any
 
 from aiohttp import web
 
+from .patches import STATIC, patched, patched_names, replaced
 from .views import SIMCORD_STATIC, View
 from .world import World
 
 _log = logging.getLogger(__name__)
 
-_STATIC = Path(__file__).with_name("static")
-_OWN_FILES = {"/playground.css": "text/css", "/playground.js": "application/javascript"}
+_CONTENT_TYPES = {".css": "text/css", ".js": "application/javascript"}
 #: Where our own parts go into SimCord's page. A new SimCord may need others: `_compose` says so.
-_TITLE, _BODY, _SCRIPT = "<title>SimCord Preview</title>", "<body>", '<script type="module" src="/app.js"></script>'
+_TITLE, _BODY = "<title>SimCord Preview</title>", "<body>"
+_STYLE, _SCRIPT = '<link rel="stylesheet" href="/preview.css">', '<script type="module" src="/app.js"></script>'
 
 
 class Page:
@@ -55,12 +56,14 @@ class Page:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/", self._index)
         router.add_get("/favicon.ico", self._no_icon)
-        for path in _OWN_FILES:
-            router.add_get(path, self._own_file)
+        for own in sorted(STATIC.iterdir()):
+            if own.suffix in _CONTENT_TYPES:
+                router.add_get(f"/{own.name}", self._own_file)
         server = next(iter(self._views.values())).server
-        for path in server._STATIC_FILES:
+        changed = patched_names()
+        for path, name in server._STATIC_FILES.items():
             if path != "/":
-                router.add_get(path, server._static)
+                router.add_get(path, self._patched_file if name in changed else server._static)
         router.add_post("/api/pages", self._to_view("_pages"))
         router.add_delete("/api/pages/{context_id}", self._to_view("_delete_page"))
         router.add_get("/api/state", self._to_view("_state"))
@@ -105,9 +108,18 @@ class Page:
         return web.Response(status=204)
 
     async def _own_file(self, request: web.Request) -> web.Response:
-        text = (_STATIC / request.path.removeprefix("/")).read_text(encoding="utf-8")
+        text = (STATIC / request.path.removeprefix("/")).read_text(encoding="utf-8")
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=text, content_type=_OWN_FILES[request.path], headers=headers)
+        return web.Response(text=text, content_type=_CONTENT_TYPES[Path(request.path).suffix], headers=headers)
+
+    async def _patched_file(self, request: web.Request) -> web.Response:
+        server = next(iter(self._views.values())).server
+        name = server._STATIC_FILES[request.path]
+        return web.Response(
+            text=patched(SIMCORD_STATIC, name),
+            content_type=_CONTENT_TYPES[Path(name).suffix],
+            headers=server._SECURITY_HEADERS,
+        )
 
     def _compose(self, key: str) -> str:
         """SimCord's page with our banner, and with the view's capability in place of one in the address."""
@@ -116,15 +128,13 @@ class Page:
             (
                 _TITLE,
                 "<title>Playground</title>\n"
-                f'    <meta name="playground-capability" content="{self._views[key].capability}">\n'
-                '    <link rel="stylesheet" href="/playground.css">',
+                f'    <meta name="playground-capability" content="{self._views[key].capability}">',
             ),
+            (_STYLE, f'{_STYLE}\n    <link rel="stylesheet" href="/playground.css">'),
             (_BODY, f"<body>\n{self._banner(key)}"),
             (_SCRIPT, f'<script type="module" src="/playground.js"></script>\n    {_SCRIPT}'),
         ):
-            if page.count(mark) != 1:
-                raise RuntimeError(f"SimCord's page has no {mark!r} any more")
-            page = page.replace(mark, replacement)
+            page = replaced(page, mark, replacement)
         return page
 
     def _banner(self, current: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from .process import BotProcess
+from .keeper import BotKeeper
 from .server import PlaygroundServer
 
 
@@ -25,40 +26,55 @@ async def run_playground(
     stop_within: float = 20.0,
     announce: Callable[[str], None] = _write_line,
 ) -> int:
-    """Run until Ctrl-C or SIGTERM (returns 0), or until the bot ends by itself (returns a code that is not 0).
+    """Run until Ctrl-C or SIGTERM (returns 0), or until the bot ends for good (returns a code that is not 0).
 
-    `bot_env` is added to this process's environment for the bot; the addresses and the token come last.
+    `bot_env` is added to this process's environment for the bot; the addresses and the token come last. Without a
+    port: 8400, or a free one where that is taken. A port that cannot be had is said in one sentence, and returns 1.
     """
-    async with PlaygroundServer(port=port) as server:
+    server = PlaygroundServer(port=port)
+    try:
+        await server.start()
+    except (OSError, OverflowError) as error:
+        announce(_no_port(port, error))
+        return 1
+    try:
         announce(f"Playground: {server.page_url}  (a simulated Discord; stop with Ctrl-C)")
-        async with BotProcess(bot_command, {**(bot_env or {}), **server.environment()}) as bot:
-            with _stop_signals() as stopped:
-                return await _watch(bot, stopped, stop_within, announce)
+        keeper = server.keep(bot_command, bot_env or {}, stop_within=stop_within, announce=announce)
+        with _stop_signals() as stopped:
+            return await _watch(keeper, stopped, announce)
+    finally:
+        await server.close()
 
 
-async def _watch(
-    bot: BotProcess, stopped: asyncio.Queue[int], stop_within: float, announce: Callable[[str], None]
-) -> int:
-    ended = asyncio.create_task(bot.wait(), name="playground bot")
+def _no_port(port: int | None, error: OSError | OverflowError) -> str:
+    if isinstance(error, OverflowError):
+        return f"{port} is no port: write one from 1 to 65535 after --port, or leave it out."
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is taken by another program: write another one after --port, or leave it out."
+    return f"The playground cannot listen on port {port} ({error.strerror}): write another one after --port."
+
+
+async def _watch(keeper: BotKeeper, stopped: asyncio.Queue[int], announce: Callable[[str], None]) -> int:
+    running = asyncio.create_task(keeper.run(), name="playground bot")
     asked = asyncio.create_task(stopped.get(), name="playground stop signal")
-    await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((running, asked), return_when=asyncio.FIRST_COMPLETED)
     if not asked.done():
         asked.cancel()
-        code = ended.result()
+        code = running.result()
         announce(f"The bot has stopped by itself with exit code {code}; its reason is above. The playground ends.")
-        return code or 1
+        return code if code > 0 else 1
     announce("Stopping the bot ...")
     # A second Ctrl-C is for somebody who does not want to wait.
-    stopping = asyncio.create_task(bot.stop(stop_within), name="playground stop")
+    stopping = asyncio.create_task(keeper.stop(), name="playground stop")
     again = asyncio.create_task(stopped.get(), name="playground second stop signal")
     await asyncio.wait((stopping, again), return_when=asyncio.FIRST_COMPLETED)
     if not stopping.done():
-        bot.kill()
+        await keeper.stop()
     again.cancel()
     await asyncio.gather(again, return_exceptions=True)
     if await stopping == -signal.SIGKILL:
         announce("The bot had to be killed.")
-    await ended
+    await running
     return 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from . import rest
 from .answers import Answer
 from .control import ControlApi
 from .gateway import Gateway
+from .keeper import BotKeeper, Phase
 from .members import Members
 from .page import Page
 from .posts import Post, post_of
@@ -41,6 +43,8 @@ class PlaygroundServer:
         self.port = 0
         #: Asked about every REST call before SimCord is; for making Discord fail on purpose.
         self.interceptors: list[Interceptor] = []
+        self.keeper: BotKeeper | None = None  #: of a bot that the playground itself has started
+        self._start = secrets.token_hex(8)
 
     # --------------------------------------------------------------------------------------------------- addresses
 
@@ -104,7 +108,7 @@ class PlaygroundServer:
         app.router.add_route("*", rest.PREFIX + "/{path:.*}", self.api.answer)
         app.router.add_get("/gw", self.gateway.answer)
         app.router.add_get("/attachments/{path:.*}", self.world.attachments.answer)
-        ControlApi(self._members, self.state).add_routes(app.router)
+        ControlApi(self._members, self.state, self.bot, lambda: self.keeper).add_routes(app.router)
         self._page.add_routes(app.router)
         return app
 
@@ -139,12 +143,31 @@ class PlaygroundServer:
     ) -> None:
         await self.close()
 
+    def keep(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        announce: Callable[[str], None],
+        stop_within: float = 20.0,
+    ) -> BotKeeper:
+        """A keeper for the bot, which the page's buttons then work on."""
+        self.keeper = BotKeeper(
+            command, {**env, **self.environment()}, gateway=self.gateway, announce=announce, stop_within=stop_within
+        )
+        return self.keeper
+
     # -------------------------------------------------------------------------------------------- what is there now
 
     @property
     def connected(self) -> bool:
         """Whether a bot is connected to the gateway."""
         return self.gateway.connected
+
+    def bot(self) -> dict[str, Any]:
+        """What the bot is doing, as JSON. `start` differs after each start of the playground."""
+        phase = self.keeper.phase if self.keeper else Phase.ONLINE if self.connected else Phase.STOPPED
+        return {"connected": self.connected, "phase": phase, "kept": self.keeper is not None, "start": self._start}
 
     def commands(self) -> list[str]:
         """The slash commands that the bot has registered, such as "admin limits set"."""

@@ -43,11 +43,22 @@ _RECORDED = 10_000
 _asked: ContextVar[Interaction | None] = ContextVar("playground_asked", default=None)
 
 
+#: When everything of the start was made. Ids are made from the time, so they are the same at every start.
+_BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 class WallClock(Clock):
-    """SimCord's clock with real time; nobody may move it."""
+    """SimCord's clock with real time, which begins with `start`; nobody may move it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runs = False
+
+    def start(self) -> None:
+        self._runs = True
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) if self._runs else _BEGINNING
 
     def advance(self, seconds: float) -> None:
         """Time passes by itself."""
@@ -59,7 +70,8 @@ class World(Env):
     def __init__(self, attachments_base: str, *, answer_within: float = 3.0) -> None:
         # SimCord wants a client for its message objects. This one never connects to anything.
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
-        self.backend = Backend(clock=WallClock())
+        clock = WallClock()
+        self.backend = Backend(clock=clock)
         self.backend.cdn = self.attachments = AttachmentStore(attachments_base)
         self.answer_within = answer_within
         # SimCord keeps every call and event of a test. A playground may run for days.
@@ -73,8 +85,10 @@ class World(Env):
         self.views: list[Preview] = []  #: the pages' sessions; SimCord itself knows of one at most
         self.backend.subscribers.append(lambda _event, _payload: self.touch())
         self._seed()
+        clock.start()
 
     def _seed(self) -> None:
+        """Make the server. In the same order at every start: what a bot has noted about a member stays true."""
         backend = self.backend
         backend.edit_bot_profile(BOT_NAME)
         ada, ben, cleo = (self.create_user(name.lower(), global_name=name) for name in ("Ada", "Ben", "Cleo"))
@@ -93,6 +107,7 @@ class World(Env):
             "pictures": self.server.create_text_channel("pictures", topic="Type /imagine and a prompt"),
             "general": self.server.create_text_channel("general", topic="Everything else"),
         }
+        self.conversations = {name: actor.user.dm_channel for name, actor in self.members.items()}
 
     # ------------------------------------------------------------------------------------------------ who and where
 

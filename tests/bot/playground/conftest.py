@@ -8,8 +8,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Page
 
 from bot.playground import BotProcess, PlaygroundServer
+
+from .browser import CHROMIUM, open_page
 
 SMALL_BOT = [sys.executable, str(Path(__file__).with_name("small_bot.py"))]
 
@@ -37,3 +40,12 @@ async def bot(server: PlaygroundServer, new_bot: NewBot) -> AsyncIterator[BotPro
         yield bot
         # Looked at before it stops: what a test leaves unfinished is cut short then, and says so.
         assert "ERROR" not in bot.text(), bot.text()
+
+
+@pytest.fixture
+async def page(server: PlaygroundServer) -> AsyncIterator[Page]:
+    """The page in a browser."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed (apt install chromium)")
+    async with open_page(server.page_url) as page:
+        yield page

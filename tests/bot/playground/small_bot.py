@@ -79,13 +79,16 @@ class SmallBot(discord.Client):
 
 
 @app_commands.command(name="imagine", description="Draw")
-@app_commands.describe(prompt="What to draw", scheduler="How", member="For whom")
+@app_commands.describe(
+    prompt="What to draw", scheduler="How the picture is drawn", member="For whom", steps="How often"
+)
 async def imagine(
     interaction: discord.Interaction,
     prompt: str,
     scheduler: str = "ddim",
     member: discord.Member | None = None,
     source: discord.Attachment | None = None,
+    steps: app_commands.Range[int, 1, 50] | None = None,
 ) -> None:
     await interaction.response.defer(thinking=True)
     await interaction.edit_original_response(content="step 1 of 2", attachments=[_file(40, "preview")])

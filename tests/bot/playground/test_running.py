@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,16 +18,17 @@ import pytest
 from .conftest import SMALL_BOT
 
 PROGRAM = """
-import asyncio, json, sys
+import asyncio, json, logging, sys
 from bot.playground import run_playground
-sys.exit(asyncio.run(run_playground(bot_command=json.loads(sys.argv[1]), port=0)))
+logging.basicConfig()
+sys.exit(asyncio.run(run_playground(bot_command=json.loads(sys.argv[1]), port=int(sys.argv[2]))))
 """
 
 
 @asynccontextmanager
-async def playground(bot: list[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def playground(bot: list[str], port: int = 0) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, json.dumps(bot), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        sys.executable, "-c", PROGRAM, json.dumps(bot), str(port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
         yield process
@@ -34,6 +36,13 @@ async def playground(bot: list[str]) -> AsyncIterator[asyncio.subprocess.Process
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def address_of(process: asyncio.subprocess.Process) -> str:
+    """Where the page is."""
+    address = re.search(r"http://127\.0\.0\.1:\d+/", await line_with(process, "Playground: "))
+    assert address is not None
+    return address[0]
 
 
 async def line_with(process: asyncio.subprocess.Process, words: str) -> str:
@@ -49,11 +58,10 @@ async def line_with(process: asyncio.subprocess.Process, words: str) -> str:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_one_signal_stops_the_bot_and_then_the_server(number: signal.Signals) -> None:
     async with playground(SMALL_BOT) as process:
-        address = re.search(r"http://127\.0\.0\.1:\d+/", await line_with(process, "Playground: "))
-        assert address is not None
+        address = await address_of(process)
         await line_with(process, "ready")
-        async with aiohttp.ClientSession() as http, http.get(address[0] + "control/bot") as response:
-            assert await response.json() == {"connected": True}
+        async with aiohttp.ClientSession() as http, http.get(address + "control/bot") as response:
+            assert (await response.json())["phase"] == "online"
         process.send_signal(number)
         output, _ = await process.communicate()
         assert process.returncode == 0, output.decode()
@@ -65,3 +73,60 @@ async def test_a_bot_that_ends_by_itself_ends_the_playground_with_its_code() -> 
         output, _ = await process.communicate()
         assert process.returncode == 7
         assert "stopped by itself with exit code 7" in output.decode()
+
+
+@pytest.mark.parametrize("deed", ["restart", "kill"])
+async def test_a_bot_that_is_restarted_or_killed_from_the_page_comes_back(deed: str) -> None:
+    async with playground(SMALL_BOT) as process:
+        address = await address_of(process)
+        await line_with(process, "ready")
+        async with aiohttp.ClientSession() as http:
+            async with http.post(address + "control/bot", json={"do": deed}) as response:
+                assert response.status == 200
+            await line_with(process, "It starts again in 1 s")
+            await line_with(process, "ready")
+            async with http.get(address + "control/bot") as response:
+                assert (await response.json())["phase"] == "online"
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+        assert process.returncode == 0
+
+
+async def test_a_bot_that_crashes_after_it_was_connected_comes_back() -> None:
+    crashing = [sys.executable, "-c", CRASHES_ONCE_CONNECTED, SMALL_BOT[1]]
+    async with playground(crashing) as process:
+        await line_with(process, "ended with exit code 70")
+        await line_with(process, "ready")
+
+
+CRASHES_ONCE_CONNECTED = """
+import os, runpy, sys, threading
+threading.Timer(3, os._exit, (70,)).start()
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+async def test_a_port_that_is_taken_is_said_in_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with playground(SMALL_BOT, port) as process:
+            output, _ = await process.communicate()
+    assert process.returncode == 1
+    assert output.decode() == (
+        f"Port {port} is taken by another program: write another one after --port, or leave it out.\n"
+    )
+
+
+async def test_a_number_that_is_no_port_is_said_in_one_sentence() -> None:
+    async with playground(SMALL_BOT, 99999) as process:
+        output, _ = await process.communicate()
+    assert process.returncode == 1
+    assert output.decode() == "99999 is no port: write one from 1 to 65535 after --port, or leave it out.\n"
+
+
+async def test_a_clean_start_warns_of_nothing() -> None:
+    async with playground([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        await line_with(process, "Playground: ")
+        process.send_signal(signal.SIGTERM)
+        output, _ = await process.communicate()
+    assert "WARNING" not in output.decode()

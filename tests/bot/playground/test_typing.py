@@ -1,0 +1,73 @@
+"""Typing into the page's message field, in a browser: commands are taken as Discord takes them."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from bot.playground import PlaygroundServer
+
+from .browser import field, save, type_text
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+
+async def test_a_command_with_its_text_and_enter_is_taken_as_the_command(page: Page, server: PlaygroundServer) -> None:
+    await type_text(page, "/imagine a red heart")
+    await expect(field(page, "prompt")).to_have_value("a red heart")
+    await page.keyboard.press("Enter")
+    await server.until(lambda: server.messages() and server.messages()[0].embeds, what="a picture")
+    assert server.messages()[0].text.startswith("a red heart")
+
+
+async def test_a_command_pasted_with_named_options_fills_them(page: Page, server: PlaygroundServer) -> None:
+    await page.locator("#channel-composer-input").fill("/imagine a red heart: big steps:7 scheduler:euler")
+    await expect(field(page, "prompt")).to_have_value("a red heart: big")
+    await expect(field(page, "steps")).to_have_value("7")
+    await expect(field(page, "scheduler")).to_have_value("euler")
+
+
+async def test_other_text_is_sent_as_it_is(page: Page, server: PlaygroundServer) -> None:
+    await type_text(page, "/nothing like this")
+    await page.keyboard.press("Enter")
+    await server.until(lambda: server.messages(), what="a message")
+    assert server.messages()[0].content == "/nothing like this"
+
+
+async def test_an_option_that_completes_shows_its_choices_before_anything_is_typed(page: Page) -> None:
+    await type_text(page, "/imagine a heart")
+    await page.locator(".command-ghost").click()
+    await expect(page.locator(".command-suggestion", has_text="How the picture is drawn")).to_be_visible()
+    await page.locator(".command-suggestion", has_text="scheduler").click()
+    await expect(page.locator(".command-suggestion")).to_have_text(["ddim", "euler"])
+    await save(page, "choices")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(field(page, "scheduler")).to_have_value("euler")
+
+
+async def test_typed_text_is_seen_whole(page: Page) -> None:
+    prompt = "WIDE WORDS and a lighthouse by the sea in a storm, painted in oil"
+    await type_text(page, f"/imagine {prompt}")
+    await page.locator(".command-ghost").click()
+    await page.locator(".command-suggestion", has_text="steps").click()
+    await page.keyboard.type("25")
+    await save(page, "typed")
+    for option in ("prompt", "steps"):
+        text_fits = "field => field.scrollWidth <= field.clientWidth"
+        assert await field(page, option).evaluate(text_fits), option
+
+
+async def test_a_value_out_of_range_is_told_what_is_allowed(page: Page) -> None:
+    await type_text(page, "/imagine a heart steps:500")
+    await expect(field(page, "prompt")).to_have_value("a heart steps:500")  # typed, not pasted: part of the prompt
+    await page.locator(".command-ghost").click()
+    await page.locator(".command-suggestion", has_text="steps").click()
+    await page.keyboard.type("500")
+    await page.keyboard.press("Enter")
+    error = page.locator(".command-error")
+    await expect(error).to_have_text("steps is a whole number from 1 to 50.")
+    await save(page, "range")
+    seen = """error => { const box = error.getBoundingClientRect();
+        return error.contains(document.elementFromPoint(box.right - 4, box.bottom - 4)); }"""
+    assert await error.evaluate(seen)
