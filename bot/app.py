@@ -21,6 +21,7 @@ from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.settings import IMAGES, Settings
 from bot.storage.addresses import say_if_former
+from bot.storage.clearing import clear_rest
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import remove_leftovers
@@ -77,6 +78,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         folder = settings.folder / IMAGES
         await _patiently(lambda: remove_leftovers(database, folder), "removing what a crash left")
         files = ImageFiles(folder)
+        await _patiently(lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
 
         journal = StoredJournal(database=database, files=files, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal)

@@ -18,6 +18,7 @@ KnownError
 ├── JobStopped
 │   └── Quarantined             the process died twice while it was drawn
 ├── StorageFault                the database or the disk does not answer as it should
+├── UnusableDatabase            it will not become usable by waiting
 ├── BackupRefused               nothing was copied
 ├── DataInUse                   another bot has this DATA_DIR
 └── CannotConnect               Discord does not let this bot in, and waiting will not help
@@ -97,6 +98,15 @@ class Quarantined(JobStopped):
 class StorageFault(KnownError, code="storage"):
     """The database is locked or gone, the disk is full, a file is missing: nothing that a member could mend."""
 
+    _: KW_ONLY
+    detail: str = ""
+
+
+class UnusableDatabase(KnownError):
+    """What is where the database should be cannot be used, and waiting will not change that."""
+
+    reason: Literal["damaged", "not_ours", "newer", "no_place", "missing", "no_room"]
+    where: str
     _: KW_ONLY
     detail: str = ""
 

@@ -1,6 +1,6 @@
 """Errors -> one plain line for the operator: what is wrong, and what to do about it."""
 
-from bot.errors import BackupRefused, CannotConnect, DataInUse, StorageFault
+from bot.errors import BackupRefused, CannotConnect, DataInUse, StorageFault, UnusableDatabase
 from generation import operator_words as of_generation
 from generation.errors import KnownError, WorkerLost
 
@@ -8,6 +8,15 @@ _CANNOT_CONNECT = {
     "no_token": "DISCORD_TOKEN is not set. `python -m bot playground` needs none.",
     "token_refused": "Discord refused the token. Is DISCORD_TOKEN the bot's own, and whole?",
     "intents_refused": "Discord refused the intents this bot asks for.",
+}
+
+_UNUSABLE = {
+    "damaged": "This is no database, or it is damaged; the last good copy can take its place",
+    "not_ours": "This database has tables that are not this bot's",
+    "newer": "A newer version of this bot has used this database; start that version",
+    "no_place": "The database cannot be opened or made here",
+    "missing": "There is no database here",
+    "no_room": "The database has to be brought up to date, and the disk has too little room for that",
 }
 
 
@@ -24,6 +33,8 @@ def operator_words(error: KnownError) -> str:
             return "Only SQLite is copied here; use the database server's own tool, such as pg_dump."
         case BackupRefused():
             return f"{error.target} exists already, and nothing is written over it."
+        case UnusableDatabase():
+            return f"{_UNUSABLE[error.reason]}: {error.where}" + (f" ({error.detail})" if error.detail else "")
         case StorageFault():
             return f"The database or the disk does not answer as it should: {error.detail}"
         case WorkerLost():

@@ -1,7 +1,10 @@
 """What was asked for. A constructed GenerationRequest is valid, inner code does not check again."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any, Self
 from unicodedata import category
 
 from generation.errors import InvalidRequest
@@ -80,12 +83,26 @@ class GenerationRequest:
     height: int  #: pixels
     steps: int
     guidance_scale: float  #: classifier-free guidance; at most 1 means none
-    scheduler: SchedulerName
+    scheduler: SchedulerName | str  #: a plain string only in a stored one
     seed: int  #: 32-bit unsigned
     count: int = 1
     negative_prompt: str = ""
 
     def __post_init__(self) -> None:
+        self.check()
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> Self:
+        """A request of earlier days, as it was written down: nobody has checked it by today's rules."""
+        request = object.__new__(cls)
+        for field in fields(cls):
+            object.__setattr__(request, field.name, values.get(field.name, field.default))
+        with suppress(ValueError):  # a scheduler that is no longer on offer keeps its name
+            object.__setattr__(request, "scheduler", SchedulerName(request.scheduler))
+        return request
+
+    def check(self) -> None:
+        """Raises InvalidRequest if today's rules would not take it, as may be with a stored one."""
         if not has_something_to_see(self.prompt):
             raise InvalidRequest("prompt", "visible", self.prompt)
         for field, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
@@ -95,6 +112,8 @@ class GenerationRequest:
             if not SIZE_STEP <= side <= MAX_SIZE or side % SIZE_STEP:
                 raise InvalidRequest(field, "multiple", side, multiple_of=SIZE_STEP, least=SIZE_STEP, most=MAX_SIZE)
         _check_range("steps", self.steps, 1, MAX_STEPS)
+        if not isinstance(self.scheduler, SchedulerName):
+            raise InvalidRequest("scheduler", "choice", self.scheduler, choices=tuple(SchedulerName))
         if self.scheduler is SchedulerName.LCM:
             _check_range("steps", self.steps, 1, MAX_LCM_STEPS, holds_for=SchedulerName.LCM)
         _check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE)

@@ -64,7 +64,7 @@ class AdminService:
         def set_(transaction: Transaction) -> LimitValues:
             before = servers.limits_at(transaction, server, scope, subject)
             after = {**before, **changes}
-            servers.ensure(transaction, server, note.at)
+            servers.ensure(transaction, server)
             servers.put_limits(transaction, server, scope, subject, after)
             servers.note(transaction, _changed(note, "limits.set", before, after))
             return after
@@ -113,7 +113,7 @@ class AdminService:
             # Blocked again without a word: the old one still holds.
             said = reason or (earlier.reason if earlier is not None else None)
             block = BlockRecord(server=server, member=member_id, reason=said, by=admin.id, at=note.at)
-            servers.ensure(transaction, server, note.at)
+            servers.ensure(transaction, server)
             servers.put_block(transaction, block)
             servers.note(transaction, _changed(note, "block", _as_values(earlier), _as_values(block)))
 
@@ -153,8 +153,9 @@ class AdminService:
             record = jobs.get(transaction, job_id)
             if record is None or record.server != server or not unfinished.release(transaction, job_id):
                 raise UnknownJob
-            self._catalog.get(record.request.model)  # what it raises leaves the job where it was
-            servers.ensure(transaction, server, note.at)
+            self._catalog.get(record.request.model)  # what these raise leaves the job where it was
+            record.request.check()
+            servers.ensure(transaction, server)
             about = replace(note, subject=record.requester)
             servers.note(transaction, _changed(about, "quarantine.release", {"job": None}, {"job": str(job_id)}))
             return jobs.get(transaction, job_id) or record

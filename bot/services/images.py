@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from bot.clock import Clock
-from bot.errors import AlreadyOver, NotAllowed, NotInDirectMessages, PictureGone, StorageFault, UnknownJob
+from bot.errors import AlreadyOver, NotAllowed, NotInDirectMessages, PictureGone, UnknownJob
 from bot.records import JobRecord, Member, Place
 from bot.services.answers import Picture, QueuedJob, QueueView, Usage, picture_filename
 from bot.services.limits import Limits, next_day
 from bot.services.recovery import job_of
 from bot.services.reservations import Asked, Reservations
 from bot.storage import jobs, unfinished
+from bot.storage.clearing import clear
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec, random_seed
@@ -278,11 +279,8 @@ class ImageService:
             return record, True
 
         record, is_first = await self._database.write(hide)
-        for image in record.images if is_first else ():
-            try:
-                await self._files.delete(image.file)
-            except StorageFault:
-                log.exception("file %s of the deleted job %s is still there", image.file, job_id)
+        if is_first:
+            await clear(self._database, self._files, record.images, now)
         return record
 
     async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> bool:

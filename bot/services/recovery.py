@@ -1,6 +1,7 @@
 """What a start owes those who asked before it: each unfinished job goes on, or its requester learns why not."""
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -50,7 +51,9 @@ class Restart:
     async def learn_costs(self) -> None:
         """Let the dispatcher judge new jobs by what the last ones have cost."""
         for request, device_seconds in await self._database.read(lambda tx: usage.measured(tx, LEARNS_FROM)):
-            self._dispatcher.estimates.learn(request, device_seconds)
+            with suppress(Refusal):  # of another day's rules
+                request.check()
+                self._dispatcher.estimates.learn(request, device_seconds)
 
     def _found(self, transaction: Transaction, now: datetime) -> tuple[list[JobRecord], Recovery]:
         again = [self._again(transaction, record, now) for record in jobs.live(transaction)]
@@ -66,7 +69,8 @@ class Restart:
             return None
         try:
             self._catalog.get(record.request.model)
-        except Refusal:  # another model is on offer now
+            record.request.check()
+        except Refusal:  # another model is on offer now, or the rules have changed
             jobs.finish(transaction, record.id, JobStatus.INTERRUPTED, now, error_code=Interrupted.code)
             return None
         if not crashed:

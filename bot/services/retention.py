@@ -1,19 +1,20 @@
 """How long pictures are kept: the oldest go first, their rows stay, and nobody loses what they are still owed."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from bot.clock import Clock
-from bot.errors import StorageFault
 from bot.storage import pictures
-from bot.storage.database import Database, Transaction
+from bot.storage.clearing import AT_ONCE, clear, clear_rest
+from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
-from bot.storage.pictures import OldPicture
+from bot.storage.pictures import PictureFile
 
 log = logging.getLogger(__name__)
 
 GIGABYTE = 10**9  #: bytes
-AT_ONCE = 200  #: pictures in one transaction: who asks for a new one should not have to wait for this
 
 
 class Retention:
@@ -35,35 +36,32 @@ class Retention:
         self._room = None if gigabytes is None else int(gigabytes * GIGABYTE)
 
     async def sweep(self) -> int:
-        """Remove what need not be kept any longer; says how many pictures that were. Raises StorageFault."""
+        """Remove what need not be kept any longer; says how many pictures that were. Raises StorageFault.
+
+        What may go is read beside the writer, by an index: only the rows that go take a turn.
+        """
+        if self._age is None and self._room is None:
+            return 0
+        now = self._clock()
+        await clear_rest(self._database, self._files, now)
         removed = 0
-        while batch := await self._give_up():
-            for picture in batch:
-                try:
-                    await self._files.delete(picture.file)
-                except StorageFault:
-                    log.exception("file %s is no longer needed and still there", picture.file)
-            removed += len(batch)
+        if self._age is not None:
+            before = now - self._age
+            while batch := await self._database.read(lambda tx: pictures.oldest(tx, AT_ONCE, before)):
+                removed += await self._remove(batch, now)
+        if self._room is not None:
+            excess = await self._database.read(pictures.bytes_on_disk) - self._room
+            while excess > 0 and (batch := await self._database.read(lambda tx: pictures.oldest(tx, AT_ONCE))):
+                sizes = accumulate((picture.size for picture in batch), initial=0)
+                chosen = [picture for picture, before_it in zip(batch, sizes, strict=False) if before_it < excess]
+                excess -= sum(picture.size for picture in chosen)
+                removed += await self._remove(chosen, now)
         if removed:
             log.info("%d pictures were removed to make room", removed)
         return removed
 
-    async def _give_up(self) -> tuple[OldPicture, ...]:
-        """The next few that go, and the rows know it already."""
-        if self._age is None and self._room is None:
-            return ()
-        now = self._clock()
-        return await self._database.write(lambda transaction: self._choose(transaction, now), alone=True)
-
-    def _choose(self, transaction: Transaction, now: datetime) -> tuple[OldPicture, ...]:
-        excess = 0 if self._room is None else pictures.bytes_on_disk(transaction) - self._room
-        chosen: list[OldPicture] = []
-        for picture in pictures.oldest(transaction, AT_ONCE):
-            too_old = self._age is not None and picture.ended_at < now - self._age
-            if not too_old and excess <= 0:
-                break
-            excess -= picture.size
-            chosen.append(picture)
-        if chosen:
-            pictures.mark_removed(transaction, {picture.id for picture in chosen}, now)
-        return tuple(chosen)
+    async def _remove(self, batch: Sequence[PictureFile], now: datetime) -> int:
+        ids = [picture.id for picture in batch]
+        await self._database.write(lambda transaction: pictures.give_up(transaction, ids, now))
+        await clear(self._database, self._files, batch, now)
+        return len(batch)

@@ -21,6 +21,12 @@ def sqlite_url(file: Path) -> str:
     return URL.create("sqlite", database=str(file.resolve())).render_as_string()
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file that a URL leads to; None for a database server."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def current_url(url: str) -> str:
     """The URL with the driver that is used today. Raises ValueError, whose text is for the operator."""
     try:

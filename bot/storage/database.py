@@ -9,7 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
+from bot.errors import UnusableDatabase
 from bot.storage import schema
+from bot.storage.addresses import sqlite_file
 from bot.storage.engines import faults, make_engine
 from bot.storage.lines import Group, Line, Outcome, Serve, failed, tell
 
@@ -34,6 +36,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
+        self.file = sqlite_file(url)  #: None on a database server
         self._url = url
         self._threads: list[threading.Thread] = []
         self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()  #: False: finish and end
@@ -46,7 +49,7 @@ class Database:
         self._lines: list[Line[Any, Any]] = [self._small]
 
     async def open(self) -> None:
-        """Bring the tables up to date. Raises StorageFault."""
+        """Bring the tables up to date. Raises StorageFault, UnusableDatabase."""
         await asyncio.to_thread(self._upgrade)
 
     async def close(self) -> None:
@@ -94,11 +97,16 @@ class Database:
         return Line(serve, self._wake, most=most, together=together)
 
     def _upgrade(self) -> None:
+        if self.file is not None and (self.file.is_dir() or not self.file.parent.is_dir()):
+            raise UnusableDatabase("no_place", str(self.file))
         # Rebuilding a table, SQLite's only way to alter one, would cascade into the rows that refer to it.
         engine = make_engine(self._url, writing=True, foreign_keys=False)
         try:
             with faults(), engine.begin() as connection:
-                schema.upgrade(connection)
+                if not schema.is_current(connection):
+                    if self.file is not None:
+                        schema.check_room(self.file)
+                    schema.upgrade(connection)
         finally:
             engine.dispose()
 

@@ -1,5 +1,6 @@
 """The way to the database's own library: how connections are set up, how transactions begin, how faults are told."""
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 
-from bot.errors import StorageFault
+from bot.errors import StorageFault, UnusableDatabase
 
 BUSY_TIMEOUT = 5.0  #: seconds to wait for another process that writes
 _WRITER_LOCK = 0x1_D2A3  #: any number, the same for all of us; names PostgreSQL's advisory lock
@@ -74,6 +75,9 @@ def faults() -> Generator[None, None, None]:
     except (exc.IntegrityError, exc.ProgrammingError, exc.DataError):
         raise
     except exc.DBAPIError as error:
-        raise StorageFault(detail=str(error.orig)) from error  # orig: without the statement's values
+        detail = str(error.orig)  # without the statement's values
+        if getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise UnusableDatabase("damaged", "SQLite", detail=detail) from error
+        raise StorageFault(detail=detail) from error
     except (exc.TimeoutError, CommandError, TransactionLost) as error:
         raise StorageFault(detail=str(error)) from error

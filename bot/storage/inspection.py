@@ -9,19 +9,22 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from bot.errors import StorageFault
 from bot.storage import jobs
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import HALF_WRITTEN
-from bot.storage.pictures import ON_DISK
+from bot.storage.pictures import SHOWN
 from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobStatus
 
 log = logging.getLogger(__name__)
 
-_KNOWN = select(IMAGES.c.job_id, IMAGES.c.file, IMAGES.c.sha256).select_from(IMAGES.join(JOBS)).where(*ON_DISK)
+_LOOKED_UP = 500  #: files in one statement
+
+_KNOWN = select(IMAGES.c.job_id, IMAGES.c.file, IMAGES.c.sha256).where(*SHOWN)
+_KNOWN_OF = select(IMAGES.c.file).where(IMAGES.c.file.in_(bindparam("files", expanding=True)), *SHOWN)
 _RAN = select(func.coalesce(func.sum(JOBS.c.count), 0)).where(JOBS.c.status == JobStatus.STARTED)
 
 
@@ -60,12 +63,17 @@ async def remove_leftovers(database: Database, folder: Path) -> int:
     Only at a start, before jobs go on. No picture is read, so it is quick. Where more files have no row than the jobs
     that ran can have left, somebody has changed the database or the folder: then they stay. Raises StorageFault.
     """
-    known = set(await database.read(_known))
     at_most = await database.read(lambda transaction: int(transaction.scalar(_RAN) or 0))
     try:
-        removed = await asyncio.to_thread(_remove_leftovers, known, folder, at_most)
+        found = await asyncio.to_thread(_files, folder)
+        leftovers = {name for name in found if name.endswith(HALF_WRITTEN)}
+        if at_most:  # else nothing was drawn whose row is missing
+            orphans = await _orphans(database, found - leftovers)
+            leftovers |= orphans if len(orphans) <= at_most else set()
+        await asyncio.to_thread(_remove, leftovers, folder)
     except OSError as error:
         raise StorageFault(detail=str(error)) from error
+    removed = len(leftovers)
     if removed:
         log.info("%d files that a crash had left were removed", removed)
     return removed
@@ -76,14 +84,18 @@ def _known(transaction: Transaction) -> dict[str, tuple[UUID, str]]:
     return {file: (job_id, sha256) for job_id, file, sha256 in transaction.execute(_KNOWN)}
 
 
-def _remove_leftovers(known: set[str], folder: Path, at_most: int) -> int:
-    orphans = _files(folder) - known
-    leftovers = {name for name in orphans if name.endswith(HALF_WRITTEN)}
-    if len(orphans - leftovers) <= at_most:
-        leftovers = orphans
-    for name in leftovers:
+async def _orphans(database: Database, files: set[str]) -> set[str]:
+    """Those that no row speaks of; looked up by name, so that it takes no longer after a year than after a day."""
+    orphans, names = set(files), sorted(files)
+    for first in range(0, len(names), _LOOKED_UP):
+        some = {"files": names[first : first + _LOOKED_UP]}
+        orphans -= set(await database.read(lambda tx, some=some: tx.scalars(_KNOWN_OF, some).all()))
+    return orphans
+
+
+def _remove(names: set[str], folder: Path) -> None:
+    for name in names:
         (folder / name).unlink(missing_ok=True)
-    return len(leftovers)
 
 
 def _files(folder: Path) -> set[str]:

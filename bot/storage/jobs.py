@@ -9,14 +9,14 @@ from sqlalchemy import Row, Select, bindparam, or_, select, update
 from sqlalchemy import insert as insert_into
 
 from bot.records import ImageRecord, JobRecord, Place
+from bot.storage import requests
 from bot.storage.database import Transaction
 from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobId, JobStatus
-from generation.request import GenerationRequest, SchedulerName
 
 # The fields that are columns of the same name.
 _IMAGE = [field.name for field in fields(ImageRecord)]
-_REQUEST = [field.name for field in fields(GenerationRequest)]
+_QUERIED = ("model", "width", "height", "count")  # of the request
 _SAME = [field.name for field in fields(JobRecord) if field.name not in {"request", "place", "parent", "images"}]
 
 LIVE = frozenset({JobStatus.ACCEPTED, JobStatus.STARTED})  #: waiting or running
@@ -42,6 +42,7 @@ _DELETE = _CHANGE.where(_C.deleted_at.is_(None))
 _MOVE = {among: _CHANGE.where(_C.status.in_(among)) for among in (LIVE, UNFINISHED)} | {
     frozenset({status}): _CHANGE.where(_C.status == status) for status in (JobStatus.STARTED, JobStatus.RENDERED)
 }
+_GIVE_UP = update(IMAGES).where(IMAGES.c.job_id == bindparam("id_"), IMAGES.c.removed_at.is_(None))
 _RENDER = _MOVE[LIVE].returning(JOBS)
 
 
@@ -82,9 +83,9 @@ def show_as(transaction: Transaction, job_id: JobId, message: str, channel: str 
     transaction.execute(_CHANGE, {"id_": job_id, **_shown(message, channel)})
 
 
-def start(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
+def start(transaction: Transaction, job_id: JobId) -> bool:
     """A worker has it."""
-    return move(transaction, job_id, LIVE, JobStatus.STARTED, started_at=at)
+    return move(transaction, job_id, LIVE, JobStatus.STARTED)
 
 
 def render(
@@ -95,7 +96,9 @@ def render(
     if (row := transaction.execute(_RENDER, {"id_": job_id, **values}).one_or_none()) is None:
         return None
     if images:
-        rows = [{"job_id": job_id, **{name: getattr(image, name) for name in _IMAGE}} for image in images]
+        rows = [
+            {"job_id": job_id, "made_at": at, **{name: getattr(image, name) for name in _IMAGE}} for image in images
+        ]
         transaction.execute(insert_into(IMAGES), rows)
     return _record(row, images)
 
@@ -130,8 +133,11 @@ def post(transaction: Transaction, job_id: JobId, at: datetime, message: str | N
 
 
 def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
-    """Mark a job as deleted; its row stays as history. False when it was so already."""
-    return transaction.execute(_DELETE, {"id_": job_id, "deleted_at": at}).rowcount > 0
+    """Mark a job as deleted and give its pictures up; its row stays as history. False when it was so already."""
+    if not transaction.execute(_DELETE, {"id_": job_id, "deleted_at": at}).rowcount:
+        return False
+    transaction.execute(_GIVE_UP, {"id_": job_id, "removed_at": at})
+    return True
 
 
 def move(transaction: Transaction, job_id: JobId, among: Collection[JobStatus], to: JobStatus, **values: Any) -> bool:
@@ -162,10 +168,8 @@ def _row(record: JobRecord) -> dict[str, Any]:
         "reply_to": place.reply_to,
         "interaction_token": place.token,
         "token_expires": place.token_expires,
-        **{name: getattr(record.request, name) for name in _REQUEST},
-        # Nobody reads them; the next migration removes them.
-        "starts": 0,
-        "cost": 0.0,
+        "request": requests.to_data(record.request),
+        **{name: getattr(record.request, name) for name in _QUERIED},
     }
 
 
@@ -180,16 +184,9 @@ def _record(row: Row[Any], images: Iterable[ImageRecord]) -> JobRecord:
             token=row.interaction_token,
             token_expires=row.token_expires,
         ),
-        request=request_of(row),
+        request=requests.from_data(row.request),
         images=tuple(images),
     )
-
-
-def request_of(row: Row[Any]) -> GenerationRequest:
-    """The request that a row has written down."""
-    values: dict[str, Any] = {name: getattr(row, name) for name in _REQUEST}
-    values["scheduler"] = SchedulerName(row.scheduler)
-    return GenerationRequest(**values)
 
 
 def _image(row: Row[Any]) -> ImageRecord:

@@ -49,7 +49,7 @@ class StoredJournal(Journal[JobRecord]):
             return await self._patiently(
                 lambda: self._rendered(job, result, written), doing=f"the pictures of job {job.id}"
             )
-        except KnownError:
+        except Exception:
             await self._discard(written)
             raise
 
@@ -65,8 +65,7 @@ class StoredJournal(Journal[JobRecord]):
         return await retried(write, PATIENT, passing=is_storage_fault, doing=doing, pause=self._pause)
 
     async def _started(self, job: Job) -> None:
-        now = self._clock()
-        await self._database.write(lambda transaction: jobs.start(transaction, job.id, now))
+        await self._database.write(lambda transaction: jobs.start(transaction, job.id))
 
     async def _rendered(self, job: Job, result: GenerationResult, images: list[ImageRecord]) -> JobRecord:
         now = self._clock()

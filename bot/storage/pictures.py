@@ -1,38 +1,47 @@
-"""Pictures whose files take room on the disk: how much, which may go, which are gone."""
+"""Pictures whose files take room on the disk: how much, which may go, which are gone.
+
+A picture that goes is first given up in its row, then its file is removed, then the row says so: what a crash leaves in
+between is found by `to_clear`.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from bot.storage.database import Transaction
-from bot.storage.tables import IMAGES, JOBS, UtcDateTime
+from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobStatus
 
 _FINAL = tuple(status for status in JobStatus if status.is_final)
-_OF_JOBS = IMAGES.join(JOBS)
-ON_DISK = (IMAGES.c.removed_at.is_(None), JOBS.c.deleted_at.is_(None))
-_BYTES = select(func.coalesce(func.sum(IMAGES.c.size), 0)).select_from(_OF_JOBS).where(*ON_DISK)
-_OVER = func.coalesce(JOBS.c.ended_at, JOBS.c.accepted_at, type_=UtcDateTime())
+_C = IMAGES.c
+_HAS_FILE = _C.cleared_at.is_(None)
+SHOWN = (_HAS_FILE, _C.removed_at.is_(None))
+_BYTES = select(func.coalesce(func.sum(_C.size), 0)).where(_HAS_FILE)
+_PICTURES = select(_C.id, _C.file, _C.size)
 _OLDEST = (
-    select(IMAGES.c.id, IMAGES.c.file, IMAGES.c.size, _OVER.label("ended_at"))
-    .select_from(_OF_JOBS)
-    .where(*ON_DISK, JOBS.c.status.in_(_FINAL))
-    .order_by(_OVER, JOBS.c.id, IMAGES.c.index)
+    _PICTURES.select_from(IMAGES.join(JOBS))
+    .where(*SHOWN, JOBS.c.status.in_(_FINAL))
+    .order_by(_C.made_at)
     .limit(bindparam("most"))
 )
+_OLDER = _OLDEST.where(_C.made_at < bindparam("before"), JOBS.c.ended_at < bindparam("before"))
+_TO_CLEAR = _PICTURES.where(_HAS_FILE, _C.removed_at.is_not(None)).limit(bindparam("most"))
+_THESE = _C.id.in_(bindparam("ids", expanding=True))
+_GIVE_UP = update(IMAGES).where(_THESE, _C.removed_at.is_(None))
+_CLEARED = update(IMAGES).where(_THESE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OldPicture:
-    """A picture whose job is over, so that nobody is owed it."""
+class PictureFile:
+    """A picture that goes, or may go."""
 
     id: UUID
     file: str
     size: int  #: bytes
-    ended_at: datetime  #: the job's end
 
 
 def bytes_on_disk(transaction: Transaction) -> int:
@@ -40,12 +49,31 @@ def bytes_on_disk(transaction: Transaction) -> int:
     return int(transaction.scalar(_BYTES) or 0)
 
 
-def oldest(transaction: Transaction, most: int) -> tuple[OldPicture, ...]:
-    """The pictures that may go, those first whose job ended first; never one that is still owed to somebody."""
-    rows = transaction.execute(_OLDEST, {"most": most})
-    return tuple(OldPicture(id=row.id, file=row.file, size=row.size, ended_at=row.ended_at) for row in rows)
+def oldest(transaction: Transaction, most: int, before: datetime | None = None) -> tuple[PictureFile, ...]:
+    """The pictures that may go, the first drawn first; never one that is still owed to somebody.
+
+    `before` leaves out those that were drawn or whose job ended later.
+    """
+    if before is None:
+        return _found(transaction, _OLDEST, most=most)
+    return _found(transaction, _OLDER, most=most, before=before)
 
 
-def mark_removed(transaction: Transaction, images: Collection[UUID], at: datetime) -> None:
-    """Note that these have no file any more; the row goes first, so that a crash leaves an orphan at worst."""
-    transaction.execute(update(IMAGES).where(IMAGES.c.id.in_(images)).values(removed_at=at))
+def to_clear(transaction: Transaction, most: int) -> tuple[PictureFile, ...]:
+    """Pictures that were given up and whose files may still be there."""
+    return _found(transaction, _TO_CLEAR, most=most)
+
+
+def give_up(transaction: Transaction, images: Collection[UUID], at: datetime) -> None:
+    """Note that these are shown to nobody any more."""
+    transaction.execute(_GIVE_UP, {"ids": list(images), "removed_at": at})
+
+
+def note_cleared(transaction: Transaction, images: Collection[UUID], at: datetime) -> None:
+    """Note that these have no file any more."""
+    transaction.execute(_CLEARED, {"ids": list(images), "cleared_at": at})
+
+
+def _found(transaction: Transaction, statement: Select[Any, Any, Any], **values: Any) -> tuple[PictureFile, ...]:
+    rows = transaction.execute(statement, values)
+    return tuple(PictureFile(id=row.id, file=row.file, size=row.size) for row in rows)

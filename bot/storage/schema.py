@@ -1,8 +1,17 @@
 """Brings the tables up to date, with the migrations that ship beside the bot."""
 
+import shutil
+from pathlib import Path
+
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from bot.errors import UnusableDatabase
+
+_NEEDS = 3  #: times the file's size is free while its tables are rebuilt: the log, the new tables, and some air
 
 
 def config() -> Config:
@@ -21,6 +30,28 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 def downgrade(connection: Connection, revision: str = "base") -> None:
     """Migrate down to a revision, inside the transaction the connection is in."""
     command.downgrade(_on(connection), revision)
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether nothing is to be migrated. Raises UnusableDatabase for what no migration of ours starts from."""
+    where = connection.engine.url.render_as_string()
+    revision = MigrationContext.configure(connection).get_current_revision()
+    scripts = ScriptDirectory.from_config(config())
+    if revision is None:
+        if tables := inspect(connection).get_table_names():
+            raise UnusableDatabase("not_ours", where, detail=", ".join(tables[:5]))
+        return False
+    if revision not in {script.revision for script in scripts.walk_revisions()}:
+        raise UnusableDatabase("newer", where, detail=f"revision {revision}")
+    return revision == scripts.get_current_head()
+
+
+def check_room(file: Path) -> None:
+    """Raises UnusableDatabase where the disk has less free than migrating a SQLite file needs."""
+    needed, free = _NEEDS * file.stat().st_size, shutil.disk_usage(file.parent).free
+    if free < needed:
+        detail = f"{needed / 1e6:,.0f} MB are needed beside it, {free / 1e6:,.0f} MB are free"
+        raise UnusableDatabase("no_room", str(file), detail=detail)
 
 
 def _on(connection: Connection) -> Config:

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import fields
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, union_all, update
 
 from bot.records import Account, AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
 from bot.storage.database import Transaction
@@ -16,9 +15,11 @@ _BLOCK = [field.name for field in fields(BlockRecord)]  # the same
 
 _SERVER = select(SERVERS.c.id).where(SERVERS.c.id == bindparam("server_"))
 _LIMITS_OF = select(LIMITS).where(LIMITS.c.server == bindparam("server_")).order_by(LIMITS.c.subject)
-_LIMITS_OF_ALL = select(LIMITS).where(
-    LIMITS.c.server.in_(bindparam("servers", expanding=True)),
-    or_(LIMITS.c.scope != LimitScope.MEMBER, LIMITS.c.subject.in_(bindparam("people", expanding=True))),
+_ON_SERVERS = select(LIMITS).where(LIMITS.c.server.in_(bindparam("servers", expanding=True)))
+#: Two ways through one key: a server may have set limits for thousands of its members.
+_LIMITS_OF_ALL = union_all(
+    _ON_SERVERS.where(LIMITS.c.scope.in_({LimitScope.SERVER, LimitScope.ROLE})),
+    _ON_SERVERS.where(LIMITS.c.scope == LimitScope.MEMBER, LIMITS.c.subject.in_(bindparam("people", expanding=True))),
 )
 _PLACE = (
     LIMITS.c.server == bindparam("server_"),
@@ -38,10 +39,10 @@ _AUDIT_OF = (
 )
 
 
-def ensure(transaction: Transaction, server: str, at: datetime) -> None:
+def ensure(transaction: Transaction, server: str) -> None:
     """The server's own row, which everything it sets hangs on."""
     if transaction.scalar(_SERVER, {"server_": server}) is None:
-        transaction.execute(insert(SERVERS), {"id": server, "first_set_at": at})
+        transaction.execute(insert(SERVERS), {"id": server})
 
 
 def limits_of(transaction: Transaction, server: str) -> tuple[LimitRow, ...]:

@@ -54,6 +54,11 @@ def _needed(name: str, kind: Any, *more: Any, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, kind, *more, nullable=False, **options)
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """An index of some rows only."""
+    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+
+
 Snowflake = sa.String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
 METADATA = sa.MetaData(naming_convention=NAMES)
 
@@ -71,27 +76,19 @@ JOBS = sa.Table(
     sa.Column("reply_to", Snowflake),
     sa.Column("interaction_token", sa.Text()),
     sa.Column("token_expires", UtcDateTime()),
-    _needed("prompt", sa.Text()),
-    _needed("negative_prompt", sa.Text()),
+    _needed("request", sa.JSON()),  # all that was asked for; what follows is what queries need of it
     _needed("model", sa.String(255)),
     _needed("width", sa.Integer()),
     _needed("height", sa.Integer()),
-    _needed("steps", sa.Integer()),
-    _needed("guidance_scale", sa.Double()),
-    _needed("scheduler", sa.String(64)),
-    _needed("seed", sa.BigInteger()),  # 32 bits unsigned: more than PostgreSQL's integer
     _needed("count", sa.Integer()),
     _needed("status", _closed(JobStatus, "status")),
     sa.Column("error_code", sa.String(64)),
     _needed("accepted_at", UtcDateTime()),
-    sa.Column("started_at", UtcDateTime()),
     sa.Column("rendered_at", UtcDateTime()),
     sa.Column("ended_at", UtcDateTime()),
     sa.Column("told_at", UtcDateTime()),  # when the message of a job that came to nothing began to say so
     sa.Column("deleted_at", UtcDateTime()),
-    _needed("starts", sa.Integer()),
     _needed("crashes", sa.Integer(), server_default="0"),  # how often the process died while it ran
-    _needed("cost", sa.Double()),
     _needed("device_seconds", sa.Double()),
     sa.Column("ended_by", Snowflake),  # the member who cancelled it
     _needed("weight", sa.Double(), server_default="1"),
@@ -99,7 +96,9 @@ JOBS = sa.Table(
     sa.Index(None, "requester", "server", "accepted_at"),  # limits
     sa.Index(None, "server", "accepted_at"),  # statistics
     sa.Index(None, "channel", "message"),  # reactions
-    sa.Index(None, "status", "requester"),  # recovery, and what a member has waiting or running
+    sa.Index(None, "requester", "status", "accepted_at"),  # what a member has waiting or running, and their results
+    sa.Index(None, "status", "ended_at"),  # recovery, and what the last jobs have cost
+    sa.Index(None, "error_code", "server", **_where("error_code IS NOT NULL")),  # quarantine
 )
 
 #: A row for each picture; the file it names was complete before the row was written.
@@ -115,15 +114,17 @@ IMAGES = sa.Table(
     _needed("file", sa.String(255)),
     _needed("sha256", sa.String(64)),
     _needed("size", sa.Integer()),
-    sa.Column("removed_at", UtcDateTime()),  # when its file was removed, to make room
+    _needed("made_at", UtcDateTime()),
+    sa.Column("removed_at", UtcDateTime()),  # when it was given up, to make room or with its job
+    sa.Column("cleared_at", UtcDateTime()),  # when its file was gone
     sa.UniqueConstraint("job_id", "index"),
     sa.UniqueConstraint("file"),
+    sa.Index("ix_images_on_disk", "made_at", "size", **_where("cleared_at IS NULL")),  # retention
+    sa.Index("ix_images_to_clear", "removed_at", **_where("removed_at IS NOT NULL AND cleared_at IS NULL")),
 )
 
 #: A server whose admins have set something; what it has set hangs on this row and goes with it.
-SERVERS = sa.Table(
-    "servers", METADATA, sa.Column("id", Snowflake, primary_key=True), _needed("first_set_at", UtcDateTime())
-)
+SERVERS = sa.Table("servers", METADATA, sa.Column("id", Snowflake, primary_key=True))
 
 
 def _of_server(*, primary_key: bool = False) -> sa.Column[Any]:
@@ -139,11 +140,6 @@ LIMITS = sa.Table(
     sa.Column("scope", _closed(LimitScope, "scope"), primary_key=True),
     sa.Column("subject", Snowflake, primary_key=True),  # the role, the member, or the server again
     _needed("by_name", sa.JSON(), server_default="{}"),
-    # As they were before `by_name`. Nobody reads them; the next migration removes them.
-    *(
-        sa.Column(name, sa.Integer())
-        for name in ("images_a_day", "jobs_at_once", "largest_size", "most_steps", "cooldown")
-    ),
 )
 
 #: A member who may not ask for pictures on a server.

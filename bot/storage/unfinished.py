@@ -1,8 +1,9 @@
 """Jobs that somebody is still owed: put back in line, kept until they are asked for, or set aside after two crashes."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, select, update
+from sqlalchemy import Select, and_, bindparam, or_, select, update
 
 from bot.errors import Quarantined
 from bot.records import JobRecord
@@ -15,17 +16,16 @@ _C = JOBS.c
 _THIS = _C.id == bindparam("id_")
 _NOT_DELETED = _C.deleted_at.is_(None)
 _QUARANTINED = and_(_C.status == JobStatus.FAILED, _C.error_code == Quarantined.code, _NOT_DELETED)
-#: What was rendered and has an error code could not be delivered: it waits to be asked for.
-_KEPT = and_(_C.status == JobStatus.RENDERED, _C.error_code.is_not(None))
 
 _UNPOSTED = JOBS_IN_ORDER.where(_C.status == JobStatus.RENDERED, _C.error_code.is_(None), _NOT_DELETED)
-_RESULTS_OF = (
+#: The newest of a member's jobs in a status, in the order of an index: some members have thousands.
+_NEWEST = (
     select(JOBS)
-    .where(_C.requester == bindparam("requester_"), _NOT_DELETED)
-    .where(_C.status.in_({JobStatus.RENDERED, JobStatus.POSTED}))
-    .order_by(_KEPT.desc(), _C.accepted_at.desc(), _C.id)
+    .where(_C.requester == bindparam("requester_"), _C.status == bindparam("status_"), _NOT_DELETED)
+    .order_by(_C.accepted_at.desc())
     .limit(bindparam("most"))
 )
+_KEPT, _NOT_KEPT = _NEWEST.where(_C.error_code.is_not(None)), _NEWEST.where(_C.error_code.is_(None))
 _QUARANTINED_ON = JOBS_IN_ORDER.where(_QUARANTINED, _C.server == bindparam("server_"))
 _RELEASE = update(JOBS).where(_THIS, _QUARANTINED)
 #: One that was cancelled before anybody was answered has nobody who waits for a word.
@@ -57,7 +57,7 @@ def count_crash(transaction: Transaction, record: JobRecord) -> bool:
 
 
 def _wait_again(transaction: Transaction, job_id: JobId, **values: float) -> bool:
-    return move(transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED, started_at=None, **values)
+    return move(transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED, **values)
 
 
 def keep(transaction: Transaction, job_id: JobId, error_code: str) -> bool:
@@ -75,7 +75,14 @@ def keep(transaction: Transaction, job_id: JobId, error_code: str) -> bool:
 
 def results_of(transaction: Transaction, requester: str, most: int) -> tuple[JobRecord, ...]:
     """A member's jobs that have pictures: those nobody could deliver first, then the newest."""
-    return records(transaction, _RESULTS_OF, requester_=requester, most=most)
+
+    def newest(statement: Select[Any], status: JobStatus) -> tuple[JobRecord, ...]:
+        return records(transaction, statement, requester_=requester, status_=status, most=most)
+
+    # What was rendered and has an error code could not be delivered: it waits to be asked for.
+    kept = newest(_KEPT, JobStatus.RENDERED)
+    others = newest(_NOT_KEPT, JobStatus.RENDERED) + newest(_NEWEST, JobStatus.POSTED)
+    return (kept + tuple(sorted(others, key=lambda record: record.accepted_at, reverse=True)))[:most]
 
 
 def quarantined(transaction: Transaction, server: str) -> tuple[JobRecord, ...]:

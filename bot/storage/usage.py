@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, or_, select
 
 from bot.records import Account, DayStats, DayUse, MemberStats
+from bot.storage import requests
 from bot.storage.database import Transaction
-from bot.storage.jobs import LIVE, request_of
+from bot.storage.jobs import LIVE
 from bot.storage.tables import JOBS
 from generation.job import JobStatus
 from generation.request import GenerationRequest
@@ -60,9 +61,9 @@ _LIVE_OF = (
     select(_C.requester, _C.server, _SUMS[0]).where(_THEIRS, _C.status.in_(LIVE)).group_by(_C.requester, _C.server)
 )
 _MEASURED = (
-    select(JOBS)
-    .where(_C.status.in_(DRAWN), _C.device_seconds > 0)
-    .order_by(_C.accepted_at.desc())
+    select(_C.request, _C.device_seconds)
+    .where(_C.status == JobStatus.POSTED, _C.device_seconds > 0)
+    .order_by(_C.ended_at.desc())
     .limit(bindparam("most"))
 )
 _BY_MEMBER = (
@@ -102,9 +103,9 @@ def of_members(
 
 
 def measured(transaction: Transaction, most: int) -> tuple[tuple[GenerationRequest, float], ...]:
-    """What the last jobs that were drawn have cost in device seconds, the oldest first."""
+    """What the last jobs that were posted have cost in device seconds, the oldest first."""
     rows = transaction.execute(_MEASURED, {"most": most}).all()
-    return tuple((request_of(row), row.device_seconds) for row in reversed(rows))
+    return tuple((requests.from_data(row.request), row.device_seconds) for row in reversed(rows))
 
 
 def by_day(transaction: Transaction, server: str, first: date, days: int) -> tuple[DayStats, ...]:

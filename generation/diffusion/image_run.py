@@ -10,6 +10,7 @@ from torch import Tensor
 from generation.diffusion.model import LoadedModel, PromptConditioning
 from generation.diffusion.schedules import LinearSchedule, OwnSchedule, Schedules
 from generation.job import Job
+from generation.request import SchedulerName
 
 BatchKey: TypeAlias = tuple[tuple[int, int, int], int]  #: latent shape and text length; only equals stack
 
@@ -76,7 +77,7 @@ class ImageRun:
         self.conditioning = conditioning
         self.guidance_scale = request.guidance_scale
         generator = torch.Generator("cpu").manual_seed(self.seed)
-        self.schedule = schedules.make(request.scheduler, request.steps, generator)
+        self.schedule = schedules.make(SchedulerName(request.scheduler), request.steps, generator)
         noise = model.initial_noise(request.width, request.height, generator)
         self.latents = noise * self.schedule.init_noise_sigma
         self.step = 0

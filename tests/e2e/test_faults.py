@@ -55,7 +55,7 @@ class Scene:
 
     def rows(self) -> list[tuple[str, str | None]]:
         """The status and the message of each job that was asked for here."""
-        query = "SELECT status, message FROM jobs WHERE prompt = ? ORDER BY accepted_at"
+        query = "SELECT status, message FROM jobs WHERE request ->> 'prompt' = ? ORDER BY accepted_at"
         with sqlite3.connect(f"file:{self.data / 'bot.db'}?mode=ro", uri=True) as connection:
             return connection.execute(query, (self.channel,)).fetchall()
 

@@ -211,7 +211,7 @@ async def test_a_job_whose_model_is_gone_stays_in_quarantine(open_house, house, 
 
 async def test_a_released_job_that_crashes_the_bot_again_is_set_aside_again(open_house, house, quarantined, admin):
     await house.admin.release(admin, quarantined)
-    await house.database.write(lambda transaction: jobs.start(transaction, quarantined, house.clock.now))
+    await house.database.write(lambda transaction: jobs.start(transaction, quarantined))
 
     recovery = await (await open_house()).restart.recover()
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from bot.errors import StorageFault
+from bot.errors import StorageFault, UnusableDatabase
 from bot.records import JobRecord
 from bot.storage import engines, jobs
 from bot.storage.database import Database, Transaction
@@ -209,14 +209,14 @@ async def test_a_lock_held_by_another_process_is_told_as_a_fault(url, tmp_path, 
 
 
 async def test_a_database_that_cannot_be_opened_is_told_as_a_fault(tmp_path):
-    with pytest.raises(StorageFault, match="unable to open"):
+    with pytest.raises(UnusableDatabase, match="no_place"):
         await Database(f"sqlite:///{tmp_path / 'nowhere' / 'bot.db'}").open()
 
 
 async def test_a_file_that_is_no_database_is_told_as_a_fault_and_left_alone(url, tmp_path):
     (tmp_path / "bot.db").write_bytes(b"my diary, volume 1. " * 100)
 
-    with pytest.raises(StorageFault, match="not a database"):
+    with pytest.raises(UnusableDatabase, match="not a database"):
         await Database(url).open()
 
     assert (tmp_path / "bot.db").read_bytes().startswith(b"my diary")
@@ -227,7 +227,23 @@ async def test_a_database_from_the_future_is_left_alone(url, tmp_path, database)
         other.execute("UPDATE alembic_version SET version_num = '9999'")
     other.close()
 
-    with pytest.raises(StorageFault, match="9999"):
+    with pytest.raises(UnusableDatabase, match="9999"):
+        await Database(url).open()
+
+
+async def test_tables_that_are_not_ours_are_left_alone(url, tmp_path):
+    with sqlite3.connect(tmp_path / "bot.db") as other:
+        other.execute("CREATE TABLE diary (day TEXT)")
+    other.close()
+
+    with pytest.raises(UnusableDatabase, match="diary"):
+        await Database(url).open()
+
+
+async def test_a_folder_in_its_place_is_said(url, tmp_path):
+    (tmp_path / "bot.db").mkdir()
+
+    with pytest.raises(UnusableDatabase, match="no_place"):
         await Database(url).open()
 
 

@@ -41,8 +41,8 @@ async def test_what_goes_in_comes_out(database, new_record, stored, now):
 
 
 async def test_a_job_may_be_started_twice(database, stored, now):
-    assert await moved(database, jobs.start, stored.id, now)
-    assert await moved(database, jobs.start, stored.id, now.replace(hour=13))
+    assert await moved(database, jobs.start, stored.id)
+    assert await moved(database, jobs.start, stored.id)
 
     record = await database.read(lambda transaction: jobs.get(transaction, stored.id))
     assert record.status is JobStatus.STARTED
@@ -53,7 +53,7 @@ async def test_a_job_may_be_started_twice(database, stored, now):
 async def test_the_first_end_wins(database, stored, now, first, second):
     assert await moved(database, jobs.finish, stored.id, first, now, error_code="first", device_seconds=1.5)
     assert not await moved(database, jobs.finish, stored.id, second, now.replace(hour=13), error_code="second")
-    assert not await moved(database, jobs.start, stored.id, now)
+    assert not await moved(database, jobs.start, stored.id)
     assert not await moved(database, jobs.render, stored.id, now, 9.9, [])
 
     record = await database.read(lambda transaction: jobs.get(transaction, stored.id))
