@@ -41,7 +41,7 @@ async def test_info_that_fits_no_message_comes_as_a_file(world: World, prompt: s
     first = await world.alice.slash(world.channel, "imagine", prompt=prompt)
     info = await world.alice.click(first.response, label="Info")
     (file,) = info.response.attachments
-    assert (await file.read()).decode().startswith(prompt)
+    assert (await file.read()).decode().startswith(prompt.strip())
 
 
 async def test_the_requester_may_delete(world: World) -> None:
