@@ -29,6 +29,7 @@ class JobRun:
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
+        self.unread = ("", "")  #: the ends of its prompt and negative prompt that the model does not read
 
     @property
     def steps(self) -> int:
@@ -50,14 +51,17 @@ class JobRun:
     def encode(self, model: LoadedModel) -> None:
         """Encode its prompts as the U-Net needs them, once for all its images."""
         request = self.job.request
-        self._latent_shape = model.latent_shape(request.width, request.height)
+        width, height = model.spec.drawn_size(request.width, request.height)
+        self._latent_shape = model.latent_shape(width, height)
         self.conditioning = model.encode(
             request.prompt,
             request.negative_prompt,
             guidance_scale=request.guidance_scale,
-            width=request.width,
-            height=request.height,
+            width=width,
+            height=height,
         )
+        is_guided = self.conditioning.negative is not None
+        self.unread = (model.unread(request.prompt), model.unread(request.negative_prompt) if is_guided else "")
 
 
 class ImageRun:
@@ -78,7 +82,7 @@ class ImageRun:
         self.guidance_scale = request.guidance_scale
         generator = torch.Generator("cpu").manual_seed(self.seed)
         self.schedule = schedules.make(SchedulerName(request.scheduler), request.steps, generator)
-        noise = model.initial_noise(request.width, request.height, generator)
+        noise = model.initial_noise(*model.spec.drawn_size(request.width, request.height), generator)
         self.latents = noise * self.schedule.init_noise_sigma
         self.step = 0
 
