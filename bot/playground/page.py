@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from .patches import STATIC, patched, patched_names, replaced
+from .sidebar import sidebar, talk_keys, welcome
 from .views import SIMCORD_STATIC, View
 from .world import World
 
@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 _CONTENT_TYPES = {".css": "text/css", ".js": "application/javascript"}
 #: Where our own parts go into SimCord's page. A new SimCord may need others: `_compose` says so.
 _TITLE, _BODY = "<title>SimCord Preview</title>", "<body>"
+_EMPTY = '<p id="channel-empty" class="channel-empty" hidden>No messages in this channel.</p>'
 _STYLE, _SCRIPT = '<link rel="stylesheet" href="/preview.css">', '<script type="module" src="/app.js"></script>'
 
 
@@ -37,8 +38,8 @@ class Page:
         members = tuple(self._world.members.values())
         for name, channel in self._world.channels.items():
             await self._open_view(name, channel, members, port)
-        for name, actor in self._world.members.items():
-            await self._open_view(f"dm-{name.lower()}", actor.user.dm_channel, (actor.user,), port)
+        for key, name in talk_keys(self._world.members).items():
+            await self._open_view(key, self._world.conversations[name], (self._world.members[name].user,), port)
 
     async def _open_view(self, key: str, channel: Any, viewers: tuple[Any, ...], port: int) -> None:
         view = View(self._world, channel, viewers, port)
@@ -122,7 +123,7 @@ class Page:
         )
 
     def _compose(self, key: str) -> str:
-        """SimCord's page with our banner, and with the view's capability in place of one in the address."""
+        """SimCord's page with our own parts, and with the view's capability in place of one in the address."""
         page = (SIMCORD_STATIC / "index.html").read_text(encoding="utf-8")
         for mark, replacement in (
             (
@@ -131,26 +132,9 @@ class Page:
                 f'    <meta name="playground-capability" content="{self._views[key].capability}">',
             ),
             (_STYLE, f'{_STYLE}\n    <link rel="stylesheet" href="/playground.css">'),
-            (_BODY, f"<body>\n{self._banner(key)}"),
+            (_BODY, f"<body>\n{sidebar(self._world, key)}"),
+            (_EMPTY, f'{welcome()}<p id="channel-empty" class="channel-empty" hidden></p>'),
             (_SCRIPT, f'<script type="module" src="/playground.js"></script>\n    {_SCRIPT}'),
         ):
             page = replaced(page, mark, replacement)
         return page
-
-    def _banner(self, current: str) -> str:
-        links = "\n".join(
-            f'        <a href="/?channel={html.escape(key)}"{" aria-current=page" if key == current else ""}>'
-            f"{html.escape(_caption(key))}</a>"
-            for key in self._views
-        )
-        return f"""    <header id="playground-banner">
-      <p><strong>This is a playground:</strong> the bot is real, Discord is simulated by SimCord on this computer.</p>
-      <nav aria-label="Channels">
-{links}
-      </nav>
-      <span id="playground-bot" role="status">Bot: connecting…</span>
-    </header>"""
-
-
-def _caption(key: str) -> str:
-    return f"DM {key.removeprefix('dm-').title()}" if key.startswith("dm-") else f"#{key}"

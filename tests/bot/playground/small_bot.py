@@ -57,7 +57,7 @@ class SmallBot(discord.Client):
         intents.guilds = intents.guild_reactions = intents.dm_reactions = True
         super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), guild_ready_timeout=0)
         self.tree = app_commands.CommandTree(self)
-        for command in (imagine, form, silent, whisper):
+        for command in (album, imagine, form, silent, whisper):
             self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
@@ -111,6 +111,19 @@ def _file(size: int, prompt: str) -> discord.File:
 @imagine.autocomplete("scheduler")
 async def schedulers(_: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
     return [app_commands.Choice(name=name, value=name) for name in ("ddim", "euler") if current in name]
+
+
+@app_commands.command(name="album", description="Thirty pictures")
+async def album(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message(f"an album for {interaction.user.mention}")
+    for page in range(10):
+        embed = discord.Embed(title=f"page {page}", description=f"for {interaction.user.mention}")
+        embed.add_field(name="from", value=interaction.client.user.mention)
+        files = [
+            discord.File(io.BytesIO(picture(256, 256, (25 * page, 80 * number, 99))), filename=f"{page}-{number}.png")
+            for number in range(3)
+        ]
+        await interaction.followup.send(embed=embed, files=files)
 
 
 @app_commands.command(name="form", description="Show a form")
