@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from simcord.backend.errors import BackendError, SetupError
 
+from .members import Members
 from .patches import STATIC, patched, patched_names, replaced
 from .sidebar import sidebar, talk_keys, welcome
 from .views import SIMCORD_STATIC, View
@@ -27,8 +29,9 @@ _STYLE, _SCRIPT = '<link rel="stylesheet" href="/preview.css">', '<script type="
 class Page:
     """Serves the page and publishes it again shortly after anything has changed."""
 
-    def __init__(self, world: World, *, publish_after: float = 0.2) -> None:
+    def __init__(self, world: World, members: Members, *, publish_after: float = 0.2) -> None:
         self._world = world
+        self._members = members
         self._publish_after = publish_after
         self._views: dict[str, View] = {}
         self._scheduled: asyncio.TimerHandle | None = None
@@ -72,6 +75,7 @@ class Page:
         router.add_get("/api/action-result", self._to_view("_action_result"))
         router.add_post("/api/action", self._to_view("_action"))
         router.add_get("/api/assets/{asset_id}", self._to_view("_asset"))
+        router.add_post("/api/choose", self._choose)
 
     def _schedule(self) -> None:
         if self._scheduled is None:
@@ -89,13 +93,29 @@ class Page:
         """The view is known by the capability that the page got with its address."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            capability = request.headers.get("X-Simcord-Capability")
-            for view in self._views.values():
-                if view.capability == capability:
-                    return await getattr(view.server, name)(request)
-            raise web.HTTPUnauthorized
+            return await getattr(self._view(request).server, name)(request)
 
         return handle
+
+    def _view(self, request: web.Request) -> View:
+        capability = request.headers.get("X-Simcord-Capability")
+        for view in self._views.values():
+            if view.capability == capability:
+                return view
+        raise web.HTTPUnauthorized
+
+    async def _choose(self, request: web.Request) -> web.Response:
+        """A command of a message's or a member's menu, which SimCord's page does not have."""
+        view, tab, body = self._view(request), request.headers.get("X-Simcord-Context"), await request.json()
+        target = int(body["message"]) if "message" in body else str(body["target"])
+        try:
+            where = self._world.channel_name(view.channel.id)
+            answer = await self._members.choose(view.viewer_of(tab), body["command"], target, where)
+            if answer.modal is not None:
+                view.show_form(tab, answer.result)
+        except (BackendError, SetupError, LookupError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({})
 
     async def _index(self, request: web.Request) -> web.Response:
         key = request.query.get("channel", "pictures")

@@ -19,7 +19,8 @@ def sidebar(world: World, current: str) -> str:
         for name, actor in world.members.items()
     )
     members = "\n".join(
-        f'        <button type="button" role="radio" data-member="{actor.id}" data-talk="{_talk(name)}">'
+        f'        <button type="button" role="radio" data-member="{actor.id}" data-talk="{_talk(name)}"'
+        f' data-name="{html.escape(name)}">'
         f"{html.escape(name)} <small>{html.escape(_about(world, name))}</small></button>"
         for name, actor in world.members.items()
     )

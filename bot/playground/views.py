@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from simcord.preview import Preview, _markdown
 from simcord.preview import _server as simcord_server
 from simcord.preview._actions import ACTION_SPECS
 from simcord.preview._pages import HISTORY_WINDOW_SIZE, _Page
+from simcord.results import InteractionResult
 
 from .pictures import PictureReader
 from .world import World
@@ -69,6 +71,16 @@ class View(Preview):
     @property
     def server(self) -> simcord_server.PreviewServer:
         return self._server
+
+    def viewer_of(self, context_id: str | None) -> int:
+        """Who looks at an open tab."""
+        return self._get_page(context_id).viewer.id
+
+    def show_form(self, context_id: str | None, result: InteractionResult) -> None:
+        """Show the form that answered something which did not come from SimCord's own page."""
+        page = self._get_page(context_id)
+        page.modal, page.modal_handle = result, f"m_{secrets.token_urlsafe(12)}"
+        self._publish(page)
 
     def publish(self) -> None:
         """Show what is there now in every open tab."""

@@ -7,13 +7,18 @@ const WORDS = {
   starting: "Bot: starting…",
   stopping: "Bot: stopping…",
   stopped: "Bot: not connected",
+  comesBack: "Bot: gone, it comes back…",
   gone: "The playground has stopped. This page goes on when it is started again.",
 };
 let start = null;
 let phase = null;
+let known = {};
 
 /** Whether the bot can be asked for something. */
 export function isOnline() { return phase === "online"; }
+
+/** The names of the commands in the menus of messages and members. */
+export function menus() { return known; }
 
 async function ask() {
   let state = { phase: "gone" };
@@ -29,7 +34,8 @@ function show(state) {
   if (state.start && start && state.start !== start) return location.reload();
   start ??= state.start ?? null;
   phase = state.phase;
-  shown.textContent = WORDS[phase];
+  known = state.menus ?? known;
+  shown.textContent = WORDS[phase === "stopped" && state.kept ? "comesBack" : phase];
   shown.dataset.state = phase;
   deeds.hidden = !state.kept;
   for (const button of deeds.querySelectorAll("button")) button.disabled = !["online", "starting"].includes(phase);

@@ -1,5 +1,7 @@
 /** SimCord's page can only join reactions that are there. This bar, over the message under the pointer, gives new ones. */
 
+import { menus } from "./bot.js";
+import { openMenu } from "./menus.js";
 import { viewer } from "./viewer.js";
 
 const timeline = document.getElementById("channel-timeline");
@@ -15,6 +17,12 @@ for (const emoji of ["🔁", "❌", "⭐", "✉️", "👍", "❤️"]) {
   button.addEventListener("click", () => react(emoji));
   bar.append(button);
 }
+const dots = document.createElement("button");
+dots.type = "button";
+dots.textContent = "⋯";
+dots.title = "More";
+dots.addEventListener("click", (event) => openMenu("message", { message }, event));
+bar.append(dots);
 document.body.append(bar);
 
 async function react(emoji) {
@@ -30,6 +38,7 @@ function showBar(target) {
   if (bar.contains(target)) return;
   const over = target instanceof Element ? target.closest(".channel-message[data-message-id]") : null;
   bar.hidden = !over;
+  dots.hidden = !menus().message?.length;
   if (!over) return;
   message = over.dataset.messageId;
   const place = over.getBoundingClientRect();
