@@ -36,7 +36,8 @@ async function react(emoji) {
 /** @param {EventTarget | null} target */
 function showBar(target) {
   if (bar.contains(target)) return;
-  const over = target instanceof Element ? target.closest(".channel-message[data-message-id]") : null;
+  const under = target instanceof Element ? target.closest(".channel-message[data-message-id]") : null;
+  const over = under?.querySelector(".message-ephemeral-note") ? null : under; // nobody reacts to a private answer
   bar.hidden = !over;
   dots.hidden = !menus().message?.length;
   if (!over) return;

@@ -161,8 +161,8 @@ async def silent(_: discord.Interaction) -> None:
 
 
 @app_commands.command(name="whisper", description="Answer in private")
-async def whisper(interaction: discord.Interaction) -> None:
-    await interaction.response.send_message("only for you", ephemeral=True)
+async def whisper(interaction: discord.Interaction, words: str = "only for you", loud: bool = False) -> None:
+    await interaction.response.send_message(words.upper() if loud else words, ephemeral=True)
 
 
 def main() -> int:
