@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import mimetypes
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
+from PIL import Image, UnidentifiedImageError
 from simcord.backend.cdn import CdnStore
 
 
@@ -25,7 +27,7 @@ class AttachmentStore(CdnStore):
         url = f"{self._base}/attachments/{channel_id}/{attachment_id}/{quote(filename)}"
         self._blobs[url] = blob
         payload["url"] = payload["proxy_url"] = url
-        return payload
+        return {**payload, **_size(data)}
 
     async def answer(self, request: web.Request) -> web.Response:
         """GET of one attachment."""
@@ -40,3 +42,12 @@ class AttachmentStore(CdnStore):
             # The page lives at the same origin: an uploaded HTML or SVG file must not be able to act for it.
             headers={"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"},
         )
+
+
+def _size(data: bytes) -> dict[str, int]:
+    """What Discord says of a picture and SimCord does not: how large it is."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return {"width": image.width, "height": image.height}
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        return {}

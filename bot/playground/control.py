@@ -6,6 +6,8 @@
     POST /control/slash              {"member": "Ben", "command": "imagine", "options": {...}, "where": "pictures"}
     POST /control/autocomplete       {"member", "command", "option", "value", "options", "where"} -> {"choices": [...]}
     POST /control/click              {"member", "message": id, "label" or "custom_id"}
+    POST /control/select             {"member", "message": id, "values": [...], "custom_id"}
+    POST /control/choose             {"member", "command", "message": id or "target": a member's name}: a menu's command
     POST /control/modal              {"member", "answer": id of the answer that showed the form, "values": {...}}
     POST /control/react              {"member", "message": id, "emoji", "reacted": true}
     POST /control/send               {"member", "content", "where"}
@@ -56,6 +58,8 @@ class ControlApi:
             "slash": self._slash,
             "autocomplete": self._autocomplete,
             "click": self._click,
+            "select": self._select,
+            "choose": self._choose,
             "modal": self._modal,
             "react": self._react,
             "send": self._send,
@@ -104,6 +108,17 @@ class ControlApi:
         answer = await self._members.click(
             body["member"], int(body["message"]), label=body.get("label"), custom_id=body.get("custom_id")
         )
+        return self._answered(answer)
+
+    async def _select(self, body: dict[str, Any]) -> Any:
+        answer = await self._members.select(
+            body["member"], int(body["message"]), body["values"], custom_id=body.get("custom_id")
+        )
+        return self._answered(answer)
+
+    async def _choose(self, body: dict[str, Any]) -> Any:
+        target = int(body["message"]) if "message" in body else str(body["target"])
+        answer = await self._members.choose(body["member"], body["command"], target, body.get("where", "pictures"))
         return self._answered(answer)
 
     async def _modal(self, body: dict[str, Any]) -> Any:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simcord.actors import MemberActor
+from simcord.actors import MemberActor, _dispatch_actor_interaction, _resolve_visible_command
+from simcord.backend import serializers
 from simcord.backend.errors import SetupError
 from simcord.backend.models import Message
 from simcord.builders import UserHandle
-from simcord.enums import AppCommandType, OptionType
+from simcord.enums import AppCommandType, InteractionType, OptionType
 from simcord.interactions import walk_to_subcommand
 from simcord.results import ResponseMessage
 
@@ -60,6 +61,36 @@ class Members:
         )
         return Answer(self._world, result)
 
+    async def select(
+        self, member: str | int, message: Post | int, values: Sequence[Any], *, custom_id: str | None = None
+    ) -> Answer:
+        stored = self._stored(message)
+        result = await self._hand(member, stored).select(
+            ResponseMessage(self._world, stored), values, custom_id=custom_id
+        )
+        return Answer(self._world, result)
+
+    async def choose(self, member: str | int, command: str, target: Post | int | str, where: str) -> Answer:
+        """Choose a command from the menu of a message (a post or its id) or of a member (their name)."""
+        actor = self._world.member(member)
+        if isinstance(target, str):
+            return Answer(
+                self._world,
+                await actor.context_menu(self._world.channel(where), command, self._world.member(target)),
+            )
+        stored = self._stored(target)
+        hand = self._hand(member, stored)
+        if isinstance(hand, MemberActor):
+            channel = self._world.channel(self._world.channel_name(stored.channel_id))
+            return Answer(self._world, await hand.context_menu(channel, command, ResponseMessage(self._world, stored)))
+        # SimCord has no menus in direct messages.
+        root = _resolve_visible_command(hand, stored.channel_id, command, AppCommandType.MESSAGE)
+        shown = dict(serializers.message_payload(self._world.backend, stored))
+        data = {"id": root["id"], "name": root["name"], "type": AppCommandType.MESSAGE, "target_id": str(stored.id)}
+        data["resolved"] = {"messages": {str(stored.id): shown}}
+        kind = InteractionType.APPLICATION_COMMAND
+        return Answer(self._world, await _dispatch_actor_interaction(hand, kind, hand.dm_channel, data))
+
     async def react(self, member: str | int, message: Post | int, emoji: str, *, reacted: bool = True) -> None:
         stored = self._stored(message)
         hand = self._hand(member, stored)
@@ -69,7 +100,8 @@ class Members:
         """Send the form that an answer showed; values by custom_id."""
         actor = self._world.member(member)
         hand = actor if form.result._interaction.guild_id is not None else actor.user
-        return Answer(self._world, await hand.submit_modal(form.result, dict(values)))
+        filled = {name: _file(value) or value for name, value in values.items()}
+        return Answer(self._world, await hand.submit_modal(form.result, filled))
 
     async def delete(self, member: str | int, message: Post | int) -> None:
         stored = self._stored(message)
@@ -98,8 +130,8 @@ class Members:
         return {name: self._option(types.get(name), value) for name, value in options.items()}
 
     def _option(self, kind: OptionType | None, value: Any) -> Any:
-        if kind is OptionType.ATTACHMENT and isinstance(value, Mapping):
-            return value["filename"], base64.b64decode(value["base64"])
+        if kind is OptionType.ATTACHMENT and (file := _file(value)):
+            return file
         if not isinstance(value, str):
             return value
         if kind is OptionType.USER:
@@ -117,3 +149,10 @@ class Members:
         if name not in roles:
             raise LookupError(f"there is no role {name!r}; there are {', '.join(roles)}")
         return roles[name]
+
+
+def _file(value: Any) -> tuple[str, bytes] | None:
+    """A file out of JSON: {"filename": ..., "base64": ...}."""
+    if isinstance(value, Mapping) and "base64" in value:
+        return value["filename"], base64.b64decode(value["base64"])
+    return None

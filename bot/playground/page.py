@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from simcord.backend.errors import BackendError, SetupError
 
+from .members import Members
 from .patches import STATIC, patched, patched_names, replaced
+from .sidebar import sidebar, talk_keys, welcome
 from .views import SIMCORD_STATIC, View
 from .world import World
 
@@ -20,14 +22,16 @@ _log = logging.getLogger(__name__)
 _CONTENT_TYPES = {".css": "text/css", ".js": "application/javascript"}
 #: Where our own parts go into SimCord's page. A new SimCord may need others: `_compose` says so.
 _TITLE, _BODY = "<title>SimCord Preview</title>", "<body>"
+_EMPTY = '<p id="channel-empty" class="channel-empty" hidden>No messages in this channel.</p>'
 _STYLE, _SCRIPT = '<link rel="stylesheet" href="/preview.css">', '<script type="module" src="/app.js"></script>'
 
 
 class Page:
     """Serves the page and publishes it again shortly after anything has changed."""
 
-    def __init__(self, world: World, *, publish_after: float = 0.2) -> None:
+    def __init__(self, world: World, members: Members, *, publish_after: float = 0.2) -> None:
         self._world = world
+        self._members = members
         self._publish_after = publish_after
         self._views: dict[str, View] = {}
         self._scheduled: asyncio.TimerHandle | None = None
@@ -37,8 +41,8 @@ class Page:
         members = tuple(self._world.members.values())
         for name, channel in self._world.channels.items():
             await self._open_view(name, channel, members, port)
-        for name, actor in self._world.members.items():
-            await self._open_view(f"dm-{name.lower()}", actor.user.dm_channel, (actor.user,), port)
+        for key, name in talk_keys(self._world.members).items():
+            await self._open_view(key, self._world.conversations[name], (self._world.members[name].user,), port)
 
     async def _open_view(self, key: str, channel: Any, viewers: tuple[Any, ...], port: int) -> None:
         view = View(self._world, channel, viewers, port)
@@ -71,6 +75,7 @@ class Page:
         router.add_get("/api/action-result", self._to_view("_action_result"))
         router.add_post("/api/action", self._to_view("_action"))
         router.add_get("/api/assets/{asset_id}", self._to_view("_asset"))
+        router.add_post("/api/choose", self._choose)
 
     def _schedule(self) -> None:
         if self._scheduled is None:
@@ -88,13 +93,29 @@ class Page:
         """The view is known by the capability that the page got with its address."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            capability = request.headers.get("X-Simcord-Capability")
-            for view in self._views.values():
-                if view.capability == capability:
-                    return await getattr(view.server, name)(request)
-            raise web.HTTPUnauthorized
+            return await getattr(self._view(request).server, name)(request)
 
         return handle
+
+    def _view(self, request: web.Request) -> View:
+        capability = request.headers.get("X-Simcord-Capability")
+        for view in self._views.values():
+            if view.capability == capability:
+                return view
+        raise web.HTTPUnauthorized
+
+    async def _choose(self, request: web.Request) -> web.Response:
+        """A command of a message's or a member's menu, which SimCord's page does not have."""
+        view, tab, body = self._view(request), request.headers.get("X-Simcord-Context"), await request.json()
+        target = int(body["message"]) if "message" in body else str(body["target"])
+        try:
+            where = self._world.channel_name(view.channel.id)
+            answer = await self._members.choose(view.viewer_of(tab), body["command"], target, where)
+            if answer.modal is not None:
+                view.show_form(tab, answer.result)
+        except (BackendError, SetupError, LookupError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({})
 
     async def _index(self, request: web.Request) -> web.Response:
         key = request.query.get("channel", "pictures")
@@ -122,7 +143,7 @@ class Page:
         )
 
     def _compose(self, key: str) -> str:
-        """SimCord's page with our banner, and with the view's capability in place of one in the address."""
+        """SimCord's page with our own parts, and with the view's capability in place of one in the address."""
         page = (SIMCORD_STATIC / "index.html").read_text(encoding="utf-8")
         for mark, replacement in (
             (
@@ -131,26 +152,9 @@ class Page:
                 f'    <meta name="playground-capability" content="{self._views[key].capability}">',
             ),
             (_STYLE, f'{_STYLE}\n    <link rel="stylesheet" href="/playground.css">'),
-            (_BODY, f"<body>\n{self._banner(key)}"),
+            (_BODY, f"<body>\n{sidebar(self._world, key)}"),
+            (_EMPTY, f'{welcome()}<p id="channel-empty" class="channel-empty" hidden></p>'),
             (_SCRIPT, f'<script type="module" src="/playground.js"></script>\n    {_SCRIPT}'),
         ):
             page = replaced(page, mark, replacement)
         return page
-
-    def _banner(self, current: str) -> str:
-        links = "\n".join(
-            f'        <a href="/?channel={html.escape(key)}"{" aria-current=page" if key == current else ""}>'
-            f"{html.escape(_caption(key))}</a>"
-            for key in self._views
-        )
-        return f"""    <header id="playground-banner">
-      <p><strong>This is a playground:</strong> the bot is real, Discord is simulated by SimCord on this computer.</p>
-      <nav aria-label="Channels">
-{links}
-      </nav>
-      <span id="playground-bot" role="status">Bot: connecting…</span>
-    </header>"""
-
-
-def _caption(key: str) -> str:
-    return f"DM {key.removeprefix('dm-').title()}" if key.startswith("dm-") else f"#{key}"

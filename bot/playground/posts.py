@@ -55,8 +55,9 @@ class Post:
 
     @property
     def text(self) -> str:
-        """All words of the post: its content, then its embeds'."""
+        """All words of the post: its content, its text components, then its embeds."""
         words = [self.content]
+        words += [component["content"] for component in walk_components(self.components) if _is_text(component)]
         for embed in self.embeds:
             words += [embed.get("title") or "", embed.get("description") or ""]
             words += [f"{item.get('name')}: {item.get('value')}" for item in embed.get("fields") or ()]
@@ -71,6 +72,10 @@ class Post:
             "buttons": [asdict(button) for button in self.buttons],
             "text": self.text,
         }
+
+
+def _is_text(component: dict[str, Any]) -> bool:
+    return component.get("type") == ComponentType.TEXT_DISPLAY
 
 
 def post_of(world: World, message: Message) -> Post:

@@ -87,7 +87,7 @@ class PlaygroundServer:
         self.world = World(self.base, answer_within=self._answer_within)
         self.gateway = Gateway(self.world, self.gateway_url)
         self._members = Members(self.world)
-        self._page = Page(self.world, publish_after=self._publish_after)
+        self._page = Page(self.world, self._members, publish_after=self._publish_after)
         await self._page.open(self.port)
         self._runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=False)
         await self._runner.setup()
@@ -167,7 +167,18 @@ class PlaygroundServer:
     def bot(self) -> dict[str, Any]:
         """What the bot is doing, as JSON. `start` differs after each start of the playground."""
         phase = self.keeper.phase if self.keeper else Phase.ONLINE if self.connected else Phase.STOPPED
-        return {"connected": self.connected, "phase": phase, "kept": self.keeper is not None, "start": self._start}
+        return {
+            "connected": self.connected,
+            "phase": phase,
+            "kept": self.keeper is not None,
+            "start": self._start,
+            "menus": {"message": self._names(AppCommandType.MESSAGE), "member": self._names(AppCommandType.USER)},
+        }
+
+    def _names(self, kind: AppCommandType) -> list[str]:
+        """The commands of a kind that is not typed."""
+        registered = self.world.backend.commands.values()
+        return sorted(name for commands in registered for name, of_kind in commands if of_kind == kind)
 
     def commands(self) -> list[str]:
         """The slash commands that the bot has registered, such as "admin limits set"."""
@@ -240,6 +251,14 @@ class PlaygroundServer:
     ) -> Answer:
         """Click the button with exactly that label or custom_id."""
         return await self._members.click(member, message, label=label, custom_id=custom_id)
+
+    async def select(self, member: str, message: Post | int, *values: str, custom_id: str | None = None) -> Answer:
+        """Choose these values in a message's select menu."""
+        return await self._members.select(member, message, values, custom_id=custom_id)
+
+    async def choose(self, member: str, command: str, target: Post | int | str, *, where: str = "pictures") -> Answer:
+        """Choose a command from the menu of a message, or of the member with that name."""
+        return await self._members.choose(member, command, target, where)
 
     async def submit(self, member: str, form: Answer, /, **values: Any) -> Answer:
         """Send the form that an answer showed; values by custom_id."""

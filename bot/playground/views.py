@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,15 +12,21 @@ from aiohttp import web
 from simcord import preview as simcord_preview
 from simcord.backend.access import can_access_message
 from simcord.builders import ChannelHandle
-from simcord.preview import Preview
+from simcord.preview import Preview, _markdown
 from simcord.preview import _server as simcord_server
 from simcord.preview._actions import ACTION_SPECS
 from simcord.preview._pages import HISTORY_WINDOW_SIZE, _Page
+from simcord.results import InteractionResult
 
+from .pictures import PictureReader
 from .world import World
 
 #: SimCord's own files for the page.
 SIMCORD_STATIC = Path(simcord_preview.__file__).parent / "static"
+
+# Where Discord shows names for mentions and SimCord does not.
+for _field in ("embed_description", "embed_field_value"):
+    _markdown._FIELD_POLICIES[_field].update(mentions=True, commands=True)
 
 _Reason = Literal["initial", "refresh", "snapshot", "navigation", "query", "presentation", "action", "capture"]
 
@@ -39,6 +46,9 @@ class ViewServer(simcord_server.PreviewServer):
 class View(Preview):
     """One channel as a page. Any number of tabs may look at it."""
 
+    #: Above this SimCord shows no more pictures. They are kept once, in the world, so this costs no memory of its own.
+    _MAX_MEDIA_BYTES = 4 * 1024**3
+
     def __init__(self, world: World, channel: ChannelHandle, viewers: tuple[Any, ...], port: int) -> None:
         super().__init__(
             world,
@@ -55,11 +65,22 @@ class View(Preview):
             port=port,
         )
         self._server = ViewServer(self, port)
+        self._media_worker = PictureReader()
         self._one_at_a_time = asyncio.Lock()
 
     @property
     def server(self) -> simcord_server.PreviewServer:
         return self._server
+
+    def viewer_of(self, context_id: str | None) -> int:
+        """Who looks at an open tab."""
+        return self._get_page(context_id).viewer.id
+
+    def show_form(self, context_id: str | None, result: InteractionResult) -> None:
+        """Show the form that answered something which did not come from SimCord's own page."""
+        page = self._get_page(context_id)
+        page.modal, page.modal_handle = result, f"m_{secrets.token_urlsafe(12)}"
+        self._publish(page)
 
     def publish(self) -> None:
         """Show what is there now in every open tab."""

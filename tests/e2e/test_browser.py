@@ -1,22 +1,22 @@
-"""A person's way: open the page, type /imagine, see the picture.
+"""A person's way in a browser, with the real bot: type /imagine and see the picture; pull the plug in mid-job.
 
-`SCREENSHOT=docs/playground.png pytest tests/e2e` also saves a picture of the page, for the README. Without the real
-bot (`python -m bot run`) the playground's small test bot takes its part.
+`SCREENSHOT=docs/playground.png pytest tests/e2e/test_browser.py` also saves a picture of the page, for the README.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import asyncio
 import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Locator, Page, async_playwright, expect
 
-from bot.playground import BotProcess, PlaygroundServer
+from bot.playground import PlaygroundServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: Only what this page needs: no sandbox (containers), no services of Chromium's own.
@@ -30,60 +30,116 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE = 150_000  #: ms; the real bot draws on a CPU
+BOT = [sys.executable, "-m", "bot", "run"]
 
-SMALL_BOT = Path(__file__).parents[1] / "bot" / "playground" / "small_bot.py"
-REAL_BOT = importlib.util.find_spec("bot.__main__") is not None
-BOT = [sys.executable, "-m", "bot", "run"] if REAL_BOT else [sys.executable, str(SMALL_BOT)]
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt install chromium)"),
+    pytest.mark.timeout(300),
+]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt install chromium)")
+
+@asynccontextmanager
+async def playground(data: Path, **env: str) -> AsyncIterator[PlaygroundServer]:
+    """A playground that keeps the real bot running."""
+    async with PlaygroundServer(port=0) as server:
+        keeper = server.keep(BOT, {"DATA_DIR": str(data), "DRAIN_SECONDS": "1", **env}, announce=lambda _: None)
+        running = asyncio.create_task(keeper.run(), name="the bot")
+        try:
+            await server.until_ready("imagine", within=90)
+            yield server
+        finally:
+            await keeper.stop()
+            await running
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[PlaygroundServer]:
-    """A playground with the bot in it."""
-    async with PlaygroundServer(port=0) as server:
-        env = {"DATA_DIR": str(tmp_path / "data"), "STEP": "0.5", **server.environment()}
-        async with BotProcess(BOT, env, output=tmp_path / "bot.log") as bot:
-            try:
-                await server.until_ready("imagine", within=60)
-            except TimeoutError:
-                pytest.fail(f"the bot did not come:\n{bot.text()}")
-            yield server
+    async with playground(tmp_path / "data") as server:
+        yield server
 
 
-@pytest.mark.timeout(300)
-async def test_a_person_types_imagine_and_sees_the_picture(server: PlaygroundServer) -> None:
+@asynccontextmanager
+async def browser_at(address: str) -> AsyncIterator[Page]:
     async with async_playwright() as play:
         browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = await browser.new_page(viewport={"width": 1280, "height": 860})
-        await page.goto(server.page_url)
-        await expect(page.locator("#playground-banner")).to_contain_text("simulated by SimCord")
+        await page.goto(address)
+        yield page
+        await browser.close()
+
+
+async def type_text(page: Page, text: str) -> None:
+    """Type into the message field, and go on where the page puts the focus."""
+    await page.locator("#channel-composer-input").click()
+    await page.keyboard.type(text)
+    await page.keyboard.press("Enter")
+
+
+def results(page: Page) -> Locator:
+    """The finished messages: a preview has no button to draw it again."""
+    return page.locator(".channel-message", has=page.get_by_role("button", name="Rerun"))
+
+
+async def save(page: Page, name: str) -> None:
+    if "SCREENSHOTS" in os.environ:
+        await page.screenshot(path=Path(os.environ["SCREENSHOTS"]) / f"{name}.png")
+
+
+async def test_a_person_types_imagine_and_sees_the_picture(server: PlaygroundServer) -> None:
+    async with browser_at(server.page_url) as page:
+        await expect(page.locator("#playground-side")).to_contain_text("Discord is simulated")
         await expect(page.locator("#playground-bot")).to_have_text("Bot: online")
+        await type_text(page, "/imagine a red heart")
 
-        composer = page.locator("#channel-composer-input")
-        await composer.click()
-        await composer.press_sequentially("/imagine")
-        await page.locator('[role="option"]', has_text="/imagine").first.click()
-        prompt = page.locator('.command-option-input[data-option="prompt"]')
-        await prompt.press_sequentially("a red heart")
-        await prompt.press("Enter")
-
-        # The final message, not a preview: it has the button.
-        message = page.locator(".channel-message", has=page.get_by_role("button", name="Rerun"))
+        message = results(page)
         await expect(message).to_be_visible(timeout=PATIENCE)
         await expect(message).to_contain_text("a red heart")
         picture = message.locator("img[src^='blob:']").last
         await expect(picture).to_be_visible()
-        await page.wait_for_function(
-            "image => image.complete && image.naturalWidth > 0", arg=await picture.element_handle()
-        )
-
+        assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
         await expect(message).to_contain_text("🔁")
         if "SCREENSHOT" in os.environ:
             await page.mouse.move(0, 0)
             await page.screenshot(path=os.environ["SCREENSHOT"])
 
         # Somebody else sees it too.
-        await page.locator("#viewer-picker").select_option(label="Cleo")
+        await page.get_by_role("radio", name="Cleo").click()
         await expect(message.locator("img[src^='blob:']").last).to_be_visible()
-        await browser.close()
+
+
+async def test_a_bot_killed_in_mid_job_comes_back_and_each_picture_is_seen_once(server: PlaygroundServer) -> None:
+    async with browser_at(server.page_url) as page:
+        await type_text(page, "/imagine a red heart")
+        await expect(results(page)).to_be_visible(timeout=PATIENCE)
+
+        await page.locator("#channel-composer-input").fill("/imagine a rainbow count:4 steps:150")
+        await page.keyboard.press("Enter")
+        drawing = page.locator(".channel-message", has=page.get_by_role("button", name="Cancel"))
+        await expect(drawing).to_be_visible(timeout=PATIENCE)
+        await expect(drawing.locator("img[src^='blob:']").last).to_be_visible(timeout=PATIENCE)  # its first preview
+        await page.get_by_role("button", name="Kill it (-9)").click()
+        await expect(page.locator("#playground-bot")).not_to_have_text("Bot: online")
+        await save(page, "killed")
+        await expect(page.locator("#playground-bot")).to_have_text("Bot: online", timeout=PATIENCE)
+
+        await expect(results(page)).to_have_count(2, timeout=PATIENCE)
+        await expect(results(page).last.locator("img[src^='blob:']")).to_have_count(4)
+        await expect(page.locator(".channel-message")).to_have_count(2)
+        await save(page, "back")
+    pictures = [attachment["url"] for post in server.messages() for attachment in post.attachments]
+    assert len(pictures) == len(set(pictures)) == 5
+    assert server.gateway.identified == 2
+
+
+async def test_limits_and_results_live_on_over_a_restart_of_the_playground(tmp_path: Path) -> None:
+    async with playground(tmp_path / "data", LIMITS="images_a_day=1") as server:
+        await server.slash("Ben", "imagine", prompt="a red heart")
+        await server.until(lambda: server.messages() and server.messages()[0].buttons, within=60)
+        await server.until(lambda: server.messages()[0].buttons[0].label == "Rerun", within=60, what="a picture")
+    async with playground(tmp_path / "data", LIMITS="images_a_day=1") as server:
+        refused = await server.slash("Ben", "imagine", prompt="a red heart")
+        assert refused.post is not None
+        assert "limit" in refused.post.text
+        assert refused.post.ephemeral
+        shown = await server.slash("Ben", "result")
+        await server.until(lambda: shown.post is not None and shown.post.attachments, what="the picture")

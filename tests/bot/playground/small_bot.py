@@ -51,13 +51,26 @@ class Form(discord.ui.Modal, title="A form"):
         await interaction.response.send_message(f"form says {self.words.value}")
 
 
+class Edit(discord.ui.Modal, title="Edit picture"):
+    words: discord.ui.Label[Edit] = discord.ui.Label(
+        text="Words", component=discord.ui.TextInput(custom_id="words", default="as it is")
+    )
+    mask: discord.ui.Label[Edit] = discord.ui.Label(
+        text="Mask", component=discord.ui.FileUpload(custom_id="mask", required=False, max_values=1)
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        files = [f"{file.filename} {len(await file.read())}" for file in self.mask.component.values]
+        await interaction.response.send_message(f"edit: {self.words.component.value} {files}")
+
+
 class SmallBot(discord.Client):
     def __init__(self) -> None:
         intents = discord.Intents.none()
         intents.guilds = intents.guild_reactions = intents.dm_reactions = True
         super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), guild_ready_timeout=0)
         self.tree = app_commands.CommandTree(self)
-        for command in (imagine, form, silent, whisper):
+        for command in (album, edit, form, imagine, pictures_of, silent, whisper):
             self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
@@ -97,7 +110,8 @@ async def imagine(
     view.add_item(Again(7))
     embed = discord.Embed(title=prompt, description=f"{scheduler} for {member.display_name if member else 'all'}")
     if source is not None:
-        embed.add_field(name="source", value=f"{source.filename} {len(await source.read())}")
+        size = f"{source.width}x{source.height}"
+        embed.add_field(name="source", value=f"{source.filename} {len(await source.read())} {size}")
     message = await interaction.edit_original_response(
         content="", embed=embed, attachments=[_file(96, prompt), _file(64, prompt)], view=view
     )
@@ -113,9 +127,32 @@ async def schedulers(_: discord.Interaction, current: str) -> list[app_commands.
     return [app_commands.Choice(name=name, value=name) for name in ("ddim", "euler") if current in name]
 
 
+@app_commands.command(name="album", description="Thirty pictures")
+async def album(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message(f"an album for {interaction.user.mention}")
+    for page in range(10):
+        embed = discord.Embed(title=f"page {page}", description=f"for {interaction.user.mention}")
+        embed.add_field(name="from", value=interaction.client.user.mention)
+        files = [
+            discord.File(io.BytesIO(picture(256, 256, (25 * page, 80 * number, 99))), filename=f"{page}-{number}.png")
+            for number in range(3)
+        ]
+        await interaction.followup.send(embed=embed, files=files)
+
+
 @app_commands.command(name="form", description="Show a form")
 async def form(interaction: discord.Interaction) -> None:
     await interaction.response.send_modal(Form())
+
+
+@app_commands.context_menu(name="Edit picture")
+async def edit(interaction: discord.Interaction, message: discord.Message) -> None:
+    await interaction.response.send_modal(Edit())
+
+
+@app_commands.context_menu(name="Their pictures")
+async def pictures_of(interaction: discord.Interaction, member: discord.Member) -> None:
+    await interaction.response.send_message(f"pictures of {member.display_name}")
 
 
 @app_commands.command(name="silent", description="Never answer")
@@ -124,8 +161,8 @@ async def silent(_: discord.Interaction) -> None:
 
 
 @app_commands.command(name="whisper", description="Answer in private")
-async def whisper(interaction: discord.Interaction) -> None:
-    await interaction.response.send_message("only for you", ephemeral=True)
+async def whisper(interaction: discord.Interaction, words: str = "only for you", loud: bool = False) -> None:
+    await interaction.response.send_message(words.upper() if loud else words, ephemeral=True)
 
 
 def main() -> int:

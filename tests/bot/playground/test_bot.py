@@ -11,6 +11,7 @@ import pytest
 from bot.playground import BotProcess, PlaygroundServer, Post
 
 from .conftest import NewBot
+from .small_bot import picture
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -38,9 +39,10 @@ async def test_a_deferred_command_becomes_a_message_with_pictures_and_buttons(se
         assert (await response.read()).startswith(b"\x89PNG")
 
 
-async def test_an_uploaded_file_reaches_the_bot(server: PlaygroundServer) -> None:
-    post = await drawn(server, source=("in.png", b"123456"))
-    assert "source: in.png 6" in post.text
+async def test_an_uploaded_picture_reaches_the_bot_with_its_size(server: PlaygroundServer) -> None:
+    data = picture(30, 20)
+    post = await drawn(server, source=("in.png", data))
+    assert f"source: in.png {len(data)} 30x20" in post.text
 
 
 async def test_a_private_answer_is_seen_by_one_member_only(server: PlaygroundServer) -> None:
@@ -62,6 +64,24 @@ async def test_a_form_is_shown_and_sent(server: PlaygroundServer) -> None:
     answer = await server.submit("Ben", form, words="two words")
     assert answer.post is not None
     assert answer.post.content == "form says two words"
+
+
+@pytest.mark.parametrize("where", ["pictures", "dm"])
+async def test_a_command_of_a_messages_menu_shows_a_form_that_takes_a_file(
+    server: PlaygroundServer, where: str
+) -> None:
+    message = await server.send("Ben", "a message", where=where)
+    form = await server.choose("Ben", "Edit picture", message)
+    assert form.modal is not None
+    answer = await server.submit("Ben", form, words="greener", mask=("mask.png", b"1234"))
+    assert answer.post is not None
+    assert answer.post.content == "edit: greener ['mask.png 4']"
+
+
+async def test_a_command_of_a_members_menu_is_answered(server: PlaygroundServer) -> None:
+    answer = await server.choose("Ben", "Their pictures", "Cleo")
+    assert answer.post is not None
+    assert answer.post.content == "pictures of Cleo"
 
 
 async def test_a_reaction_is_answered_in_the_channel_and_in_private(server: PlaygroundServer) -> None:
@@ -146,4 +166,4 @@ async def test_the_control_api_does_what_a_member_does(server: PlaygroundServer)
         assert picture["text"] == "a heart\nddim for all"
         clicked = await post("/control/click", member="Cleo", message=picture["id"], label="Rerun")
         assert clicked["post"]["content"] == "again 7 for Cleo"  # type: ignore[index]
-        assert state["commands"] == ["form", "imagine", "silent", "whisper"]
+        assert state["commands"] == ["album", "form", "imagine", "silent", "whisper"]

@@ -26,7 +26,7 @@ async def index(http: aiohttp.ClientSession, channel: str = "pictures") -> str:
 
 
 async def test_the_page_says_plainly_what_it_is(http: aiohttp.ClientSession) -> None:
-    assert "This is a playground:</strong> the bot is real, Discord is simulated by SimCord" in await index(http)
+    assert "This is a playground.</strong> The bot is real, Discord is simulated" in await index(http)
 
 
 async def test_every_file_that_the_page_names_is_there(http: aiohttp.ClientSession) -> None:

@@ -27,6 +27,22 @@ async def test_a_command_pasted_with_named_options_fills_them(page: Page, server
     await expect(field(page, "scheduler")).to_have_value("euler")
 
 
+async def test_a_command_without_required_options_takes_text_too(page: Page, server: PlaygroundServer) -> None:
+    await type_text(page, "/whisper good morning")
+    await expect(field(page, "words")).to_have_value("good morning")
+    await page.keyboard.press("Enter")
+    await server.until(lambda: server.messages(), what="a message")
+    assert server.messages()[0].content == "good morning"
+
+
+async def test_a_command_without_required_options_is_sent_with_enter(page: Page, server: PlaygroundServer) -> None:
+    await type_text(page, "/whisper ")
+    await expect(page.locator(".command-suggestion")).to_have_count(2)
+    await page.keyboard.press("Enter")
+    await server.until(lambda: server.messages(), what="a message")
+    assert server.messages()[0].content == "only for you"
+
+
 async def test_other_text_is_sent_as_it_is(page: Page, server: PlaygroundServer) -> None:
     await type_text(page, "/nothing like this")
     await page.keyboard.press("Enter")
