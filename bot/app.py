@@ -38,6 +38,7 @@ T = TypeVar("T")
 MakeWorker: TypeAlias = Callable[[Settings, Sequence[ModelSpec]], Worker]
 
 RETENTION_INTERVAL = 3600.0  #: seconds
+CATCH_UP_INTERVAL = 5.0  #: seconds; for ends that could not be written
 TRY_AGAIN_INTERVAL = 300.0  #: seconds; for pictures that could not be posted because Discord or the disk was in trouble
 
 
@@ -127,6 +128,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             stay_connected(front.bot, token),
             every(RETENTION_INTERVAL, retention.sweep),
             every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
+            every(CATCH_UP_INTERVAL, journal.catch_up),
+            every(TRY_AGAIN_INTERVAL, lambda: restart.settle(journal.owed)),
         )
         log.info("stopping")
         return 0

@@ -49,7 +49,8 @@ def _day(place: ColumnElement[bool]) -> "Select[Any, Any, Any, Any, Any, Any]":
             func.max(case((_COUNTED, _C.accepted_at))),
         )
         # The order of the index: a member who has asked for ten thousand pictures so far should not wait for it.
-        .where(_THEIRS, place, _C.accepted_at >= bindparam("recent"))
+        # What a clock that was ahead has written is not of this day.
+        .where(_THEIRS, place, _C.accepted_at >= bindparam("recent"), _C.accepted_at <= bindparam("now"))
         .where(or_(_COUNTED, _STOPPED_BY_MEMBER))
         .group_by(_C.requester, _C.server)
     )
@@ -86,7 +87,7 @@ def of_members(
     """
     people = list({requester for requester, _ in members})
     servers = list({server for _, server in members if server is not None})
-    asked = {"people": people, "since": since, "recent": now - LONGEST_COOLDOWN}
+    asked = {"people": people, "since": since, "recent": now - LONGEST_COOLDOWN, "now": now}
     rows = list(transaction.execute(_DAY_ON_SERVERS, {**asked, "servers": servers})) if servers else []
     rows += transaction.execute(_DAY_ALONE, asked) if any(server is None for _, server in members) else []
     day = {(row.requester, row.server): row for row in rows}

@@ -30,6 +30,7 @@ from bot.errors import (
     StorageFault,
     TooBusy,
     UnknownJob,
+    UnusableDatabase,
 )
 from bot.operator_words import operator_words
 from generation import errors as generation_errors
@@ -87,10 +88,12 @@ FOR_THE_OPERATOR = [
     InvalidRequest("steps", "range", 0, least=1, most=150),
     ModelUnavailable("pinwheel", "no_such_source"),
     StorageFault(detail="disk full"),
+    UnusableDatabase("damaged", "bot.db", detail="file is not a database"),
+    UnusableDatabase("missing", "bot.db"),
     WorkerLost(detail="the kernel hangs"),
 ]
 BRANCHES = {KnownError, Refusal, DrawingFailed, JobStopped}  #: never raised themselves
-NOBODYS_MESSAGE = {BackupRefused, CannotConnect, DataInUse, WorkerLost}  #: no member can meet these
+NOBODYS_MESSAGE = {BackupRefused, CannotConnect, DataInUse, UnusableDatabase, WorkerLost}  #: no member can meet these
 
 
 def tree(kind: type[KnownError] = KnownError) -> Iterator[type[KnownError]]:

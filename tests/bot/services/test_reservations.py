@@ -124,6 +124,18 @@ async def test_the_longest_cooldown_that_can_be_set_is_kept_to_its_end(house, an
         await house.images.imagine(house.request(), ann, at=here)
 
 
+async def test_what_a_clock_that_was_ahead_has_written_holds_for_no_year(house, ann, admin, here, clock):
+    await house.admin.set_limits(admin, LimitScope.SERVER, None, {"images_a_day": 1, "cooldown": 3600})
+    clock.pass_(days=365)
+    await house.drawn(ann)
+    clock.pass_(days=-365)
+
+    await house.drawn(ann)
+    with pytest.raises(LimitReached) as caught:
+        await house.images.imagine(house.request(), ann, at=here)
+    assert caught.value.limit == "images_a_day"
+
+
 async def test_a_job_that_comes_to_nothing_does_not_count(house, ann, admin, here):
     await house.admin.set_limits(admin, LimitScope.SERVER, None, {"images_a_day": 1, "cooldown": 3600})
     cancelled = await house.images.imagine(house.request(), ann, at=here)
