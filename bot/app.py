@@ -23,6 +23,7 @@ from bot.settings import IMAGES, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
 from bot.storage.database import Database
+from bot.storage.exclusive import DatabaseLock
 from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import remove_leftovers
 from bot.storage.journal import StoredJournal
@@ -73,6 +74,9 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         catalog = ModelCatalog(specs)
 
         say_if_former(settings.database_url or "")
+        lock = DatabaseLock(settings.database)
+        parts.push_async_callback(lock.release)
+        await _patiently(lock.acquire, "locking the database")
         database = Database(settings.database)
         parts.push_async_callback(database.close)
         await _patiently(database.open, "opening the database")

@@ -21,6 +21,7 @@ KnownError
 ├── UnusableDatabase            it will not become usable by waiting
 ├── BackupRefused               nothing was copied
 ├── DataInUse                   another bot has this DATA_DIR
+├── DatabaseInUse               another bot has this database
 └── CannotConnect               Discord does not let this bot in, and waiting will not help
 """
 
@@ -126,6 +127,12 @@ class DataInUse(KnownError):
     folder: str
     _: KW_ONLY
     detail: str = ""  #: empty where another bot has it
+
+
+class DatabaseInUse(KnownError):
+    """Another bot uses this database, from whatever DATA_DIR."""
+
+    where: str  #: without a password
 
 
 class CannotConnect(KnownError):

@@ -17,6 +17,7 @@ from bot.errors import (
     BackupRefused,
     Blocked,
     CannotConnect,
+    DatabaseInUse,
     DataInUse,
     LimitReached,
     MissingPermissions,
@@ -84,6 +85,7 @@ FOR_THE_OPERATOR = [
     BackupRefused("not_sqlite", "copy.db"),
     CannotConnect("token_refused"),
     DataInUse("data"),
+    DatabaseInUse("bot.db"),
     DataInUse("data", detail="read-only file system"),
     InvalidRequest("steps", "range", 0, least=1, most=150),
     ModelUnavailable("pinwheel", "no_such_source"),
@@ -93,7 +95,14 @@ FOR_THE_OPERATOR = [
     WorkerLost(detail="the kernel hangs"),
 ]
 BRANCHES = {KnownError, Refusal, DrawingFailed, JobStopped}  #: never raised themselves
-NOBODYS_MESSAGE = {BackupRefused, CannotConnect, DataInUse, UnusableDatabase, WorkerLost}  #: no member can meet these
+NOBODYS_MESSAGE = {
+    BackupRefused,
+    CannotConnect,
+    DataInUse,
+    DatabaseInUse,
+    UnusableDatabase,
+    WorkerLost,
+}  #: no member can meet these
 
 
 def tree(kind: type[KnownError] = KnownError) -> Iterator[type[KnownError]]:
