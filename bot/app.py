@@ -23,6 +23,7 @@ from bot.settings import IMAGES, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
 from bot.storage.database import Database
+from bot.storage.exclusive import DatabaseLock
 from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import remove_leftovers
 from bot.storage.journal import StoredJournal
@@ -38,6 +39,7 @@ T = TypeVar("T")
 MakeWorker: TypeAlias = Callable[[Settings, Sequence[ModelSpec]], Worker]
 
 RETENTION_INTERVAL = 3600.0  #: seconds
+CATCH_UP_INTERVAL = 5.0  #: seconds; for ends that could not be written
 TRY_AGAIN_INTERVAL = 300.0  #: seconds; for pictures that could not be posted because Discord or the disk was in trouble
 
 
@@ -72,6 +74,9 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         catalog = ModelCatalog(specs)
 
         say_if_former(settings.database_url or "")
+        lock = DatabaseLock(settings.database)
+        parts.push_async_callback(lock.release)
+        await _patiently(lock.acquire, "locking the database")
         database = Database(settings.database)
         parts.push_async_callback(database.close)
         await _patiently(database.open, "opening the database")
@@ -127,6 +132,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             stay_connected(front.bot, token),
             every(RETENTION_INTERVAL, retention.sweep),
             every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
+            every(CATCH_UP_INTERVAL, journal.catch_up),
+            every(TRY_AGAIN_INTERVAL, lambda: restart.settle(journal.owed)),
         )
         log.info("stopping")
         return 0

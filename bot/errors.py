@@ -12,7 +12,7 @@ KnownError
 │   ├── AlreadyOver             too late to cancel
 │   ├── NothingToCancel         no job of theirs waits or runs
 │   ├── NoResult                no job of theirs has pictures
-│   ├── PictureGone             the file was removed to make room
+│   ├── PictureGone             the file was removed to make room, or is lost
 │   ├── StaleButton             a button that this version does not know, or that somebody made up
 │   └── TooBusy                 the answer would have come too late for Discord
 ├── JobStopped
@@ -21,6 +21,7 @@ KnownError
 ├── UnusableDatabase            it will not become usable by waiting
 ├── BackupRefused               nothing was copied
 ├── DataInUse                   another bot has this DATA_DIR
+├── DatabaseInUse               another bot has this database
 └── CannotConnect               Discord does not let this bot in, and waiting will not help
 """
 
@@ -80,7 +81,9 @@ class NoResult(Refusal):
 
 
 class PictureGone(Refusal):
-    """The picture was kept for as long as this bot keeps them; its parameters are still known."""
+    """There is no picture any more, and there will be none; its parameters are still known."""
+
+    reason: Literal["made_room", "lost"] = "made_room"  #: lost: its file is gone or damaged
 
 
 class StaleButton(Refusal):
@@ -124,6 +127,12 @@ class DataInUse(KnownError):
     folder: str
     _: KW_ONLY
     detail: str = ""  #: empty where another bot has it
+
+
+class DatabaseInUse(KnownError):
+    """Another bot uses this database, from whatever DATA_DIR."""
+
+    where: str  #: without a password
 
 
 class CannotConnect(KnownError):

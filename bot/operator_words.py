@@ -1,6 +1,6 @@
 """Errors -> one plain line for the operator: what is wrong, and what to do about it."""
 
-from bot.errors import BackupRefused, CannotConnect, DataInUse, StorageFault, UnusableDatabase
+from bot.errors import BackupRefused, CannotConnect, DatabaseInUse, DataInUse, StorageFault, UnusableDatabase
 from generation import operator_words as of_generation
 from generation.errors import KnownError, WorkerLost
 
@@ -29,6 +29,8 @@ def operator_words(error: KnownError) -> str:
             return f"Another bot is running with DATA_DIR={error.folder}."
         case DataInUse():
             return f"DATA_DIR={error.folder} cannot be used: {error.detail}"
+        case DatabaseInUse():
+            return f"Another bot is running with the database {error.where}, from another DATA_DIR."
         case BackupRefused(reason="not_sqlite"):
             return "Only SQLite is copied here; use the database server's own tool, such as pg_dump."
         case BackupRefused():

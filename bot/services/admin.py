@@ -19,6 +19,7 @@ from generation.dispatcher import Dispatcher
 from generation.errors import InvalidRequest
 from generation.job import JobId
 
+MAX_LIMITS = 100  #: in one answer
 MAX_STATS_DAYS = 90
 MAX_STATS_MEMBERS = 25
 MAX_REASON = 500  #: characters
@@ -45,10 +46,10 @@ class AdminService:
         self._clock = clock
 
     async def limits(self, admin: Member) -> ServerLimits:
-        """All that is set on this server, and what the operator allows at most."""
+        """What is set on this server, the first MAX_LIMITS of it, and what the operator allows at most."""
         server = _server_of(admin)
-        rows = await self._database.read(lambda transaction: servers.limits_of(transaction, server))
-        return ServerLimits(rows=rows, ceiling=self._limits.ceiling)
+        rows, more = await self._database.read(lambda transaction: servers.limits_of(transaction, server, MAX_LIMITS))
+        return ServerLimits(rows=rows, more=more, ceiling=self._limits.ceiling)
 
     async def set_limits(
         self, admin: Member, scope: LimitScope, subject: str | None, changes: LimitValues

@@ -79,6 +79,7 @@ class ServerLimits:
 
     rows: tuple[LimitRow, ...]  #: the server's own, then its roles', then its members'
     ceiling: LimitValues
+    more: int = 0  #: how many rows are not among these
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

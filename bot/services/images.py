@@ -161,7 +161,7 @@ class ImageService:
             [
                 Picture(
                     filename=picture_filename(record.request.prompt, image.seed),
-                    png=await self._files.read(image.file),
+                    png=await self._files.read(image.file, image.sha256),
                     seed=image.seed,
                     width=image.width,
                     height=image.height,

@@ -1,6 +1,7 @@
 """What a start owes those who asked before it: each unfinished job goes on, or its requester learns why not."""
 
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from bot.storage.database import Database, Transaction
 from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
 from generation.errors import Interrupted, Refusal
-from generation.job import Job, JobStatus
+from generation.job import Job, JobId, JobStatus
 from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Restart:
         self._dispatcher = dispatcher
         self._catalog = catalog
         self._clock = clock
+        self._strays: set[JobId] = set()  #: seen live in their rows only, at the last look
 
     async def recover(self) -> Recovery:
         """Everything that is still owed. Jobs go back in the order they were accepted.
@@ -47,6 +49,26 @@ class Restart:
         if resumed or recovery.rendered:
             log.info("%d jobs of the last run go on, %d have pictures to post", len(resumed), len(recovery.rendered))
         return replace(recovery, resumed=resumed)
+
+    async def settle(self, owed: Collection[JobId] = ()) -> int:
+        """End the rows that say live and that nobody draws, such as one whose answer was lost; says how many.
+
+        Only what was so at the last look too: a job is accepted in its row first. `owed` are ends that are known and
+        not written yet. Raises StorageFault.
+        """
+        alive = {job.id for job in (*self._dispatcher.running(), *self._dispatcher.waiting())}
+        live = await self._database.read(jobs.live_servers)
+        strays = {job_id for job_id in live if job_id not in alive and job_id not in owed}
+        strays = {job_id for job_id in strays if self._dispatcher.ticket(job_id) is None}
+        lost, self._strays, now = strays & self._strays, strays, self._clock()
+        for job_id in lost:
+            log.warning("job %s is live in its row and drawn by nobody: it ends here", job_id)
+            await self._database.write(
+                lambda tx, job_id=job_id: jobs.finish(
+                    tx, job_id, JobStatus.INTERRUPTED, now, error_code=Interrupted.code, among=jobs.LIVE
+                )
+            )
+        return len(lost)
 
     async def learn_costs(self) -> None:
         """Let the dispatcher judge new jobs by what the last ones have cost."""

@@ -3,9 +3,7 @@
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID
 
-from bot.errors import StorageFault
 from bot.records import ImageRecord
 from bot.storage import pictures
 from bot.storage.database import Database
@@ -14,20 +12,16 @@ from bot.storage.pictures import PictureFile
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 200  #: pictures in one transaction: who asks for a new one should not have to wait for this
+AT_ONCE = 50  #: pictures in one transaction: who asks for a new one should not have to wait for this
 
 
 async def clear(
     database: Database, files: ImageFiles, given_up: Iterable[PictureFile | ImageRecord], at: datetime
 ) -> int:
     """Remove their files, and note it; says how many. One that stays is tried again. Raises StorageFault."""
-    gone: list[UUID] = []
-    for picture in given_up:
-        try:
-            await files.delete(picture.file)
-            gone.append(picture.id)
-        except StorageFault:
-            log.exception("file %s is no longer needed and still there", picture.file)
+    ids = {picture.file: picture.id for picture in given_up}
+    stay = await files.delete(ids)
+    gone = [id_ for file, id_ in ids.items() if file not in stay]
     if gone:
         await database.write(lambda transaction: pictures.note_cleared(transaction, gone, at))
     return len(gone)

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
-from bot.errors import UnusableDatabase
+from bot.errors import StorageFault, UnusableDatabase
 from bot.storage import schema
 from bot.storage.addresses import sqlite_file
-from bot.storage.engines import faults, make_engine
+from bot.storage.engines import faults, is_damaged, make_engine
 from bot.storage.lines import Group, Line, Outcome, Serve, failed, tell
 
 T = TypeVar("T")
@@ -107,6 +107,10 @@ class Database:
                     if self.file is not None:
                         schema.check_room(self.file)
                     schema.upgrade(connection)
+        except StorageFault as fault:
+            if is_damaged(fault):
+                raise UnusableDatabase("damaged", str(self.file), detail=fault.detail) from fault
+            raise
         finally:
             engine.dispose()
 

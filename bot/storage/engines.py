@@ -8,7 +8,7 @@ from typing import Any
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 
-from bot.errors import StorageFault, UnusableDatabase
+from bot.errors import StorageFault
 
 BUSY_TIMEOUT = 5.0  #: seconds to wait for another process that writes
 _WRITER_LOCK = 0x1_D2A3  #: any number, the same for all of us; names PostgreSQL's advisory lock
@@ -75,9 +75,13 @@ def faults() -> Generator[None, None, None]:
     except (exc.IntegrityError, exc.ProgrammingError, exc.DataError):
         raise
     except exc.DBAPIError as error:
-        detail = str(error.orig)  # without the statement's values
-        if getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise UnusableDatabase("damaged", "SQLite", detail=detail) from error
-        raise StorageFault(detail=detail) from error
+        raise StorageFault(detail=str(error.orig)) from error  # orig: without the statement's values
     except (exc.TimeoutError, CommandError, TransactionLost) as error:
         raise StorageFault(detail=str(error)) from error
+
+
+def is_damaged(fault: StorageFault) -> bool:
+    """Whether SQLite found something else than a database, or a damaged one: no waiting will help."""
+    error = fault.__cause__
+    code = getattr(error.orig, "sqlite_errorcode", None) if isinstance(error, exc.DBAPIError) else None
+    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)

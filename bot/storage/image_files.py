@@ -2,13 +2,17 @@
 
 import asyncio
 import hashlib
+import logging
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from bot.errors import StorageFault
+from bot.errors import PictureGone, StorageFault
+
+log = logging.getLogger(__name__)
 
 HALF_WRITTEN = ".partial"  #: how the name of a file ends until it is complete
 
@@ -32,13 +36,13 @@ class ImageFiles:
         """Keep a picture; when this returns it outlives a power cut. Raises StorageFault."""
         return await asyncio.to_thread(self._write, png)
 
-    async def read(self, name: str) -> bytes:
-        """The picture of that name. Raises StorageFault."""
-        return await asyncio.to_thread(self._read, name)
+    async def read(self, name: str, sha256: str) -> bytes:
+        """The picture of that name, as it was written. Raises PictureGone for any other, StorageFault."""
+        return await asyncio.to_thread(self._read, name, sha256)
 
-    async def delete(self, name: str) -> None:
-        """Remove a picture; one that is gone already is fine. Raises StorageFault."""
-        await asyncio.to_thread(self._delete, name)
+    async def delete(self, names: Iterable[str]) -> frozenset[str]:
+        """Remove pictures; says which stay because the disk does not let them go. One that is gone already is fine."""
+        return frozenset(await asyncio.to_thread(lambda: [name for name in names if not self._deleted(name)]))
 
     def _write(self, png: bytes) -> StoredFile:
         stem = uuid4().hex
@@ -59,17 +63,26 @@ class ImageFiles:
             raise StorageFault(detail=str(error)) from error
         return StoredFile(name=name, sha256=hashlib.sha256(png).hexdigest(), size=len(png))
 
-    def _read(self, name: str) -> bytes:
+    def _read(self, name: str, sha256: str) -> bytes:
         try:
-            return (self._folder / name).read_bytes()
+            png = (self._folder / name).read_bytes()
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and self._folder.is_dir():  # else a disk may be missing
+                log.error("file %s is gone", name)
+                raise PictureGone("lost") from error
             raise StorageFault(detail=str(error)) from error
+        if hashlib.sha256(png).hexdigest() != sha256:
+            log.error("file %s is not what was written", name)
+            raise PictureGone("lost")
+        return png
 
-    def _delete(self, name: str) -> None:
+    def _deleted(self, name: str) -> bool:
         try:
             (self._folder / name).unlink(missing_ok=True)
         except OSError as error:
-            raise StorageFault(detail=str(error)) from error
+            log.error("file %s is no longer needed and still there: %s", name, error)
+            return False
+        return True
 
 
 def _sync_folder(folder: Path) -> None:

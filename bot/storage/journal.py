@@ -1,8 +1,9 @@
 """The durable journal: file first, row second, and only then is anybody told."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
 
@@ -14,11 +15,13 @@ from bot.storage import jobs, unfinished
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles, StoredFile
 from generation.errors import Cancelled, Interrupted, KnownError
-from generation.job import Job, JobStatus
+from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
 from generation.result import GeneratedImage, GenerationResult
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class StoredJournal(Journal[JobRecord]):
@@ -32,6 +35,7 @@ class StoredJournal(Journal[JobRecord]):
         self._files = files
         self._clock = clock
         self._pause = pause
+        self._owed: dict[JobId, Callable[[], Awaitable[None]]] = {}  #: ends that are not written yet
 
     async def started(self, job: Job) -> None:
         """A worker has the job. Raises StorageFault."""
@@ -54,8 +58,32 @@ class StoredJournal(Journal[JobRecord]):
             raise
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
-        """The job ended without pictures; one that is over already stays as it is. Raises StorageFault."""
-        await self._patiently(lambda: self._ended(job, status, error, device_seconds), doing=f"the end of job {job.id}")
+        """The job ended without pictures; one that is over already stays as it is.
+
+        What cannot be written now is kept, and written by `catch_up`.
+        """
+        now = self._clock()
+
+        async def write() -> None:
+            await self._ended(job, status, error, device_seconds, now)
+
+        try:
+            await self._patiently(write, doing=f"the end of job {job.id}")
+        except StorageFault as fault:
+            log.error("the end of job %s (%s) cannot be written yet: %s", job.id, status, fault.detail)
+            self._owed[job.id] = write
+
+    @property
+    def owed(self) -> frozenset[JobId]:
+        """The jobs that are over, and whose rows do not say so yet."""
+        return frozenset(self._owed)
+
+    async def catch_up(self) -> None:
+        """Write what could not be written before, as far as that is possible now. Raises StorageFault."""
+        for job_id, write in tuple(self._owed.items()):
+            await write()
+            del self._owed[job_id]
+            log.info("the end of job %s is written now", job_id)
 
     async def put_back(self, job: Job, device_seconds: float) -> None:
         """The job was not finished and waits again. One attempt: the process is about to stop. Raises StorageFault."""
@@ -81,8 +109,9 @@ class StoredJournal(Journal[JobRecord]):
             raise Interrupted
         raise Cancelled(record.ended_by if record is not None else None)
 
-    async def _ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
-        now = self._clock()
+    async def _ended(
+        self, job: Job, status: JobStatus, error: KnownError, device_seconds: float, now: datetime
+    ) -> None:
         await self._database.write(
             lambda transaction: jobs.finish(
                 transaction,
@@ -97,8 +126,7 @@ class StoredJournal(Journal[JobRecord]):
         )
 
     async def _discard(self, images: list[ImageRecord]) -> None:
-        with suppress(StorageFault):  # orphans at worst; what went wrong first is what counts
-            await asyncio.gather(*(self._files.delete(image.file) for image in images))
+        await self._files.delete([image.file for image in images])  # those that stay are orphans
 
 
 def _record(image: GeneratedImage, stored: StoredFile) -> ImageRecord:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, union_all, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, union_all, update
 
 from bot.records import Account, AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
 from bot.storage.database import Transaction
@@ -14,7 +14,9 @@ _AUDIT = [field.name for field in fields(AuditRecord)]  # columns of the same na
 _BLOCK = [field.name for field in fields(BlockRecord)]  # the same
 
 _SERVER = select(SERVERS.c.id).where(SERVERS.c.id == bindparam("server_"))
-_LIMITS_OF = select(LIMITS).where(LIMITS.c.server == bindparam("server_")).order_by(LIMITS.c.subject)
+_ONE_SCOPE = (LIMITS.c.server == bindparam("server_"), LIMITS.c.scope == bindparam("scope_"))
+_LIMITS_OF = select(LIMITS).where(*_ONE_SCOPE).order_by(LIMITS.c.subject).limit(bindparam("most"))
+_HOW_MANY = select(func.count(LIMITS.c.subject)).where(LIMITS.c.server == bindparam("server_"))
 _ON_SERVERS = select(LIMITS).where(LIMITS.c.server.in_(bindparam("servers", expanding=True)))
 #: Two ways through one key: a server may have set limits for thousands of its members.
 _LIMITS_OF_ALL = union_all(
@@ -45,11 +47,13 @@ def ensure(transaction: Transaction, server: str) -> None:
         transaction.execute(insert(SERVERS), {"id": server})
 
 
-def limits_of(transaction: Transaction, server: str) -> tuple[LimitRow, ...]:
-    """All limits of a server: its own, then its roles', then its members'."""
-    order = list(LimitScope)
-    rows = map(_limit_row, transaction.execute(_LIMITS_OF, {"server_": server}))
-    return tuple(sorted(rows, key=lambda row: order.index(row.scope)))
+def limits_of(transaction: Transaction, server: str, most: int) -> tuple[tuple[LimitRow, ...], int]:
+    """The limits of a server: its own, then its roles', then its members'; and how many more there are."""
+    found: list[LimitRow] = []
+    for scope in LimitScope:
+        values = {"server_": server, "scope_": scope, "most": most - len(found)}
+        found += map(_limit_row, transaction.execute(_LIMITS_OF, values))
+    return tuple(found), int(transaction.scalar(_HOW_MANY, {"server_": server}) or 0) - len(found)
 
 
 def limits_that_concern(transaction: Transaction, members: Collection[Account]) -> dict[str, tuple[LimitRow, ...]]:

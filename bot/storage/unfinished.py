@@ -26,7 +26,7 @@ _NEWEST = (
     .limit(bindparam("most"))
 )
 _KEPT, _NOT_KEPT = _NEWEST.where(_C.error_code.is_not(None)), _NEWEST.where(_C.error_code.is_(None))
-_QUARANTINED_ON = JOBS_IN_ORDER.where(_QUARANTINED, _C.server == bindparam("server_"))
+_QUARANTINED_ON = select(JOBS).where(_QUARANTINED, _C.server == bindparam("server_"))
 _RELEASE = update(JOBS).where(_THIS, _QUARANTINED)
 #: One that was cancelled before anybody was answered has nobody who waits for a word.
 _UNTOLD = JOBS_IN_ORDER.where(
@@ -87,7 +87,8 @@ def results_of(transaction: Transaction, requester: str, most: int) -> tuple[Job
 
 def quarantined(transaction: Transaction, server: str) -> tuple[JobRecord, ...]:
     """The jobs of a server that were set aside, the oldest first."""
-    return records(transaction, _QUARANTINED_ON, server_=server)
+    found = records(transaction, _QUARANTINED_ON, server_=server)
+    return tuple(sorted(found, key=lambda record: record.accepted_at))
 
 
 def release(transaction: Transaction, job_id: JobId) -> bool:

@@ -1,10 +1,11 @@
 """Sums over jobs: what a member has used, what a server's days looked like."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
 
 from bot.records import Account, DayStats, DayUse, MemberStats
 from bot.storage import requests
@@ -48,7 +49,8 @@ def _day(place: ColumnElement[bool]) -> "Select[Any, Any, Any, Any, Any, Any]":
             func.max(case((_COUNTED, _C.accepted_at))),
         )
         # The order of the index: a member who has asked for ten thousand pictures so far should not wait for it.
-        .where(_THEIRS, place, _C.accepted_at >= bindparam("recent"))
+        # What a clock that was ahead has written is not of this day.
+        .where(_THEIRS, place, _C.accepted_at >= bindparam("recent"), _C.accepted_at <= bindparam("now"))
         .where(or_(_COUNTED, _STOPPED_BY_MEMBER))
         .group_by(_C.requester, _C.server)
     )
@@ -57,14 +59,15 @@ def _day(place: ColumnElement[bool]) -> "Select[Any, Any, Any, Any, Any, Any]":
 # Apart, or no index would serve both.
 _DAY_ON_SERVERS = _day(_C.server.in_(bindparam("servers", expanding=True)))
 _DAY_ALONE = _day(_C.server.is_(None))
-_LIVE_OF = (
-    select(_C.requester, _C.server, _SUMS[0]).where(_THEIRS, _C.status.in_(LIVE)).group_by(_C.requester, _C.server)
-)
+_LIVE_OF = select(_C.requester, _C.server).where(_THEIRS, _C.status.in_(LIVE))
 _MEASURED = (
     select(_C.request, _C.device_seconds)
     .where(_C.status == JobStatus.POSTED, _C.device_seconds > 0)
     .order_by(_C.ended_at.desc())
     .limit(bindparam("most"))
+)
+_ONE_DAY = select(*_SUMS).where(
+    _C.server == bindparam("server_"), _C.accepted_at >= bindparam("since"), _C.accepted_at < bindparam("until")
 )
 _BY_MEMBER = (
     select(_C.requester, func.max(_C.requester_name).label("name"), *_SUMS)
@@ -84,11 +87,11 @@ def of_members(
     """
     people = list({requester for requester, _ in members})
     servers = list({server for _, server in members if server is not None})
-    asked = {"people": people, "since": since, "recent": now - LONGEST_COOLDOWN}
+    asked = {"people": people, "since": since, "recent": now - LONGEST_COOLDOWN, "now": now}
     rows = list(transaction.execute(_DAY_ON_SERVERS, {**asked, "servers": servers})) if servers else []
     rows += transaction.execute(_DAY_ALONE, asked) if any(server is None for _, server in members) else []
     day = {(row.requester, row.server): row for row in rows}
-    live = {(row.requester, row.server): row.jobs for row in transaction.execute(_LIVE_OF, {"people": people})}
+    live = Counter((row.requester, row.server) for row in transaction.execute(_LIVE_OF, {"people": people}))
     used: dict[Account, DayUse] = {}
     for member in members:
         _, _, jobs, images, seconds, last = day.get(member, (None, None, 0, 0, 0.0, None))
@@ -96,7 +99,7 @@ def of_members(
             jobs=int(jobs),
             images=int(images),
             device_seconds=float(seconds),
-            waiting_or_running=live.get(member, 0),
+            waiting_or_running=live[member],
             last_accepted_at=last,
         )
     return used
@@ -110,16 +113,13 @@ def measured(transaction: Transaction, most: int) -> tuple[tuple[GenerationReque
 
 def by_day(transaction: Transaction, server: str, first: date, days: int) -> tuple[DayStats, ...]:
     """Each of these days of a server, the earliest first, quiet ones too."""
+
     # Neither database's own date functions: they differ, and PostgreSQL's would use the session's time zone.
-    ends = {index: _midnight(first + timedelta(days=index + 1)) for index in range(days)}
-    day = case(*((_C.accepted_at < end, index) for index, end in ends.items())).cast(Integer).label("day")
-    rows = transaction.execute(
-        select(day, *_SUMS)
-        .where(_C.server == server, _C.accepted_at >= _midnight(first), _C.accepted_at < ends[days - 1])
-        .group_by(day)
-    )
-    busy = {row.day: DayStats(day=first + timedelta(days=row.day), **_sums(row)) for row in rows}
-    return tuple(busy.get(index, DayStats(day=first + timedelta(days=index))) for index in range(days))
+    def one(day: date) -> DayStats:
+        bounds = {"server_": server, "since": _midnight(day), "until": _midnight(day + timedelta(days=1))}
+        return DayStats(day=day, **_sums(transaction.execute(_ONE_DAY, bounds).one()))
+
+    return tuple(one(first + timedelta(days=index)) for index in range(days))
 
 
 def by_member(transaction: Transaction, server: str, first: date, most: int) -> tuple[MemberStats, ...]:

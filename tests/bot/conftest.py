@@ -4,6 +4,28 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from bot.storage.tables import METADATA
+from tests.bot.postgres import Server, running_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server; the test is skipped, with the reason, where there can be none."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> str:
+    """A database on it whose tables are empty, or are not there yet."""
+    engine = create_engine(postgres.url)
+    with engine.begin() as connection:
+        if there := inspect(connection).get_table_names():
+            connection.execute(text(f"TRUNCATE {', '.join(set(there) & set(METADATA.tables))} CASCADE"))
+    engine.dispose()
+    return postgres.url
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from bot.errors import (
     BackupRefused,
     Blocked,
     CannotConnect,
+    DatabaseInUse,
     DataInUse,
     LimitReached,
     MissingPermissions,
@@ -84,16 +85,24 @@ FOR_THE_OPERATOR = [
     BackupRefused("not_sqlite", "copy.db"),
     CannotConnect("token_refused"),
     DataInUse("data"),
+    DatabaseInUse("bot.db"),
     DataInUse("data", detail="read-only file system"),
     InvalidRequest("steps", "range", 0, least=1, most=150),
     ModelUnavailable("pinwheel", "no_such_source"),
     StorageFault(detail="disk full"),
-    UnusableDatabase("newer", "bot.db", detail="0099"),
+    UnusableDatabase("damaged", "bot.db", detail="file is not a database"),
     UnusableDatabase("missing", "bot.db"),
     WorkerLost(detail="the kernel hangs"),
 ]
 BRANCHES = {KnownError, Refusal, DrawingFailed, JobStopped}  #: never raised themselves
-NOBODYS_MESSAGE = {BackupRefused, CannotConnect, DataInUse, UnusableDatabase, WorkerLost}  #: no member can meet these
+NOBODYS_MESSAGE = {
+    BackupRefused,
+    CannotConnect,
+    DataInUse,
+    DatabaseInUse,
+    UnusableDatabase,
+    WorkerLost,
+}  #: no member can meet these
 
 
 def tree(kind: type[KnownError] = KnownError) -> Iterator[type[KnownError]]:
@@ -177,7 +186,7 @@ def test_the_second_a_limit_names_is_never_too_early() -> None:
         ),
         (
             LimitReached("cooldown", 60, 0, 0, MIDNIGHT),
-            "**cooldown**: you can start one job every 60 s here; the next <t:1893456000:R>.",
+            "**cooldown**: one job each 60 s here. It frees up <t:1893456000:R>.",
         ),
         (LimitReached("most_steps", 30, 50), "**most steps**: your limit here is 30. You asked for 50."),
         (

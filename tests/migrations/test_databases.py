@@ -65,7 +65,8 @@ async def test_every_row_is_read_as_it_was(database):
     assert await database.read(lambda transaction: servers.limits_at(transaction, "9000", "server", None)) == {
         "cooldown": 5
     }
-    assert len(await database.read(lambda transaction: servers.limits_of(transaction, "9000"))) == 3
+    rows, more = await database.read(lambda transaction: servers.limits_of(transaction, "9000", 2))
+    assert ([row.scope for row in rows], more) == (["server", "role"], 1)
     assert len(await database.read(lambda transaction: servers.audit_of(transaction, "9000"))) == 1
     assert len(await database.read(lambda transaction: unfinished.quarantined(transaction, "9000"))) == 1
     results = await database.read(lambda transaction: unfinished.results_of(transaction, "1001", 25))

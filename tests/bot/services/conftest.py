@@ -48,12 +48,13 @@ class House:
     model: str = "tiny"
     ceiling: dict[str, float] = field(default_factory=dict)
     direct_messages: bool = True
+    database_url: str | None = None  #: by default a SQLite file in the folder
 
     def __post_init__(self) -> None:
         self.catalog = ModelCatalog(
             [ModelSpec(name=self.model, source="builtin", native_size=64, min_size=64, default_steps=2)]
         )
-        self.database = Database(f"sqlite:///{self.folder / 'bot.db'}")
+        self.database = Database(self.database_url or f"sqlite:///{self.folder / 'bot.db'}")
         self.files = ImageFiles(self.folder / "images")
         journal = StoredJournal(database=self.database, files=self.files, clock=self.clock)
         self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)
@@ -113,12 +114,17 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-async def open_house(tmp_path: Path, clock: HandClock) -> AsyncIterator[Callable]:
+def database_url() -> str | None:
+    return None
+
+
+@pytest.fixture
+async def open_house(tmp_path: Path, clock: HandClock, database_url: str | None) -> AsyncIterator[Callable]:
     """Makes houses on one folder; the second one is what a restart finds."""
     houses: list[House] = []
 
     async def opened(**parts: object) -> House:
-        house = House(folder=tmp_path, clock=clock, **parts)  # type: ignore[arg-type]
+        house = House(folder=tmp_path, clock=clock, database_url=database_url, **parts)  # type: ignore[arg-type]
         houses.append(house)
         await house.open()
         return house

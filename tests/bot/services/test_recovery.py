@@ -181,6 +181,20 @@ async def test_the_first_end_wins(open_house, house, ann, here):
     assert house.pictures_on_disk() == []
 
 
+async def test_a_row_that_says_live_and_that_nobody_draws_is_ended(open_house, house, ann, here):
+    """Such as one whose answer was lost on the way from the database. What really runs is left alone."""
+    (ticket,) = await asked(house, ann, here, "runs")
+    assert [await house.restart.settle(), await house.restart.settle()] == [0, 0]
+    other = await open_house()
+
+    assert await other.restart.settle() == 0, "it may be on its way to the queue"
+    assert await other.restart.settle(owed={ticket.job.id}) == 0
+    assert [await other.restart.settle(), await other.restart.settle()] == [0, 1]
+
+    assert (await stored(other, ticket)).status is JobStatus.INTERRUPTED
+    assert (await other.images.usage(ann)).waiting_or_running == 0
+
+
 async def test_a_picture_whose_file_was_removed_is_gone_and_says_so(house, ann):
     job_id = await house.drawn(ann)
     retention = house.retention(gigabytes=1e-9)

@@ -1,8 +1,12 @@
 """Old pictures make room for new ones; what somebody is still owed stays."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
-from bot.errors import StorageFault
+from bot.errors import PictureGone
+from bot.storage.clearing import clear_rest
 from bot.storage.inspection import inspect
 
 
@@ -68,15 +72,44 @@ async def test_what_is_still_owed_never_goes(house, kept_and_posted, clock):
 
 async def test_a_file_that_cannot_be_removed_does_not_stop_the_others(house, ann, monkeypatch):
     await house.drawn(ann, count=2)
-    delete, refused = house.files.delete, []
+    unlink, refused = Path.unlink, []
 
-    async def stubborn(name):
+    def stubborn(path, missing_ok=False):
         if not refused:
-            refused.append(name)
-            raise StorageFault(detail="read-only file system")
-        await delete(name)
+            refused.append(path)
+            raise OSError("read-only file system")
+        unlink(path, missing_ok=missing_ok)
 
-    monkeypatch.setattr(house.files, "delete", stubborn)
+    monkeypatch.setattr(Path, "unlink", stubborn)
     assert await house.retention(gigabytes=1e-9).sweep() == 2
-    assert [path.name for path in house.pictures_on_disk()] == [refused[0].rpartition("/")[2]]
-    assert (await inspect(house.database, house.folder / "images")).orphans == tuple(refused)
+    assert house.pictures_on_disk() == refused
+    assert len((await inspect(house.database, house.folder / "images")).orphans) == 1
+
+    assert await house.retention(gigabytes=1e-9).sweep() == 0
+    assert house.pictures_on_disk() == [], "the next sweep tries it again"
+
+
+async def test_what_a_crash_left_of_a_deletion_or_a_sweep_goes_at_the_next_start(house, ann, clock, monkeypatch):
+    """Killed after the rows said so and before the files went."""
+    old = await house.drawn(ann, count=2)
+    clock.pass_(days=2)
+    deleted, young = await house.drawn(ann, count=2), await house.drawn(ann)
+
+    async def killed(*_):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.files, "delete", killed)
+        for work in (house.retention(days=1).sweep(), house.images.delete(deleted, ann)):
+            with pytest.raises(asyncio.CancelledError):
+                await work
+    assert len(house.pictures_on_disk()) == 5
+
+    assert await clear_rest(house.database, house.files, clock.now) == 4
+
+    assert len(house.pictures_on_disk()) == 1
+    assert await agree(house)
+    assert len(await house.images.pictures(await house.images.job(young))) == 1
+    with pytest.raises(PictureGone):
+        await house.images.pictures(await house.images.job(old))
+    assert await clear_rest(house.database, house.files, clock.now) == 0

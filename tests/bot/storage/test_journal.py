@@ -5,6 +5,7 @@ import os
 import sqlite3
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bot.errors import StorageFault
 from bot.retrying import PATIENT
@@ -92,7 +93,7 @@ async def test_the_row_tells_what_the_files_hold(durable, job, result, row, file
     assert record.device_seconds == 1.25
     assert record == receipt
     assert [image.seed for image in record.images] == [2**32 - 1, 0]
-    assert [await files.read(image.file) for image in record.images] == [b"picture 0", b"picture 1"]
+    assert [await files.read(image.file, image.sha256) for image in record.images] == [b"picture 0", b"picture 1"]
     assert [image.size for image in record.images] == [9, 9]
 
 
@@ -200,7 +201,42 @@ async def test_pictures_that_were_written_though_the_answer_was_lost_stay(
     monkeypatch.setattr(database, "write", answers_get_lost)
     await durable.rendered(job, result)
 
-    assert [await files.read(image.file) for image in (await row()).images] == [b"picture 0", b"picture 1"]
+    assert [await files.read(image.file, image.sha256) for image in (await row()).images] == [
+        b"picture 0",
+        b"picture 1",
+    ]
+
+
+async def test_an_end_that_cannot_be_written_is_written_as_soon_as_it_can_be(
+    durable, database, job, row, monkeypatch, pauses
+):
+    async def fails(work):
+        raise StorageFault(detail="disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "write", fails)
+        await durable.ended(job, JobStatus.FAILED, BrokenImage(), 0.5)
+        assert len(pauses.taken) == PATIENT.attempts - 1
+        with pytest.raises(StorageFault):
+            await durable.catch_up()
+    assert durable.owed == {job.id}
+    assert (await row()).status is JobStatus.ACCEPTED
+
+    await durable.catch_up()
+
+    record = await row()
+    assert (record.status, record.error_code, record.device_seconds) == (JobStatus.FAILED, "broken_image", 0.5)
+    assert durable.owed == frozenset()
+
+
+async def test_our_own_mistake_in_the_row_leaves_no_file(durable, database, job, result, tmp_path, monkeypatch):
+    async def fails(work):
+        raise IntegrityError("INSERT", {}, Exception("UNIQUE"))
+
+    monkeypatch.setattr(database, "write", fails)
+    with pytest.raises(IntegrityError):
+        await durable.rendered(job, result)
+    assert on_disk(tmp_path) == []
 
 
 async def test_what_is_put_back_waits_as_if_it_had_not_begun(durable, job, row):

@@ -1,0 +1,95 @@
+"""No statement that is made often reads a whole table: nothing may grow with history."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from bot.storage import jobs, pictures, schema, servers, unfinished, usage
+from bot.storage.inspection import remove_leftovers
+from generation.job import JobStatus
+from tests.bot.storage.conftest import NOON
+
+JOB = UUID(int=1)
+ACCOUNTS = {("1001", "9000"), ("1001", None)}
+WEEK_AGO = NOON - timedelta(days=7)
+WORKS: dict[str, Callable[[Connection], Any]] = {
+    "get": lambda c: jobs.get(c, JOB),
+    "shown as": lambda c: jobs.shown_as(c, "5000", "6000"),
+    "live": jobs.live,
+    "live of a member": lambda c: jobs.live_of(c, "1001", None),
+    "live of a server": lambda c: jobs.live_of(c, "1001", "9000"),
+    "live servers": jobs.live_servers,
+    "start": lambda c: jobs.start(c, JOB),
+    "render": lambda c: jobs.render(c, JOB, NOON, 1.0, ()),
+    "finish": lambda c: jobs.finish(c, JOB, JobStatus.FAILED, NOON),
+    "show as": lambda c: jobs.show_as(c, JOB, "6000", None),
+    "delete": lambda c: jobs.delete(c, JOB, NOON),
+    "unposted": unfinished.unposted,
+    "untold": lambda c: unfinished.untold(c, WEEK_AGO),
+    "results": lambda c: unfinished.results_of(c, "1001", 25),
+    "quarantined": lambda c: unfinished.quarantined(c, "9000"),
+    "used": lambda c: usage.of_members(c, ACCOUNTS, NOON, NOON),
+    "measured": lambda c: usage.measured(c, 500),
+    "days": lambda c: usage.by_day(c, "9000", NOON.date(), 7),
+    "members": lambda c: usage.by_member(c, "9000", NOON.date(), 25),
+    "limits shown": lambda c: servers.limits_of(c, "9000", 100),
+    "limits that concern": lambda c: servers.limits_that_concern(c, ACCOUNTS),
+    "blocks": lambda c: servers.blocks_of(c, ACCOUNTS),
+    "audit": lambda c: servers.audit_of(c, "9000"),
+    "bytes on disk": pictures.bytes_on_disk,
+    "oldest pictures": lambda c: pictures.oldest(c, 200),
+    "old pictures": lambda c: pictures.oldest(c, 200, WEEK_AGO),
+    "to clear": lambda c: pictures.to_clear(c, 200),
+    "give up": lambda c: pictures.give_up(c, {JOB}, NOON),
+}
+
+
+@pytest.fixture
+def plans(tmp_path: Path) -> Iterator[tuple[Connection, list[str]]]:
+    """A connection, and the steps by which SQLite answers what is asked on it."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'bot.db'}")
+    steps: list[str] = []
+    with engine.begin() as connection:
+        schema.upgrade(connection)
+
+        def explain(_: Connection, cursor: Any, statement: str, values: Any, *__: object) -> None:
+            plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            steps.extend(step for *_, step in plan)
+
+        event.listen(engine, "before_cursor_execute", explain)
+        yield connection, steps
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_what_is_asked_often_is_found_by_an_index(plans: tuple[Connection, list[str]], name: str) -> None:
+    connection, steps = plans
+    WORKS[name](connection)
+    assert steps
+    # That one holds only the pictures that have a file.
+    scans = [step for step in steps if "SCAN" in step and "ix_images_on_disk" not in step]
+    assert scans == []
+
+
+async def test_what_a_crash_left_is_looked_up_by_name(database, tmp_path: Path, new_record) -> None:
+    await database.write(lambda transaction: jobs.insert(transaction, new_record(status=JobStatus.STARTED)))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/left.png").write_bytes(b"of a crash")
+    scans: list[str] = []
+
+    def explain(_: Connection, cursor: Any, statement: str, values: Any, *__: object) -> None:
+        if statement.startswith("SELECT"):
+            plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            scans.extend(step for *_, step in plan if "SCAN" in step)
+
+    event.listen(Engine, "before_cursor_execute", explain)
+    try:
+        assert await remove_leftovers(database, tmp_path / "images") == 1
+    finally:
+        event.remove(Engine, "before_cursor_execute", explain)
+    assert scans == []
