@@ -79,7 +79,7 @@ class Member:
     server: str | None  #: None in a direct message
     channel: str
     roles: tuple[str, ...] = ()
-    is_moderator: bool = False  #: Manage Messages here: may cancel and delete what others asked for
+    is_moderator: bool = False  #: Manage Messages in this channel: may cancel and delete here what others asked for
     is_admin: bool = False  #: Manage Server
 
     def is_where(self, job: JobRecord) -> bool:
@@ -87,8 +87,9 @@ class Member:
         return self.server == job.server and (job.server is not None or self.channel == job.place.channel)
 
     def may_stop(self, job: JobRecord) -> bool:
-        """Whether the member may cancel or delete the job."""
-        return self.id == job.requester or (self.is_moderator and self.server is not None and self.is_where(job))
+        """Whether the member may cancel or delete the job. Moderators may in the channel where they are ones."""
+        moderates = self.is_moderator and self.server is not None and self.channel == job.place.channel
+        return self.id == job.requester or (moderates and self.is_where(job))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -262,14 +262,14 @@ class Dispatcher(Generic[R]):
         # The stream is closed: its room is free, and the worker has nothing left to cancel.
         del self._running[job.id]
         self._hand_out()
+        if job.id in self._cancelled:
+            outcome = Cancelled(self._cancelled[job.id])  # it was told so, also where the last step was made meanwhile
         if isinstance(outcome, GenerationResult):
             try:
                 self._leave(job, await self._journal.rendered(job, outcome))
                 return
             except Exception as error:
                 outcome = _fault(job, error)
-        if job.id in self._cancelled and isinstance(outcome, Cancelled | Postponed | WorkerLost):
-            outcome = Cancelled(self._cancelled[job.id])
         match outcome:
             case Postponed():
                 await self._put_back(job, device_seconds)

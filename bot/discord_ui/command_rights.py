@@ -1,10 +1,11 @@
 """Who may use a command, for the buttons and reactions that do the same: Discord itself asks for commands only."""
 
 import logging
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import discord
 from discord import AppCommandPermissionType as Target
-from discord.app_commands import AppCommandPermissions
 from discord.ext import commands
 
 from bot.discord_ui.command_tree import CommandTree
@@ -14,6 +15,9 @@ from bot.records import Member
 
 log = logging.getLogger(__name__)
 
+_Said: TypeAlias = Mapping[tuple[int, int], bool]  #: whether a kind of target and its id may use the command
+_ROLE, _USER, _CHANNEL = (kind.value for kind in (Target.role, Target.user, Target.channel))
+
 
 class CommandRights(commands.Cog):
     """What a server's admins have set for a command, fetched once a server and kept until it changes."""
@@ -21,7 +25,7 @@ class CommandRights(commands.Cog):
     def __init__(self, tree: CommandTree, command: str) -> None:
         self._tree = tree
         self._command = command
-        self._set: dict[int, list[AppCommandPermissions]] = {}  #: by server
+        self._set: dict[int, _Said] = {}  #: by server
 
     async def check(self, server: int | None, channel: object, member: Member, rights: discord.Permissions) -> None:
         """Whether the member may use the command in this channel. Raises NotAllowed."""
@@ -35,29 +39,41 @@ class CommandRights(commands.Cog):
         """An admin has changed who may use what."""
         self._set.pop(event.guild.id, None)
 
-    async def _of(self, server: int) -> list[AppCommandPermissions]:
-        command = self._tree.registered.get(self._command)
-        if server not in self._set and command is not None:
-            try:
-                self._set[server] = (await command.fetch_permissions(discord.Object(server))).permissions
-            except discord.HTTPException as error:
-                if is_passing(error):
-                    raise
-                log.debug("nothing is set for /%s on server %s: %s", self._command, server, error)
-                self._set[server] = []
-        return self._set.get(server, [])
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """What changed while nobody listened is not known."""
+        self._set.clear()
+
+    async def _of(self, server: int) -> _Said:
+        if server not in self._set:
+            client = self._tree.client
+            commands = self._tree.registered or {one.name: one for one in await self._tree.fetch_commands()}
+            # What is set for the whole application holds for commands that have nothing of their own.
+            for target in (commands[self._command].id, client.application_id or 0):
+                self._set[server] = await _fetched(client, server, target)
+                if self._set[server]:
+                    break
+        return self._set[server]
 
 
-def _allowed(said: list[AppCommandPermissions], server: int, channel: object, member: Member) -> bool:
+async def _fetched(client: discord.Client, server: int, target: int) -> _Said:
+    try:
+        answer = await client.http.get_application_command_permissions(client.application_id or 0, server, target)
+    except discord.HTTPException as error:
+        if is_passing(error):
+            raise
+        log.debug("nothing is set for %s on server %s: %s", target, server, error)
+        return {}
+    return {(one["type"], int(one["id"])): one["permission"] for one in answer["permissions"]}
+
+
+def _allowed(said: _Said, server: int, channel: object, member: Member) -> bool:
     """Discord's own rules: a channel before all channels; then a member before roles, one role is enough, and
     @everyone last."""
-    channels = {one.id: one.permission for one in said if one.type is Target.channel}
-    places = [getattr(channel, "id", None), getattr(channel, "parent_id", None), server - 1]
-    if not next((channels[place] for place in places if place in channels), True):
+    places = [getattr(channel, "id", 0), getattr(channel, "parent_id", None) or 0, server - 1]
+    if not next((said[_CHANNEL, place] for place in places if (_CHANNEL, place) in said), True):
         return False
-    people = {one.id: one.permission for one in said if one.type is Target.user}
-    if (own := people.get(int(member.id))) is not None:
+    if (own := said.get((_USER, int(member.id)))) is not None:
         return own
-    roles = {one.id: one.permission for one in said if one.type is Target.role}
-    theirs = [roles[int(role)] for role in member.roles if int(role) in roles and int(role) != server]
-    return any(theirs) if theirs else roles.get(server, True)
+    roles = [said[_ROLE, int(role)] for role in member.roles if int(role) != server and (_ROLE, int(role)) in said]
+    return any(roles) if roles else said.get((_ROLE, server), True)

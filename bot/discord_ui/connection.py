@@ -7,10 +7,9 @@ import discord.http
 import yarl
 
 from bot.discord_ui.client import ImageBot
+from bot.discord_ui.unsent import UNSENT, is_passing
 from bot.errors import CannotConnect
-from bot.retrying import PATIENT, Passing, retried
-
-_UNREACHABLE = (aiohttp.ClientError, OSError, discord.DiscordServerError)
+from bot.retrying import PATIENT, retried
 
 
 def point_at(api_base: str | None, gateway_url: str | None) -> None:
@@ -26,19 +25,19 @@ async def stay_connected(bot: ImageBot, token: str) -> None:
 
     A network that is not there yet is waited for; discord.py itself reconnects once it has been online.
     """
+
+    def may_pass(error: BaseException) -> bool:
+        return bot.user is None and (is_passing(error) or isinstance(error, aiohttp.ClientError))
+
     try:
         while bot.user is None:
             try:
-                await retried(lambda: bot.login(token), PATIENT, passing=_is_passing(bot), doing="reaching Discord")
-            except _UNREACHABLE:
-                if bot.user is not None:
-                    raise  # it was reached; what went wrong came after the login
+                await retried(lambda: bot.login(token), PATIENT, passing=may_pass, doing="reaching Discord")
+            except UNSENT as error:
+                if not may_pass(error):
+                    raise
         await bot.connect()
     except discord.LoginFailure as error:
         raise CannotConnect("token_refused") from error
     except discord.PrivilegedIntentsRequired as error:
         raise CannotConnect("intents_refused") from error
-
-
-def _is_passing(bot: ImageBot) -> Passing:
-    return lambda error: bot.user is None and isinstance(error, _UNREACHABLE)

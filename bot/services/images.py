@@ -246,7 +246,8 @@ class ImageService:
     async def live_jobs(self, member: Member) -> tuple[JobRecord, ...]:
         """The waiting and running jobs this member may cancel, the oldest first."""
         server = member.server if member.is_moderator else None
-        return await self._database.read(lambda transaction: jobs.live_of(transaction, member.id, server))
+        live = await self._database.read(lambda transaction: jobs.live_of(transaction, member.id, server))
+        return tuple(record for record in live if member.may_stop(record))
 
     async def _record(self, job_id: JobId) -> JobRecord:
         record = await self._database.read(lambda transaction: jobs.get(transaction, job_id))

@@ -83,9 +83,8 @@ class Limits:
     the server's, that before the default; none goes beyond the operator's ceiling. 0 a day means none at all."""
 
     def __init__(self, ceiling: LimitValues | None = None) -> None:
-        """`ceiling` holds on every server and in direct messages. Raises InvalidRequest."""
+        """`ceiling` holds on every server and in direct messages."""
         self.ceiling: LimitValues = ceiling or {}
-        check_ranges(self.ceiling)
 
     def effective(self, rows: Iterable[LimitRow], member: Member) -> EffectiveLimits:
         """What holds for this member, given the settings of the server they speak from."""
@@ -171,7 +170,7 @@ def parse_limits(text: str) -> LimitValues:
             if kind is None:
                 raise InvalidRequest("limit", "choice", name, choices=tuple(KINDS)) from None
             raise InvalidRequest(name, "range", number, least=kind.least, most=kind.most) from None
-    check_ranges(values)
+    check_ranges(values, LimitScope.SERVER)
     return values
 
 

@@ -50,9 +50,15 @@ class StoredJournal(Journal[JobRecord]):
                     lambda png=image.png: self._files.write(png), doing=f"a picture of job {job.id}"
                 )
                 written.append(_record(image, stored))
+        except Exception:
+            await self._discard(written)
+            raise
+        try:
             return await self._patiently(
                 lambda: self._rendered(job, result, written), doing=f"the pictures of job {job.id}"
             )
+        except StorageFault:
+            raise  # the row may have been written, and only the answer lost: then the files are needed
         except Exception:
             await self._discard(written)
             raise
@@ -120,7 +126,7 @@ class StoredJournal(Journal[JobRecord]):
                 now,
                 error_code=error.code,
                 ended_by=error.by if isinstance(error, Cancelled) else None,
-                device_seconds=device_seconds,
+                device_seconds=device_seconds or None,  # what an earlier run has spent stays
                 among=jobs.LIVE,
             )
         )

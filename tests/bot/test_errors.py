@@ -186,7 +186,7 @@ def test_the_second_a_limit_names_is_never_too_early() -> None:
         ),
         (
             LimitReached("cooldown", 60, 0, 0, MIDNIGHT),
-            "**cooldown**: one job each 60 s here. It frees up <t:1893456000:R>.",
+            "**cooldown**: you can start one job every 60 s here; the next <t:1893456000:R>.",
         ),
         (LimitReached("most_steps", 30, 50), "**most steps**: your limit here is 30. You asked for 50."),
         (

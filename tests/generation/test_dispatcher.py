@@ -524,3 +524,19 @@ async def test_the_first_step_of_a_job_makes_room_for_the_next() -> None:
         assert len(dispatcher.running()) == count
         worker.steps(tickets[count - 1].job.id, 1)
     await dispatcher.close()
+
+
+async def test_a_job_that_was_cancelled_while_its_last_step_was_made_ends_as_cancelled() -> None:
+    worker, journal = FakeWorker(hold=True), MemoryJournal()
+    dispatcher = Dispatcher([worker], journal)
+    await dispatcher.start()
+    await dispatcher.ready()
+    ticket = dispatcher.submit(job("a"))
+    await asyncio.sleep(0)
+    worker.release(ticket.job.id)
+    assert await dispatcher.cancel(ticket.job.id, by="b")
+    with pytest.raises(Cancelled) as ended:
+        await ticket.result()
+    assert ended.value.by == "b"
+    assert journal.results == {}
+    await dispatcher.close()

@@ -8,7 +8,9 @@ from discord.ext import commands
 
 from bot.discord_ui import inputs, permissions
 from bot.discord_ui.delivery.deliveries import Deliveries
+from bot.discord_ui.delivery.post import Ticket
 from bot.discord_ui.inputs import requester_of
+from bot.records import Place
 from bot.services.images import ImageService
 from generation.catalog import DrawingOptions
 from generation.request import SchedulerName
@@ -27,8 +29,11 @@ class Imagine(commands.Cog):
         """Draw a picture from a description"""
         request = self._images.catalog.request(DrawingOptions(**chosen))
         permissions.check_interaction(interaction)
-        member = await requester_of(interaction)
-        await self._deliveries.answer(interaction, lambda at: self._images.imagine(request, member, at=at))
+
+        async def accept(at: Place) -> Ticket:
+            return await self._images.imagine(request, await requester_of(interaction), at=at)
+
+        await self._deliveries.answer(interaction, accept)
 
     @imagine.autocomplete("aspect")
     async def _aspects(self, _: Interaction, typed: str) -> list[Choice[str]]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import discord
@@ -15,12 +16,13 @@ from bot.discord_ui import buttons, permissions, private
 from bot.discord_ui.buttons import ButtonAction
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.delivery.deliveries import Deliveries
+from bot.discord_ui.delivery.post import Ticket
 from bot.discord_ui.inputs import member_of, member_of_reaction, requester_of, rights_of_reaction
 from bot.discord_ui.unsent import is_passing
 from bot.discord_ui.words import embeds
 from bot.discord_ui.words.errors import words_for
 from bot.errors import NotAllowed, StaleButton, UnknownJob
-from bot.records import Member
+from bot.records import Member, Place
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
 from generation.job import JobId, JobStatus
@@ -45,7 +47,7 @@ class ResultActions(commands.Cog):
         rights: CommandRights,
         clock: Clock,
     ) -> None:
-        """`rights` are those of the command that reruns stand for."""
+        """`rights`: who may use /imagine; a rerun needs the same."""
         self._client = client
         self._rights = rights
         self._clock = clock
@@ -60,9 +62,7 @@ class ResultActions(commands.Cog):
             match action:
                 case ButtonAction.RERUN:
                     permissions.check_interaction(interaction)
-                    member = await requester_of(interaction)
-                    await self._rights.check(interaction.guild_id, interaction.channel, member, interaction.permissions)
-                    await self._deliveries.answer(interaction, lambda at: self._images.rerun(job_id, member, at=at))
+                    await self._deliveries.answer(interaction, partial(self._rerun, interaction, job_id))
                 case ButtonAction.INFO:
                     await self._info(interaction, job_id)
                 case ButtonAction.CANCEL:
@@ -113,6 +113,11 @@ class ResultActions(commands.Cog):
                 await self._refuse(payload, error)
             else:  # a server that nothing is known of yet: neither its roles nor its channels
                 log.info("a reaction on server %s is ignored: %r", payload.guild_id, error)
+
+    async def _rerun(self, interaction: Interaction, job_id: JobId, at: Place) -> Ticket:
+        member = await requester_of(interaction)
+        await self._rights.check(interaction.guild_id, interaction.channel, member, interaction.permissions)
+        return await self._images.rerun(job_id, member, at=at)
 
     async def _info(self, interaction: Interaction, job_id: JobId) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)

@@ -163,7 +163,10 @@ class Deliveries:
     async def _tell_ended(self, jobs: tuple[JobRecord, ...]) -> None:
         """One after the other: nobody is in a hurry, and Discord's limits are."""
         for job in jobs:
-            await self._earlier(job).tell_end()
+            try:
+                await self._earlier(job).tell_end()
+            except Exception:  # the others should hear of theirs
+                log.exception("the end of job %s could not be told", job.id)
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

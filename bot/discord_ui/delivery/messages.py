@@ -51,7 +51,10 @@ class Messages:
                 raise
 
         sent = await retried(acknowledge, PROMPT, passing=is_passing, doing=f"the answer of job {content.job_id}")
-        return replace(place, message=str(sent or (await interaction.original_response()).id))
+        if sent is None:
+            doing = f"finding the answer of job {content.job_id}"
+            sent = (await retried(interaction.original_response, PROMPT, passing=is_passing, doing=doing)).id
+        return replace(place, message=str(sent))
 
     async def say(self, place: Place, content: Content) -> Place:
         """Show this: the first time as a new message, then by editing it."""

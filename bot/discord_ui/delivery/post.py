@@ -19,7 +19,7 @@ from bot.discord_ui.delivery.ways import hand_over, in_fitting_form
 from bot.discord_ui.unsent import UNSENT, is_passing, is_too_large
 from bot.discord_ui.words import errors, text
 from bot.discord_ui.words.content import Content
-from bot.errors import Quarantined, StorageFault, UnknownJob, is_storage_fault
+from bot.errors import PictureGone, Quarantined, StorageFault, UnknownJob, is_storage_fault
 from bot.records import JobRecord, Place
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
@@ -74,7 +74,7 @@ class JobPost:
         moments = (job.accepted_at, job.rendered_at) if isinstance(job, JobRecord) else ()
         self._messages = Messages(desk.client, desk.clock, sent_since=tuple(filter(None, moments)))
         self._shown: _News | None = None  #: the progress that the message shows
-        self._done_at: datetime | None = None  #: when the job will be done, as the message says
+        self._done_at: datetime | None = None  #: when the job will be done, as last estimated
 
     async def open(self, ticket: Ticket, interaction: discord.Interaction | None) -> None:
         """Say for the first time that the job is in line. Raises what Discord said, one of UNSENT."""
@@ -115,10 +115,7 @@ class JobPost:
         What fails only for the moment leaves the row as it is and is tried again later, then `quietly`.
         """
         try:
-            pictures = await self._patiently(lambda: self._images.pictures(job), "the pictures")
-            several = self._images.catalog.has_several
-            words = partial(Content.result, job, self._requester, pictures, hint=self._hint, names_model=several)
-            content = await asyncio.to_thread(words)
+            content = await self._result(job)
             async with self._posting():
                 self._place, is_private = await hand_over(
                     self._messages, self._place, content, job.requester, check_wanted=lambda: self._images.job(job.id)
@@ -139,6 +136,15 @@ class JobPost:
             await self._apologize(error)
         else:
             await self._posted(job, is_private=is_private)
+
+    async def _result(self, job: JobRecord) -> Content:
+        pictures = await self._patiently(lambda: self._images.pictures(job), "the pictures")
+        several = self._images.catalog.has_several
+        words = partial(Content.result, job, self._requester, pictures, hint=self._hint, names_model=several)
+        try:
+            return await asyncio.to_thread(words)
+        except OSError as error:  # Pillow's for a file that is no picture: not to be taken for a dropped connection
+            raise PictureGone from error
 
     async def deliver_again(self) -> None:
         """The same for a job that could not be posted a while ago, if that is still so."""
@@ -230,11 +236,11 @@ class JobPost:
             except UNSENT as error:
                 # The next progress is as good as this one. After a refusal there is none: Discord would refuse it
                 # again, and too many refusals ban the address.
-                refused = not is_passing(error)
+                self._shown, refused = None, not is_passing(error)
                 log.info("progress of job %s was not shown: %r", self._job.id, error)
 
     def _news(self, progress: Progress) -> _News:
-        """What the words of this progress would be made of; cheap, unlike the words."""
+        """The values that the text would show. They are compared before the text is made, which is slow."""
         self._done_at = self._estimate(progress.seconds_left)
         return progress.place, progress.loading, progress.step, self._done_at
 

@@ -10,7 +10,7 @@ from bot.records import JobRecord, LimitRow, LimitScope
 from bot.services.answers import ServerLimits, Stats
 from bot.services.limits import KINDS
 
-_A_PAGE = 10  #: rows of limits, so that all kinds of each fit
+_A_PAGE = 8  #: rows of limits, so that all kinds of each fit under an operator's ceiling
 _MOST_MEMBERS = 15
 _MOST_QUARANTINED = 12
 

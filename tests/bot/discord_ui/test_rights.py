@@ -6,7 +6,7 @@ from typing import Any
 import discord
 import pytest
 from discord import AppCommandPermissionType as Target
-from discord.app_commands import AppCommand
+from discord.http import HTTPClient
 
 from tests.bot.discord_ui.world import World, words
 
@@ -14,13 +14,11 @@ from tests.bot.discord_ui.world import World, words
 def set_for_imagine(monkeypatch: pytest.MonkeyPatch, *said: tuple[Target, int, bool]) -> None:
     """What an admin has set for the command under Server Settings, Integrations."""
 
-    async def fetch_permissions(command: AppCommand, guild: Any) -> SimpleNamespace:
-        assert command.name == "imagine"
-        return SimpleNamespace(
-            permissions=[SimpleNamespace(type=kind, id=id_, permission=allowed) for kind, id_, allowed in said]
-        )
+    async def said_of(http: HTTPClient, application: int, server: int, target: int) -> dict[str, Any]:
+        found = said if target != application else ()
+        return {"permissions": [{"type": kind.value, "id": str(id_), "permission": on} for kind, id_, on in found]}
 
-    monkeypatch.setattr(AppCommand, "fetch_permissions", fetch_permissions)
+    monkeypatch.setattr(HTTPClient, "get_application_command_permissions", said_of)
 
 
 async def reruns(world: World, member: Any, denied: str | None = None) -> tuple[int, str]:
@@ -72,6 +70,17 @@ async def test_a_role_that_may_use_the_command_may_rerun(world: World, monkeypat
     mods = world.guild.roles["mods"].id
     set_for_imagine(monkeypatch, (Target.role, world.guild.id, False), (Target.role, mods, True))
     assert (await reruns(world, world.mod))[0] == 2
+
+
+async def test_what_is_set_for_the_whole_application_holds_where_the_command_has_nothing_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def said_of(http: HTTPClient, application: int, server: int, target: int) -> dict[str, Any]:
+        for_all = {"type": Target.role.value, "id": str(world.guild.id), "permission": False}
+        return {"permissions": [for_all] if target == application else []}
+
+    monkeypatch.setattr(HTTPClient, "get_application_command_permissions", said_of)
+    assert (await reruns(world, world.bob))[0] == 0
 
 
 async def test_a_change_of_what_is_set_holds_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

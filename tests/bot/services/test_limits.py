@@ -292,7 +292,9 @@ class TestTheOperatorsCeiling:
         }
         assert parse_limits("") == {}
 
-    @pytest.mark.parametrize("text", ["cats=1", "images_a_day", "images_a_day=many", "images_a_day=-1", "weight=9"])
+    @pytest.mark.parametrize(
+        "text", ["cats=1", "images_a_day", "images_a_day=many", "images_a_day=-1", "weight=9", "weight=0.5"]
+    )
     def test_a_ceiling_that_makes_no_sense_is_refused(self, text):
         with pytest.raises(InvalidRequest):
             parse_limits(text)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -31,7 +32,12 @@ async def test_the_requester_may_cancel_a_job(house, ann, running):
     assert record.place.token is None
 
 
-async def test_a_moderator_of_the_same_server_may_cancel(house, moderator, running):
+async def test_a_moderator_may_cancel_in_the_channel_where_they_are_one(house, moderator, running):
+    elsewhere = replace(moderator, channel="5001")
+    with pytest.raises(NotAllowed):
+        await house.images.cancel(running.job.id, elsewhere)
+    assert await house.images.live_jobs(elsewhere) == ()
+
     await house.images.cancel(running.job.id, moderator)
 
     with pytest.raises(Cancelled):

@@ -248,3 +248,21 @@ async def test_what_is_put_back_waits_as_if_it_had_not_begun(durable, job, row):
     await durable.ended(job, JobStatus.CANCELLED, Cancelled(), 0.0)
     await durable.put_back(job, 0.5)
     assert (await row()).status is JobStatus.CANCELLED
+
+
+async def test_pictures_stay_where_nobody_knows_whether_their_row_was_written(
+    durable, database, job, result, row, tmp_path, monkeypatch
+):
+    await durable.started(job)
+    write = database.write
+
+    async def answer_lost(work, **options):
+        await write(work, **options)
+        raise StorageFault(detail="connection closed")
+
+    monkeypatch.setattr(database, "write", answer_lost)
+    with pytest.raises(StorageFault):
+        await durable.rendered(job, result)
+
+    assert (await row()).status is JobStatus.RENDERED
+    assert len(on_disk(tmp_path)) == 2, "the row speaks of them"
