@@ -12,7 +12,7 @@ from bot.discord_ui.connection import point_at, stay_connected
 from bot.discord_ui.front_end import open_front_end
 from bot.errors import CannotConnect, is_storage_fault
 from bot.process import StopSignals, drained, every, exit_code, first_of, lock_folder, model_failure
-from bot.retrying import PATIENT, retried
+from bot.retrying import PATIENT, Passing, retried
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
@@ -76,14 +76,14 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         say_if_former(settings.database_url or "")
         lock = DatabaseLock(settings.database)
         parts.push_async_callback(lock.release)
-        await _patiently(lock.acquire, "locking the database")
+        await _patiently(stop, lock.acquire, "locking the database")
         database = Database(settings.database)
         parts.push_async_callback(database.close)
-        await _patiently(database.open, "opening the database")
+        await _patiently(stop, database.open, "opening the database")
         folder = settings.folder / IMAGES
-        await _patiently(lambda: remove_leftovers(database, folder), "removing what a crash left")
+        await _patiently(stop, lambda: remove_leftovers(database, folder), "removing what a crash left")
         files = ImageFiles(folder)
-        await _patiently(lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
+        await _patiently(stop, lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
 
         journal = StoredJournal(database=database, files=files, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal)
@@ -99,8 +99,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         parts.push_async_callback(images.close)
         admin = AdminService(database=database, dispatcher=dispatcher, catalog=catalog, limits=limits, clock=utc_now)
         restart = Restart(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
-        await _patiently(restart.learn_costs, "learning what jobs cost")
-        recovery = await _patiently(restart.recover, "looking for unfinished jobs")
+        await _patiently(stop, restart.learn_costs, "learning what jobs cost")
+        recovery = await _patiently(stop, restart.recover, "looking for unfinished jobs")
         retention = Retention(
             database=database,
             files=files,
@@ -139,5 +139,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         return 0
 
 
-async def _patiently(work: Callable[[], Awaitable[T]], doing: str) -> T:
-    return await retried(work, PATIENT, passing=is_storage_fault, doing=doing)
+async def _patiently(stop: StopSignals, work: Callable[[], Awaitable[T]], doing: str) -> T:
+    """Until it is done, or somebody wants to stop."""
+    passing: Passing = lambda error: is_storage_fault(error) and not stop.asked.is_set()  # noqa: E731
+    return await retried(work, PATIENT, passing=passing, doing=doing)

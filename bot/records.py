@@ -63,6 +63,7 @@ class JobRecord:
     device_seconds: float = 0.0  #: spent
     deleted_at: datetime | None = None
     images: tuple[ImageRecord, ...] = ()
+    unread: str = ""  #: the end of the prompt that the model did not read, in the run that drew it; not stored
 
     @property
     def is_kept(self) -> bool:

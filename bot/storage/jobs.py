@@ -17,7 +17,9 @@ from generation.job import JobId, JobStatus
 # The fields that are columns of the same name.
 _IMAGE = [field.name for field in fields(ImageRecord)]
 _QUERIED = ("model", "width", "height", "count")  # of the request
-_SAME = [field.name for field in fields(JobRecord) if field.name not in {"request", "place", "parent", "images"}]
+_SAME = [
+    field.name for field in fields(JobRecord) if field.name not in {"request", "place", "parent", "images", "unread"}
+]
 
 LIVE = frozenset({JobStatus.ACCEPTED, JobStatus.STARTED})  #: waiting or running
 UNFINISHED = LIVE | {JobStatus.RENDERED}  #: somebody is still owed an answer

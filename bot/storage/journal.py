@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
@@ -107,7 +108,7 @@ class StoredJournal(Journal[JobRecord]):
             lambda transaction: jobs.render(transaction, job.id, now, result.device_seconds, images)
         )
         if record is not None:
-            return record
+            return replace(record, unread=result.unread)
         record = await self._database.read(lambda transaction: jobs.get(transaction, job.id))
         if record is not None and {image.id for image in record.images} == {image.id for image in images}:
             return record  # an earlier attempt did arrive, only its answer was lost

@@ -25,6 +25,7 @@ class FakeWorker:
     ) -> None:
         """With `loaded` it has a place for one model at a time, to begin with that one."""
         self.seconds_when_cancelled = 0.0  #: of the device, that a job took until it was cancelled
+        self.unread = ""  #: what it leaves unread of each prompt
         self.drawn: list[Job] = []  #: all it was given, the earliest first
         self.places = room  #: images that it draws at once
         self.hold = hold  #: whether jobs stay running until they are released
@@ -92,7 +93,7 @@ class FakeWorker:
         for index, seed in enumerate(job.request.seeds):
             stream.put(_step(job, (index + 1) * job.request.steps))
             stream.put(ImageReady(job_id=job.id, image=_square(job.request, index, seed)))
-        stream.put(JobDone(job_id=job.id, device_seconds=self._seconds * job.request.count))
+        stream.put(JobDone(job_id=job.id, device_seconds=self._seconds * job.request.count, unread=self.unread))
 
 
 def _known(error: Exception) -> KnownError:

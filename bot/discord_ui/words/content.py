@@ -72,7 +72,7 @@ class Content:
     ) -> "Content":
         """A job whose pictures are done; its model is named where there are several. Slow: tiny ones are enlarged."""
         request = job.request
-        embed = _embed(request, hint)
+        embed = _embed(request, text.unread(job.unread) if job.unread else hint)
         seeds = ", ".join(f"`{seed}`" for seed in request.seeds)
         embed.add_field(name="Seed" if request.count == 1 else "Seeds", value=seeds)
         factor = shown_larger(request.width, request.height)

@@ -66,6 +66,12 @@ def hint(model: ModelSpec) -> str:
     return f"The model {model.name} knows none of these words. It draws, for example: {', '.join(model.examples)}."
 
 
+def unread(words: str) -> str:
+    """What a member reads whose prompt was longer than the model reads."""
+    shown_words = words if len(words) <= 200 else "…" + words[-199:]
+    return f"The model did not read the end of this prompt: {' '.join(shown_words.split())}"
+
+
 def ready(count: int) -> str:
     """What a member who waited long is called with."""
     return "your picture is ready." if count == 1 else "your pictures are ready."

@@ -340,3 +340,9 @@ async def test_progress_is_seen_soon_after_the_start(world: World) -> None:
     await world.env.advance_time(FIRST_LOOK + 0.1)
     assert "**25 %** of 2 pictures" in answer.response.content
     assert [attachment.filename for attachment in answer.response.attachments] == ["preview.jpg"]
+
+
+async def test_a_prompt_longer_than_the_model_reads_says_which_words_it_did_not_read(world: World) -> None:
+    world.parts.worker.unread = "and a red heart"
+    answer = await world.alice.slash(world.channel, "imagine", prompt="lovely " * 90 + "and a red heart")
+    assert "did not read the end of this prompt: and a red heart" in words(answer.response)
