@@ -1,9 +1,11 @@
 """Writes a tiny pipeline as one .safetensors file in the layout that checkpoints are shared in (CompVis' names)."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -18,6 +20,8 @@ RESNET = {
     "conv_shortcut": "skip_connection",
 }
 UNET = {
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
     "conv_in": "input_blocks.0.0",
@@ -30,9 +34,26 @@ UNET = {
 VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 
 
-def save_single_file(pipeline: Any, path: Path) -> Path:
-    """Write all weights of a Stable Diffusion 1.x pipeline to one file."""
-    state: dict[str, Tensor] = {}
+#: Names of a text encoder of transformers -> OpenCLIP's, as SDXL's second one is shared.
+OPEN_CLIP = {
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "embeddings.token_embedding": "token_embedding",
+    "final_layer_norm": "ln_final",
+    "encoder.layers.": "transformer.resblocks.",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+    "self_attn.": "attn.",
+}
+
+
+def save_single_file(
+    pipeline: Any, path: Path, *, marks: Sequence[str] = (), metadata: dict[str, str] | None = None
+) -> Path:
+    """Write all weights of a Stable Diffusion 1.x or XL pipeline to one file; `marks` are empty tensors beside them."""
+    is_xl = hasattr(pipeline, "text_encoder_2")
+    state = {mark: torch.tensor([]) for mark in marks}
     for key, value in pipeline.unet.state_dict().items():
         state["model.diffusion_model." + _unet_key(key)] = value
     for key, value in pipeline.vae.state_dict().items():
@@ -41,9 +62,29 @@ def save_single_file(pipeline: Any, path: Path) -> Path:
         state["first_stage_model." + name] = value[..., None, None] if is_attention else value
     for key, value in pipeline.text_encoder.state_dict().items():
         name = key if key.startswith("text_model.") else "text_model." + key
-        state["cond_stage_model.transformer." + name] = value
-    save_file({key: value.contiguous().clone() for key, value in state.items()}, path)
+        state[("conditioner.embedders.0" if is_xl else "cond_stage_model") + ".transformer." + name] = value
+    if is_xl:
+        for key, value in _open_clip(pipeline.text_encoder_2.state_dict()).items():
+            state["conditioner.embedders.1.model." + key] = value
+    save_file({key: value.contiguous().clone() for key, value in state.items()}, path, metadata)
     return path
+
+
+def _open_clip(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename, and put each layer's queries, keys and values into one matrix."""
+    state: dict[str, Tensor] = {}
+    for key, value in weights.items():
+        name = key.removeprefix("text_model.")
+        for ours, theirs in OPEN_CLIP.items():
+            name = name.replace(ours, theirs)
+        if name == "text_projection.weight":
+            state["text_projection"] = value.T
+        elif (match := re.fullmatch(r"(.*attn)\.q_proj\.(weight|bias)", name)) is not None:
+            parts = [weights[key.replace(".q_proj.", f".{which}_proj.")] for which in "qkv"]
+            state[f"{match[1]}.in_proj_{match[2]}"] = torch.cat(parts)
+        elif not re.search(r"\.[kv]_proj\.", name):
+            state[name] = value
+    return state
 
 
 def _unet_key(key: str) -> str:

@@ -16,6 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from generation.diffusion.sources import BUILTIN_FOLDER
 
 TEXT_WIDTH = 32
+TEXT_WIDTH_2 = 64  #: another one: by their widths diffusers tells the two encoders of a single file apart
 KINDS = ("epsilon", "v_prediction", "xl")
 
 
@@ -55,14 +56,14 @@ def make_pipeline(kind: str) -> Any:
     return StableDiffusionXLPipeline(
         vae=vae.eval(),
         text_encoder=text_encoder,
-        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer)).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, TEXT_WIDTH_2)).eval(),
         tokenizer=tokenizer,
         tokenizer_2=tokenizer,
         unet=_unet(
-            cross_attention_dim=2 * TEXT_WIDTH,
+            cross_attention_dim=TEXT_WIDTH + TEXT_WIDTH_2,
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=6 * 8 + TEXT_WIDTH,
+            projection_class_embeddings_input_dim=6 * 8 + TEXT_WIDTH_2,
         ),
         scheduler=scheduler,
         add_watermarker=False,
@@ -75,13 +76,13 @@ def save_folder(kind: str, folder: Path, **settings: Any) -> Path:
     return folder
 
 
-def _text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+def _text_config(tokenizer: CLIPTokenizer, width: int = TEXT_WIDTH) -> CLIPTextConfig:
     return CLIPTextConfig(
-        hidden_size=TEXT_WIDTH,
+        hidden_size=width,
         intermediate_size=64,
         num_attention_heads=4,
         num_hidden_layers=3,
-        projection_dim=TEXT_WIDTH,
+        projection_dim=width,
         vocab_size=tokenizer.vocab_size,
         max_position_embeddings=tokenizer.model_max_length,
         bos_token_id=tokenizer.bos_token_id,
