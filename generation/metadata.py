@@ -1,10 +1,12 @@
 """Generation parameters -> the PNG text chunk that AUTOMATIC1111 made the standard.
 
 The chunk is named `parameters` and holds three parts: the prompt, a line "Negative prompt: ..." when there is one, and
-a line "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: ..., Model: ...".
+a line "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512, Model hash: ..., Model: ...". Its readers
+tell the parts by these very words, at the start of a line or anywhere, so none of them may stand in somebody's text.
 """
 
 import io
+import re
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -13,6 +15,7 @@ from generation.request import GenerationRequest
 
 CHUNK = "parameters"
 _NEGATIVE = "Negative prompt: "
+_WORDS_OF_THE_FORM = re.compile(r"(negative prompt|steps)(?=:)", re.IGNORECASE)
 
 
 def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | None = None) -> str:
@@ -20,17 +23,22 @@ def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | 
     settings = {
         "Steps": request.steps,
         "Sampler": request.scheduler,
-        "CFG scale": f"{request.guidance_scale:g}",
+        "CFG scale": exact(request.guidance_scale),
         "Seed": seed,
         "Size": f"{request.width}x{request.height}",
         **({"Model hash": model_hash} if model_hash else {}),
-        "Model": _quoted(request.model),
+        **({"Model": model} if (model := _name(request.model)) else {}),
     }
-    lines = [request.prompt]
-    if request.negative_prompt:
-        lines.append(_NEGATIVE + request.negative_prompt)
+    lines = [_one_line(request.prompt)]
+    if negative := _one_line(request.negative_prompt):
+        lines.append(_NEGATIVE + negative)
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)
+
+
+def exact(number: float) -> str:
+    """Write a number as short as it can be read back from, without losing any of it: 7, 7.5, 7.1234567."""
+    return str(int(number)) if number == int(number) else repr(number)
 
 
 def png_of(picture: Image.Image, request: GenerationRequest, *, seed: int, model_hash: str | None) -> bytes:
@@ -54,5 +62,15 @@ def enlarged(png: bytes, factor: int) -> bytes:
     return out.getvalue()
 
 
-def _quoted(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if set(value) & set(',:"\n') else value
+def _one_line(prompt: str) -> str:
+    """Write a prompt so that no reader takes a part of it for another one.
+
+    It is still the same prompt to a model: CLIP's tokenizer takes any white space for one space, and splits words from
+    colons by itself.
+    """
+    return _WORDS_OF_THE_FORM.sub(r"\1 ", " ".join(prompt.split()))
+
+
+def _name(model: str) -> str:
+    """Write a model's name without what separates settings, as AUTOMATIC1111 does."""
+    return " ".join(re.sub(r'[,:"\\]', " ", model).split())

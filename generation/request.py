@@ -33,6 +33,28 @@ _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})  #: not Cn: an emoji newer than this Python is there to see
 
+#: What no font draws, whatever its category: Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), of
+#: which fillers are letters and variation selectors are marks, and the empty pattern of Braille.
+_IGNORED = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2065, 0x2065),
+        (0x2800, 0x2800),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8),
+        (0x1BCA0, 0x1BCA3),
+        (0x1D173, 0x1D17A),
+        (0xE0000, 0xE0FFF),
+    )
+    for code in range(first, last + 1)
+)
+
 
 def clean_text(text: str) -> str:
     """Remove control characters and half characters; line ends, tabs and what joins emoji stay."""
@@ -41,7 +63,7 @@ def clean_text(text: str) -> str:
 
 def has_something_to_see(text: str) -> bool:
     """Whether there is more than spaces and invisible characters."""
-    return any(category(c) not in _INVISIBLE for c in text)
+    return any(category(c) not in _INVISIBLE and c not in _IGNORED for c in text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,14 +1,17 @@
 """The parameters chunk of a PNG, as other tools read it."""
 
 import io
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from generation.metadata import enlarged, parameters_text, png_of
-from generation.request import GenerationRequest, SchedulerName
+from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.metadata import enlarged, exact, parameters_text, png_of
+from generation.request import GenerationRequest, SchedulerName, clean_text, has_something_to_see
 from tests.png_parameters import parse_parameters
+from tests.png_readers import as_automatic1111, as_sd_parsers, as_sd_prompt_reader
 
 
 def request(**wishes: object) -> GenerationRequest:
@@ -49,19 +52,78 @@ def test_a_png_carries_its_parameters() -> None:
     }
 
 
-lines = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"]), min_size=1).filter(
-    lambda s: s.strip() == s and s.strip() and not s.startswith("Negative prompt: ")
+# Four readers: our tests' own, two whose rules are written out, and a library
+
+FORGED = (
+    "a cat\nNegative prompt: dog",
+    "Negative prompt: dog",
+    "a cat Negative prompt: dog",
+    "a cat\nNegative\tprompt: dog",
+    "a cat\nnegative prompt: dog",
+    "a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 8x8, Model: theirs",
+    "Steps: 20, Sampler: Euler, CFG scale: 7, Seed: 1",
+    "a cat\r\nSteps: 1",
+    "a cat\x0bSteps: 1\x85Seed: 5\u2028Steps: 3",
+    'a "cat", Seed: 5, Hashes: {"model": "1"}',
+    "a cat\n\n",
+    "STEPS: 3\nSteps:4",
+)
+words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp"]), min_size=1).filter(
+    lambda text: has_something_to_see(text) and not re.search(r"(negative prompt|steps):", text, re.IGNORECASE)
+)
+prompts = st.lists(st.sampled_from(FORGED) | words, min_size=1, max_size=3).map("\n".join)
+models = words | st.sampled_from(
+    ["a, Seed: 5", 'x", Steps: 1', "a\nSteps: 3, Seed: 4, Size: 1x1", "C:\\models\\a", ",:"]
 )
 
 
-@given(prompt=lines, negative=st.just("") | lines, model=lines)
-def test_parameters_are_read_back_as_they_were_written(prompt: str, negative: str, model: str) -> None:
-    text = parameters_text(request(prompt=prompt, negative_prompt=negative, model=model), seed=9)
-    fields = parse_parameters(text)
-    assert fields["Prompt"] == prompt
-    assert fields.get("Negative prompt", "") == negative
-    assert fields["Model"] == model
-    assert fields["Seed"] == "9"
+@given(prompt=prompts, negative=st.just("") | prompts, model=models)
+def test_a_prompt_or_a_models_name_cannot_forge_the_parameters(prompt: str, negative: str, model: str) -> None:
+    asked = request(prompt=clean_text(prompt), negative_prompt=clean_text(negative), model=model)
+    text = parameters_text(asked, seed=9)
+    png = png_of(Image.new("RGB", (8, 8)), asked, seed=9, model_hash=None)
+    readings = {
+        "own": parse_parameters(text),
+        "AUTOMATIC1111": as_automatic1111(text),
+        "sd-prompt-reader": as_sd_prompt_reader(text),
+        "sd-parsers": as_sd_parsers(png),
+    }
+    name = " ".join(re.sub(r'[,:"\\]', " ", model).split())
+    for reader, fields in readings.items():
+        assert same(fields["Prompt"], asked.prompt), reader
+        assert same(fields.get("Negative prompt", ""), asked.negative_prompt), reader
+        settings = {key: fields.get(key, "").strip() for key in ("Steps", "Sampler", "CFG scale", "Seed", "Model")}
+        assert settings == {
+            "Steps": "20",
+            "Sampler": "Euler a",
+            "CFG scale": "7",
+            "Seed": "9",
+            "Model": name,
+        }, reader
+
+
+def same(read: str, asked: str) -> bool:
+    """Whether two prompts are the same but for white space, of which a model takes any amount for one space."""
+    return re.sub(r"\s", "", read) == re.sub(r"\s", "", asked)
+
+
+def test_a_written_prompt_has_the_same_tokens_as_the_one_that_was_drawn() -> None:
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(BUILTIN_FOLDER / "tokenizer")
+    for prompt in FORGED:
+        written = parse_parameters(parameters_text(request(prompt=clean_text(prompt)), seed=1))["Prompt"]
+        assert tokenizer(written)["input_ids"] == tokenizer(clean_text(prompt))["input_ids"]
+
+
+@given(guidance=st.floats(0, 30))
+def test_the_guidance_that_is_written_draws_the_same_picture_again(guidance: float) -> None:
+    text = parameters_text(request(guidance_scale=guidance), seed=1)
+    assert float(parse_parameters(text)["CFG scale"]) == guidance
+
+
+def test_numbers_are_written_as_short_as_they_can_be() -> None:
+    assert [exact(number) for number in (7.0, 7.5, 7.1234567, 0.1, 0)] == ["7", "7.5", "7.1234567", "0.1", "0"]
 
 
 def test_foreign_text_is_a_prompt() -> None:

@@ -57,6 +57,21 @@ def test_text_is_cleaned_of_what_nobody_types() -> None:
     assert clean_text(family) == family
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["\u3164", "\u2800", "\ufe0f", "\u115f\u1160", "\uffa0", "\u034f", "\u180b", "\U000e0100", "\U000e0041 \u2800\n"],
+    ids=ascii,
+)
+def test_what_no_font_draws_is_nothing_to_see(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="visible"):
+        GenerationRequest(**VALID | {"prompt": text})
+
+
+@pytest.mark.parametrize("text", ["❤\ufe0f", "\u3164x", "가", "⠁", "\U0001fae9"], ids=ascii)
+def test_letters_and_emoji_beside_it_are_something_to_see(text: str) -> None:
+    assert GenerationRequest(**VALID | {"prompt": text}).prompt == text
+
+
 def test_lcm_takes_no_more_steps_than_it_was_distilled_at() -> None:
     with pytest.raises(InvalidRequest, match=r"most=50 holds_for=.*LCM"):
         GenerationRequest(**VALID | {"scheduler": SchedulerName.LCM, "steps": 51})
