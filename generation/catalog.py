@@ -1,18 +1,27 @@
 """The models on offer: their native sizes, defaults and limits."""
 
 import math
-import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import Self
 
+from generation import vocabulary
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.request import SEEDS, GenerationRequest, SchedulerName, clean_text
+from generation.request import SEEDS, SIZE_STEP, GenerationRequest, SchedulerName, clean_text
 
 MAX_ASPECT = 3.0  #: no side longer than this times the other; models draw everything twice beyond
+_LEEWAY = 1.25  #: times as many pixels as the native size has, or as few, for a ratio that is closer to the asked one
+_PIXELS_COUNT = 0.1  #: how much a change of pixels counts beside as large a change of the ratio
+_GROUND_COUNTS = 0.02  #: the same, where the pixels are mere ground
+
+
+class Canvas(StrEnum):
+    """The shapes that a model draws well."""
+
+    ANY = "any"
+    SQUARE = "square"  #: of another shape it draws a square, which is set on a plain ground of that shape
 
 
 class ModelFamily(StrEnum):
@@ -68,6 +77,7 @@ class ModelSpec:
     size_multiple: int = 64  #: pixels; sides are multiples of this
     min_size: int = 256  #: pixels a side
     max_size: int = 1024  #: pixels a side
+    canvas: Canvas = Canvas.ANY
     default_steps: int = 25
     default_guidance: float = 7.5
     default_scheduler: SchedulerName = SchedulerName.DPMPP_2M_KARRAS
@@ -75,9 +85,11 @@ class ModelSpec:
     vocabulary: tuple[str, ...] = ()  #: all it can draw, in the words people use; empty for models that know the world
 
     def size_of(self, aspect: str) -> tuple[int, int]:
-        """Return (width, height) in pixels for an aspect such as "16:9": the native number of pixels, rounded to fit.
+        """Return (width, height) in pixels for an aspect such as "16:9": about the native number of pixels, near it.
 
-        Raises InvalidRequest for anything that is no ratio between 1:3 and 3:1.
+        Of the sizes that the model can have, it is the one nearest to the ratio, where a little fewer or more pixels
+        are little beside it. On a square canvas the shorter side is the native one, or little more. Raises
+        InvalidRequest for anything that is no ratio between 1:3 and 3:1.
         """
         across, colon, down = aspect.replace(" ", "").partition(":")
         try:
@@ -86,15 +98,27 @@ class ModelSpec:
             ratio = math.nan
         if not 1 / MAX_ASPECT <= ratio <= MAX_ASPECT:
             raise InvalidRequest("aspect", "ratio", aspect, most=MAX_ASPECT)
-        return self._rounded(self.native_size * math.sqrt(ratio)), self._rounded(self.native_size / math.sqrt(ratio))
+        return min(self._sizes_near(ratio), key=lambda size: self._distance(size, ratio))
+
+    def drawn_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return (width, height) of what is drawn for a picture of this size: on a square canvas the square in it."""
+        if self.canvas is Canvas.ANY:
+            return width, height
+        side = max(min(width, height) // self.size_multiple * self.size_multiple, SIZE_STEP)
+        return side, side
+
+    @property
+    def side_multiple(self) -> int:
+        """Sides of a picture are multiples of this many pixels; the ground around a square can have any shape."""
+        return self.size_multiple if self.canvas is Canvas.ANY else SIZE_STEP
 
     def recognises(self, prompt: str) -> bool:
         """Whether the model can know anything in this prompt; models that know the world always can."""
-        if not self.vocabulary:
-            return True
-        words, known = _words(prompt), _phrases(self.vocabulary)
-        runs = (tuple(words[at : at + length]) for length in {len(one) for one in known} for at in range(len(words)))
-        return any(run in known for run in runs)
+        return not self.vocabulary or vocabulary.recognises(self.vocabulary, prompt)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """The words of the prompt that the model does not know, as they were written; none for those that know all."""
+        return vocabulary.unknown_words(self.vocabulary, prompt) if self.vocabulary else ()
 
     def request(self, options: DrawingOptions) -> GenerationRequest:
         """A valid request for this model, whatever model the options name. Raises InvalidRequest."""
@@ -102,12 +126,12 @@ class ModelSpec:
         width = default_width if options.width is None else options.width
         height = default_height if options.height is None else options.height
         for field, side in (("width", width), ("height", height)):
-            if not self.min_size <= side <= self.max_size or side % self.size_multiple:
+            if not self.min_size <= side <= self.max_size or side % self.side_multiple:
                 raise InvalidRequest(
                     field,
                     "multiple",
                     side,
-                    multiple_of=self.size_multiple,
+                    multiple_of=self.side_multiple,
                     least=self.min_size,
                     most=self.max_size,
                     holds_for=self.name,
@@ -125,9 +149,29 @@ class ModelSpec:
             count=1 if options.count is None else options.count,
         )
 
-    def _rounded(self, pixels: float) -> int:
-        side = round(pixels / self.size_multiple) * self.size_multiple
-        return min(max(side, self.min_size), self.max_size)
+    def _sizes_near(self, ratio: float) -> Iterator[tuple[int, int]]:
+        """Sizes about this ratio; without any of about the native number of pixels, all that are allowed."""
+        step = self.side_multiple
+        sides = range(-(-self.min_size // step) * step, self.max_size + 1, step)
+        near = {
+            (width, height)
+            for height in sides
+            for width in (int(height * ratio) // step * step, -(-int(height * ratio) // step) * step)
+            if width in sides
+        } or {(width, height) for width in sides for height in sides}
+        return iter([size for size in near if self._is_about_native(size)] or near)
+
+    def _is_about_native(self, size: tuple[int, int]) -> bool:
+        if self.canvas is Canvas.SQUARE:
+            return self.native_size <= min(size) < self.native_size + self.size_multiple
+        return 1 / _LEEWAY <= size[0] * size[1] / self.native_size**2 <= _LEEWAY
+
+    def _distance(self, size: tuple[int, int], ratio: float) -> tuple[float, tuple[int, int]]:
+        """How far a size is from what was asked for, by ratio and pixels; the size itself settles a draw."""
+        width, height = size
+        off = abs(math.log(width / height / ratio))
+        pixels = abs(math.log(width * height / self.native_size**2))
+        return off + (_PIXELS_COUNT if self.canvas is Canvas.ANY else _GROUND_COUNTS) * pixels, size
 
 
 class ModelCatalog:
@@ -163,18 +207,6 @@ class ModelCatalog:
     def request(self, options: DrawingOptions) -> GenerationRequest:
         """A valid request for the model that the options name, or the default one. Raises InvalidRequest."""
         return self.get(options.model).request(options)
-
-
-def _words(text: str) -> list[str]:
-    """Return lower-case words, plurals roughly as their singular: a vocabulary with "heart" knows "hearts"."""
-    found = re.findall(r"[\w'-]+", text.casefold())
-    return [word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in found]
-
-
-@lru_cache
-def _phrases(vocabulary: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
-    """The words of each entry. Split once a process: hundreds of waiting jobs ask for the same vocabulary."""
-    return frozenset(tuple(_words(entry)) for entry in vocabulary)
 
 
 def scheduler_named(name: str) -> SchedulerName:

@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from torch import Tensor
 
 from generation.diffusion.failures import is_out_of_memory, require_finite
+from generation.diffusion.ground import on_ground
 from generation.diffusion.image_run import ImageRun, JobRun
 from generation.diffusion.model import LoadedModel
 from generation.metadata import png_of
@@ -60,6 +61,7 @@ class Finishing:
 
     def _write(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
         """Encode the PNG, in the writer's thread."""
-        picture = self._model.to_picture(pixels)
-        png = png_of(picture, image.run.job.request, seed=image.seed, model_hash=self._model.model_hash)
+        request = image.run.job.request
+        picture = on_ground(self._model.to_picture(pixels), (request.width, request.height))
+        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)

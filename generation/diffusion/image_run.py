@@ -49,13 +49,14 @@ class JobRun:
     def encode(self, model: LoadedModel) -> None:
         """Encode its prompts as the U-Net needs them, once for all its images."""
         request = self.job.request
-        self._latent_shape = model.latent_shape(request.width, request.height)
+        width, height = model.spec.drawn_size(request.width, request.height)
+        self._latent_shape = model.latent_shape(width, height)
         self.conditioning = model.encode(
             request.prompt,
             request.negative_prompt,
             guidance_scale=request.guidance_scale,
-            width=request.width,
-            height=request.height,
+            width=width,
+            height=height,
         )
 
 
@@ -77,7 +78,7 @@ class ImageRun:
         self.guidance_scale = request.guidance_scale
         generator = torch.Generator("cpu").manual_seed(self.seed)
         self.schedule = schedules.make(request.scheduler, request.steps, generator)
-        noise = model.initial_noise(request.width, request.height, generator)
+        noise = model.initial_noise(*model.spec.drawn_size(request.width, request.height), generator)
         self.latents = noise * self.schedule.init_noise_sigma
         self.step = 0
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from generation.diffusion.ground import on_ground
 from generation.diffusion.image_run import ImageRun
 from generation.diffusion.model import LoadedModel
 
@@ -62,7 +63,9 @@ class Previews:
                 image.schedule.alphas_cumprod,
                 self._model.scheduler_config.get("prediction_type", "epsilon"),
             )
-            return self._map.jpeg(guess)
+            request = image.run.job.request
+            drawn = self._model.spec.drawn_size(request.width, request.height)
+            return self._map.jpeg(guess, shape=(request.width / drawn[0], request.height / drawn[1]))
         except Exception:
             log.exception("previews of %s do not work; there will be none", self._model.spec.name)
             self._work = False
@@ -75,8 +78,8 @@ class PreviewMap:
     def __init__(self, model: LoadedModel) -> None:
         self._weights = _fit(model)
 
-    def jpeg(self, latents: Tensor) -> bytes:
-        """Turn latents [1, C, h, w] into a small JPEG."""
+    def jpeg(self, latents: Tensor, *, shape: tuple[float, float] = (1.0, 1.0)) -> bytes:
+        """Turn latents [1, C, h, w] into a small JPEG, on a ground that is `shape` times as wide and high."""
         flat = latents[0].float().flatten(1).T.cpu()
         pixels = torch.cat([flat, torch.ones(len(flat), 1)], dim=1) @ self._weights
         height, width = latents.shape[2:]
@@ -84,6 +87,7 @@ class PreviewMap:
         picture = Image.fromarray(bytes_)
         scale = max(1, -(-PREVIEW_SIDE // max(picture.size)))
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
+        picture = on_ground(picture, (round(picture.width * shape[0]), round(picture.height * shape[1])))
         out = io.BytesIO()
         picture.save(out, "JPEG", quality=75)
         return out.getvalue()

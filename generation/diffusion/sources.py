@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from generation.catalog import ModelFamily, ModelSpec
+from generation.catalog import MAX_ASPECT, Canvas, ModelFamily, ModelSpec
 from generation.diffusion import single_files
 from generation.diffusion.model_folders import CONFIGS, INDEX, read_configs, read_json, require_family, require_parts
 from generation.diffusion.safetensors_header import read_header
@@ -157,9 +157,12 @@ def _is_turbo(name: str) -> bool:
 
 def _builtin() -> ModelSpec:
     concepts: list[dict[str, Any]] = json.loads((BUILTIN_FOLDER / "concepts.json").read_text("utf-8"))
+    spec = _spec(BUILTIN, BUILTIN, BUILTIN, read_configs(BUILTIN_FOLDER, BUILTIN), config=None)
     return replace(
-        _spec(BUILTIN, BUILTIN, BUILTIN, read_configs(BUILTIN_FOLDER, BUILTIN), config=None),
+        spec,
         description=f"ships with the bot; draws small emoji-like pictures of {len(concepts)} things",
+        canvas=Canvas.SQUARE,  # it was trained on squares alone
+        max_size=int(MAX_ASPECT * spec.native_size),
         default_steps=20,
         default_guidance=4.0,
         default_scheduler=SchedulerName.DPMPP_2M,

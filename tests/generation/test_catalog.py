@@ -1,10 +1,12 @@
 """Aspects, sizes and defaults of the models on offer."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
+from generation.catalog import Canvas, DrawingOptions, ModelCatalog, ModelSpec
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.request import SchedulerName
 
@@ -13,10 +15,38 @@ SD = ModelSpec(name="Dreamlike", source="somebody/dreamlike", native_size=512, m
 
 @pytest.mark.parametrize(
     ("aspect", "size"),
-    [("1:1", (512, 512)), ("3:2", (640, 448)), ("2:3", (448, 640)), ("16:9", (704, 384)), ("1 : 1", (512, 512))],
+    [("1:1", (512, 512)), ("3:2", (576, 384)), ("2:3", (384, 576)), ("16:9", (704, 384)), ("1 : 1", (512, 512))],
 )
-def test_an_aspect_keeps_the_native_number_of_pixels(aspect: str, size: tuple[int, int]) -> None:
+def test_an_aspect_keeps_about_the_native_number_of_pixels(aspect: str, size: tuple[int, int]) -> None:
     assert SD.size_of(aspect) == size
+
+
+XL = replace(SD, native_size=1024, size_multiple=32, max_size=2048)
+SQUARE = replace(SD, native_size=64, size_multiple=16, min_size=16, max_size=192, canvas=Canvas.SQUARE)
+
+
+@pytest.mark.parametrize("aspect", ["1:1", "3:2", "4:3", "16:9", "21:9", "2:1", "3:1"])
+@pytest.mark.parametrize("spec", [SD, XL, SQUARE], ids=["SD", "XL", "square canvas"])
+def test_a_size_has_the_ratio_that_was_asked_for(spec: ModelSpec, aspect: str) -> None:
+    across, down = map(int, aspect.split(":"))
+    width, height = spec.size_of(aspect)
+    assert abs(width / height / (across / down) - 1) < 0.04
+    assert spec.size_of(f"{down}:{across}") == (height, width)
+
+
+@given(st.floats(1 / 3, 3))
+def test_a_square_canvas_gives_every_ratio_around_its_native_square(ratio: float) -> None:
+    width, height = SQUARE.size_of(f"{ratio}:1")
+    request = SQUARE.request(DrawingOptions(prompt="x", width=width, height=height))
+    assert (request.width, request.height) == (width, height)
+    assert SQUARE.drawn_size(width, height) == (64, 64)
+    assert abs(width / height / ratio - 1) < 0.07
+
+
+def test_what_is_drawn_is_the_picture_itself_but_on_a_square_canvas() -> None:
+    assert SD.drawn_size(704, 384) == (704, 384)
+    assert SQUARE.drawn_size(128, 128) == (128, 128)
+    assert SQUARE.drawn_size(192, 40) == (32, 32)
 
 
 @given(st.floats(1 / 3, 3))
@@ -77,6 +107,22 @@ def test_a_small_model_recognises_nothing_else(prompt: str) -> None:
 
 def test_models_that_know_the_world_recognise_everything() -> None:
     assert SD.recognises("the Mona Lisa")
+    assert SD.unknown_words("the Mona Lisa") == ()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("a red heart", ()),
+        ("two CATS!", ()),
+        ("the Mona Lisa's cat, Mona", ("Mona", "Lisa's")),
+        ("kočka on an ice cream", ("kočka",)),
+        ("❤️ ❤️", ("❤️ ❤️",)),
+        ("'-'", ("'-'",)),
+    ],
+)
+def test_a_small_model_names_the_words_it_does_not_know(prompt: str, unknown: tuple[str, ...]) -> None:
+    assert SMALL.unknown_words(prompt) == unknown
 
 
 def test_two_models_of_one_name_cannot_be_told_apart() -> None:

@@ -55,7 +55,7 @@ async def test_imagine_takes_all_options(world: World) -> None:
     (job,) = await world.jobs()
     request = job.request
     assert (request.negative_prompt, request.steps, request.guidance_scale) == ("blue", 3, 2.5)
-    assert (request.width, request.height) == (88, 48)
+    assert (request.width, request.height) == (96, 48)
     assert (request.scheduler, request.model) == ("Euler a", "builtin")
 
 
