@@ -45,7 +45,7 @@ class GraphFolder:
             log.warning("the process ended while it loaded a graph; to try that again, delete %s", marker)
         usable: list[GraphKey] = []
         feared: set[GraphKey] = set()
-        for file in sorted(self.path.glob("*.pt2"), key=lambda file: -file.stat().st_mtime)[:most]:
+        for file in sorted(self.path.glob("*.pt2"), key=_last_used, reverse=True)[:most]:
             with suppress(ValueError):
                 key = GraphKey.parse(file.stem)
                 if self.marker(file).exists():
@@ -63,8 +63,17 @@ class GraphFolder:
         """Remove graphs that were not used for long, such as those of an older torch, and what a crash left."""
         now = time.time()
         for file in self.path.parent.glob("*/*.pt2"):
-            if file.stat().st_mtime < now - UNUSED_DAYS * 86400:
-                file.unlink(missing_ok=True)
+            if _last_used(file) < now - UNUSED_DAYS * 86400:
+                with suppress(OSError):
+                    file.unlink()
         for scratch in self.path.parent.glob("*/making-*"):
-            if scratch.stat().st_mtime < now - 86400:
+            if _last_used(scratch) < now - 86400:
                 shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _last_used(file: Path) -> float:
+    """Return the file's time in seconds since 1970; long ago for one that cannot be looked at, and is as if absent."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0

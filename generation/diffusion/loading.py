@@ -128,8 +128,12 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
     if device.type not in ("cuda", "cpu"):
         log.info("no compiled graphs on %s", device)
         return None
-    if (file := distrust_file(cache, device)).exists():
-        log.warning("no graphs: the device was once lost while they were in use; to try them again, delete %s", file)
+    try:
+        if (file := distrust_file(cache, device)).exists():
+            log.warning("no graphs: the device was lost while they were in use; to try them again, delete %s", file)
+            return None
+    except OSError as error:
+        log.warning("no compiled graphs: %s", error)
         return None
     can_compile = any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
     if not can_compile:

@@ -15,7 +15,7 @@ from generation.catalog import ModelSpec
 MAIN_MEMORY = torch.device("cpu")
 GIB = 2**30
 ROWS = 2  #: of the smallest step that has to fit: one image with guidance
-TILE = 512  #: pixels; diffusers decodes larger pictures in tiles of this side where it is asked to
+TILE = 512  #: pixels; larger pictures are decoded in tiles of this side where memory is short
 _SPARE = 0.05  #: of all memory, for fragments and the desktop
 # Working memory in units of one feature map at full size, somewhat above what was measured: of a U-Net row (the wide
 # half of the feed-forward layers, skip connections) and of a decoder (its last level holds several at once).
@@ -125,7 +125,7 @@ def place(pipeline: Any, placement: Placement, device: torch.device) -> None:
     """Move the parts to where they shall live, in the number format they have."""
     move([pipeline.vae], device)
     if placement.decode_in_tiles:
-        pipeline.vae.enable_tiling()
+        decode_in_tiles(pipeline.vae)
     move(text_encoders_of(pipeline), MAIN_MEMORY if placement.text_encoders_wait else device)
     if placement.unet_streams:
         pipeline.unet.enable_group_offload(
@@ -136,6 +136,16 @@ def place(pipeline: Any, placement: Placement, device: torch.device) -> None:
         )
     else:
         move([pipeline.unet], device)
+
+
+def decode_in_tiles(vae: Any) -> None:
+    """Have the VAE work in tiles of TILE pixels.
+
+    diffusers takes the size from the VAE's config, which says 1024 for SDXL: no picture of its native size had tiles.
+    """
+    vae.enable_tiling()
+    vae.tile_sample_min_size = TILE
+    vae.tile_latent_min_size = TILE // 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def move(networks: Iterable[nn.Module], device: torch.device) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from generation.catalog import ModelSpec
 from generation.diffusion.calls import UnetCall
 from generation.diffusion.graphs import Graphs
-from generation.diffusion.memory import MAIN_MEMORY, Placement, move, text_encoders_of
+from generation.diffusion.memory import MAIN_MEMORY, Placement, decode_in_tiles, move, text_encoders_of
 from generation.diffusion.residence import Residence
 from generation.diffusion.threads import threads_for
 
@@ -239,7 +239,7 @@ class LoadedModel:
         """Decode in tiles from now on, after memory ran out; return False when that is already so."""
         if self.vae.use_tiling:
             return False
-        self.vae.enable_tiling()
+        decode_in_tiles(self.vae)
         return True
 
     def release_memory(self) -> None:

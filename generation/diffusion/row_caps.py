@@ -177,7 +177,7 @@ class _LimitsFile:
             return dict(_limits_of(entry) for entry in written["limits"])
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             log.warning("%s is not used, and measured again: %s", self._path, repr(error))
             return {}
 

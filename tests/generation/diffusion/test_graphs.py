@@ -337,3 +337,16 @@ class TestChoosing:
     def test_a_graph_folder_that_cannot_be_written_means_no_graphs(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
         assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
+
+    def test_a_graph_folder_that_cannot_be_looked_at_means_no_graphs(self, tmp_path: Path) -> None:
+        too_long = tmp_path / ("x" * 300)
+        assert graphs_for(make_pipeline("epsilon"), CPU, cache=too_long, wish="on") is None
+
+    def test_graphs_that_cannot_be_looked_at_are_as_if_absent(self, tmp_path: Path) -> None:
+        graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on")
+        assert graphs is not None
+        (graphs.folder / f"{TWO_ROWS.name}.pt2").symlink_to(tmp_path / "gone")
+        (graphs.folder / "making-1").symlink_to(tmp_path / "gone")
+        again = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on")
+        assert again is not None
+        assert again.ready == ()

@@ -8,11 +8,22 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 
 from generation.diffusion.calls import lay_out
 from generation.diffusion.engine import DiffusionEngine
 from generation.diffusion.loading import load_model
-from generation.diffusion.memory import GIB, Placement, Sizes, choose_placement, measure_memory, place, sizes_of
+from generation.diffusion.memory import (
+    GIB,
+    TILE,
+    Placement,
+    Sizes,
+    choose_placement,
+    decode_in_tiles,
+    measure_memory,
+    place,
+    sizes_of,
+)
 from generation.diffusion.model import LoadedModel
 from generation.diffusion.sources import inspect_model
 from generation.errors import ModelUnavailable
@@ -97,6 +108,48 @@ def test_a_picture_is_the_same_wherever_the_parts_live(kind: str, placement: Pla
     assert model.vae.use_tiling
     job = make_job()
     assert torch.equal(latents_in_a_crowd(model, [job])[7], latents_in_a_crowd(plain, [job])[7])
+
+
+def decoded_in(vae: AutoencoderKL, latents: torch.Tensor) -> list[tuple[int, ...]]:
+    """Decode; return the sizes of latents [h, w] that the decoder saw in each of its calls."""
+    seen: list[tuple[int, ...]] = []
+    hook = vae.decoder.register_forward_hook(lambda _, inputs, __: seen.append(tuple(inputs[0].shape[2:])))
+    with torch.inference_mode():
+        vae.decode(latents)
+    hook.remove()
+    return seen
+
+
+def vae_of_sdxl() -> AutoencoderKL:
+    """Make a tiny VAE that says of itself what SDXL's does: 1024 pixels, 8 of them to a latent."""
+    return AutoencoderKL(
+        block_out_channels=(4,) * 4,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=1,
+        norm_num_groups=4,
+        sample_size=1024,
+    ).eval()
+
+
+def test_a_picture_of_sdxls_native_size_is_decoded_in_tiles() -> None:
+    vae = vae_of_sdxl()
+    latents = torch.zeros(1, 4, 128, 128)
+    assert decoded_in(vae, latents) == [(128, 128)]
+    decode_in_tiles(vae)
+    tiles = decoded_in(vae, latents)
+    assert len(tiles) > 1
+    assert max(tiles) == (TILE // 8, TILE // 8)
+
+
+def test_a_model_that_saves_memory_decodes_the_next_time_in_tiles() -> None:
+    plain = load_tiny("epsilon")
+    pipeline = plain.pipeline
+    pipeline.vae = vae_of_sdxl()
+    model = LoadedModel(pipeline, plain.spec)
+    assert model.save_memory()
+    assert len(decoded_in(model.vae, torch.zeros(1, 4, 128, 128))) > 1
+    assert not model.save_memory(), "there is no more to save"
 
 
 class Moves:
