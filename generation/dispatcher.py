@@ -301,7 +301,13 @@ class Dispatcher(Generic[R]):
                     self.estimates.learn(job.request, event.device_seconds)
                     self._forecast.forget()
                     images.sort(key=lambda image: image.index)
-                    result = GenerationResult(job_id=job.id, images=tuple(images), device_seconds=event.device_seconds)
+                    result = GenerationResult(
+                        job_id=job.id,
+                        images=tuple(images),
+                        device_seconds=event.device_seconds,
+                        unread=event.unread,
+                        unread_negative=event.unread_negative,
+                    )
                     return result, event.device_seconds
                 case JobFailed():
                     return event.error, event.device_seconds

@@ -39,6 +39,8 @@ class JobDone:
 
     job_id: JobId
     device_seconds: float
+    unread: str = ""  #: the end of the prompt, beyond the model's limit
+    unread_negative: str = ""  #: and of the negative prompt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,3 +23,5 @@ class GenerationResult:
     job_id: JobId
     images: tuple[GeneratedImage, ...]
     device_seconds: float
+    unread: str = ""  #: the end of the prompt that the model did not read, beyond its limit; mostly nothing
+    unread_negative: str = ""  #: the same of the negative prompt

@@ -301,7 +301,15 @@ class DiffusionEngine:
             self._say(ImageReady(job_id=run.job.id, image=written.result()))
             if run.unfinished == 0:
                 self._jobs.remove(run)
-                self._say(JobDone(job_id=run.job.id, device_seconds=run.device_seconds))
+                unread, unread_negative = run.unread
+                self._say(
+                    JobDone(
+                        job_id=run.job.id,
+                        device_seconds=run.device_seconds,
+                        unread=unread,
+                        unread_negative=unread_negative,
+                    )
+                )
 
     def _say(self, event: WorkerEvent) -> None:
         self._events.append(event)

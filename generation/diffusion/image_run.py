@@ -28,6 +28,7 @@ class JobRun:
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
+        self.unread = ("", "")  #: the ends of its prompt and negative prompt that the model does not read
 
     @property
     def steps(self) -> int:
@@ -58,6 +59,8 @@ class JobRun:
             width=width,
             height=height,
         )
+        is_guided = self.conditioning.negative is not None
+        self.unread = (model.unread(request.prompt), model.unread(request.negative_prompt) if is_guided else "")
 
 
 class ImageRun:

@@ -22,6 +22,7 @@ from generation.diffusion.graphs import Graphs
 from generation.diffusion.memory import MAIN_MEMORY, Placement, decode_in_tiles, move, text_encoders_of
 from generation.diffusion.residence import Residence
 from generation.diffusion.threads import threads_for
+from generation.diffusion.unread import unread_end
 
 EVERYTHING_ON_THE_DEVICE = Placement()
 REMEMBERED_PROMPTS = 64  #: of a few hundred kB each for SDXL
@@ -142,7 +143,7 @@ class LoadedModel:
     ) -> PromptConditioning:
         """Encode the prompt as the U-Net needs it; the last ones are remembered, since reruns ask for them again.
 
-        A prompt beyond the tokenizer's limit is cut.
+        A prompt beyond the tokenizer's limit is cut; `unread` says where.
         """
         key = (prompt, negative_prompt, guidance_scale, width, height)
         encoded = self._encoded.pop(key, None)
@@ -154,6 +155,11 @@ class LoadedModel:
         if len(self._encoded) > REMEMBERED_PROMPTS:
             self._encoded.popitem(last=False)
         return encoded
+
+    def unread(self, prompt: str) -> str:
+        """Return the end of the prompt that `encode` cuts off, by the shorter of two tokenizers; mostly nothing."""
+        tokenizers = (getattr(self.pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
+        return max((unread_end(one, prompt) for one in tokenizers if one is not None), key=len, default="")
 
     @contextmanager
     def _text_encoders(self) -> Generator[None]:
