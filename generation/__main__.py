@@ -2,99 +2,153 @@
 
 import argparse
 import asyncio
-import itertools
-import re
 import sys
 import uuid
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from generation.catalog import DrawingOptions, ModelSpec
+from generation.diffusion.devices import require_device
 from generation.diffusion.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
 from generation.job import Job
 from generation.journal import MemoryJournal
 from generation.operator_words import operator_words
+from generation.picture_folder import PictureFolder
 from generation.request import MAX_COUNT, GenerationRequest, SchedulerName
 from generation.result import GenerationResult
 from generation.ticket import JobTicket
 from generation.workers.local import LocalWorker
 
 REFRESH = 0.1  #: seconds between two looks at the progress
+_SHOWN = 100  #: characters of a prompt
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the prompts of the command line; the exit status says whether all of them came out."""
-    options = _parser().parse_args()
+    options = _parser().parse_args(arguments)
+    folder = PictureFolder(options.out)
     try:
+        require_device(options.device)
         spec = inspect_model(options.model, options.config)
         requests = [spec.request(_chosen(prompt, options)) for prompt in options.prompts]
-        return asyncio.run(_draw(spec, requests, options))
+        folder.prepare(requests)
+        return asyncio.run(_draw(spec, requests, folder, options))
     except KnownError as error:
-        print(operator_words(error), file=sys.stderr)
+        _say(operator_words(error))
+        return 1
+    except OSError as error:
+        _say(f"Pictures cannot be written to {folder.path} (--out): {error.strerror or error}")
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-async def _draw(spec: ModelSpec, requests: list[GenerationRequest], options: argparse.Namespace) -> int:
-    journal = MemoryJournal()
+async def _draw(
+    spec: ModelSpec, requests: list[GenerationRequest], folder: PictureFolder, options: argparse.Namespace
+) -> int:
+    for request in requests:
+        if not spec.recognises(request.prompt):
+            _say(_hint(spec, request.prompt))
+    # Each picture is a job of its own, so that it is kept as soon as it is done; they are drawn together all the same.
+    alone = [replace(request, seed=seed, count=1) for request in requests for seed in request.seeds]
+    kept = _KeptPictures(folder)
     worker = LocalWorker.for_models([spec], device=options.device, dtype=options.dtype)
-    dispatcher = Dispatcher([worker], journal, capacity=len(requests))
+    dispatcher = Dispatcher([worker], kept, capacity=len(alone))
     await dispatcher.start()
     try:
-        print(f"loading {spec.name} ...", file=sys.stderr)
+        _say(f"loading {spec.name} ...")
         await dispatcher.ready()
-        tickets = [
-            dispatcher.submit(Job(id=uuid.uuid4(), request=request, requester=str(number)))
-            for number, request in enumerate(requests)
-        ]
-        await _show_progress(tickets)
-        outcomes = await asyncio.gather(*(ticket.result() for ticket in tickets), return_exceptions=True)
+        tickets = [dispatcher.submit(Job(id=uuid.uuid4(), request=one, requester=one.prompt)) for one in alone]
+        await _show_progress(tickets, kept)
+    except asyncio.CancelledError:
+        await dispatcher.close()  # first: until then there may be one more
+        _say(f"Stopped. {kept.count} of {len(alone)} pictures are in {folder.path}.")
+        raise
     finally:
         await dispatcher.close()
-    options.out.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for ticket, outcome in zip(tickets, outcomes, strict=True):
-        request = ticket.job.request
-        if isinstance(outcome, BaseException):
-            failed += 1
-            words = operator_words(outcome) if isinstance(outcome, KnownError) else repr(outcome)
-            print(f"{request.prompt!r}: {words}", file=sys.stderr)
-            continue
-        for image in outcome.images:
-            path = _free(options.out / f"{_slug(request.prompt)}-{image.seed}.png")
-            path.write_bytes(image.png)
-            print(f"{path}  ({image.width}x{image.height}, seed {image.seed}, {outcome.device_seconds:.1f} s)")
-    return 1 if failed else 0
+    if kept.failure is not None:
+        raise kept.failure
+    outcomes = await asyncio.gather(*(ticket.result() for ticket in tickets), return_exceptions=True)
+    failures = {
+        f"{_shown(ticket.job.request.prompt)}: {_words(outcome)}": None
+        for ticket, outcome in zip(tickets, outcomes, strict=True)
+        if isinstance(outcome, BaseException)
+    }
+    for line in failures:
+        _say(line)
+    return 1 if failures else 0
 
 
-async def _show_progress(tickets: list[JobTicket[GenerationResult]]) -> None:
-    steps = sum(ticket.job.request.steps * ticket.job.request.count for ticket in tickets)
-    with tqdm(total=steps, unit="step") as bar:
-        while not all(ticket.done for ticket in tickets):
-            await tickets[next(i for i, ticket in enumerate(tickets) if not ticket.done)].wait(REFRESH)
+class _KeptPictures(MemoryJournal):
+    """Writes each picture when it is done, and remembers the first error in doing so."""
+
+    def __init__(self, folder: PictureFolder) -> None:
+        super().__init__()
+        self.count = 0  #: pictures that are written
+        self.failure: OSError | None = None
+        self._folder = folder
+        self._told: set[str] = set()
+
+    async def rendered(self, job: Job, result: GenerationResult) -> GenerationResult:
+        for image in result.images if self.failure is None else ():
+            try:
+                path = self._folder.write(image, job.request)
+            except OSError as error:
+                self.failure = error
+                break
+            self.count += 1
+            said = f"{path}  ({image.width}x{image.height}, seed {image.seed}, {result.device_seconds:.1f} s)"
+            tqdm.write(said, file=sys.stdout)
+        for text, unread in (
+            (job.request.prompt, result.unread),
+            (job.request.negative_prompt, result.unread_negative),
+        ):
+            if unread and text not in self._told:
+                self._told.add(text)
+                _say(f"{_shown(text)} is too long for the model, which did not read {_shown(unread)}.")
+        return await super().rendered(job, result)
+
+
+async def _show_progress(tickets: list[JobTicket[GenerationResult]], kept: _KeptPictures) -> None:
+    """Show the steps until all is over, or until a picture cannot be written."""
+    with tqdm(total=sum(ticket.job.request.steps for ticket in tickets), unit="step") as bar:
+        while kept.failure is None and not all(ticket.done for ticket in tickets):
+            await next(ticket for ticket in tickets if not ticket.done).wait(REFRESH)
             bar.update(sum(ticket.progress.step for ticket in tickets) - bar.n)
 
 
+def _hint(spec: ModelSpec, prompt: str) -> str:
+    unknown = ", ".join(spec.unknown_words(prompt)) or "anything in this"
+    return f"The model {spec.name} does not know {_short(unknown)}. It draws, for example: {', '.join(spec.examples)}."
+
+
+def _words(error: BaseException) -> str:
+    return operator_words(error) if isinstance(error, KnownError) else repr(error)
+
+
+def _shown(text: str) -> str:
+    return repr(_short(text))
+
+
+def _short(text: str) -> str:
+    said = " ".join(text.split())
+    return said if len(said) <= _SHOWN else said[: _SHOWN - 3] + "..."
+
+
+def _say(line: str) -> None:
+    """Say it beside the pictures' paths, which alone go to the standard output, and above the progress."""
+    tqdm.write(line, file=sys.stderr)
+
+
 def _chosen(prompt: str, options: argparse.Namespace) -> DrawingOptions:
-    names = {field.name for field in fields(DrawingOptions)} - {
-        "model"
-    }  # there the model is a source, and the only one
+    # There the model is a source, and the only one.
+    names = {field.name for field in fields(DrawingOptions)} - {"model"}
     return DrawingOptions(prompt=prompt, **{name: value for name, value in vars(options).items() if name in names})
-
-
-def _free(path: Path) -> Path:
-    """Return the path, or one with a number after its name, at which there is no file yet."""
-    candidates = (path if number == 1 else path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
-    return next(candidate for candidate in candidates if not candidate.exists())
-
-
-def _slug(prompt: str) -> str:
-    return re.sub(r"\W+", "-", prompt.casefold()).strip("-")[:60] or "picture"
 
 
 def _parser() -> argparse.ArgumentParser:

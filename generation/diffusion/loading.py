@@ -218,11 +218,12 @@ def _load_file(pipeline_class: Any, spec: ModelSpec, source: Path, settings: dic
 def _download(hub_id: str, settings: dict[str, Any], *, half: bool) -> Path:
     """Fetch a model from the hub, safetensors and configs only, in half precision where it is offered and wanted."""
     # What is passed as None is not fetched: a safety checker that is never loaded, often a pickle.
-    unwanted = {name: None for name, value in settings.items() if value is None}
+    wishes: dict[str, Any] = {name: None for name, value in settings.items() if value is None}
+    wishes["local_files_only"] = not hub_can_be_asked()
     if half:
         with suppress(OSError, ValueError):
-            return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, variant="fp16", **unwanted))
-    return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **unwanted))
+            return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, variant="fp16", **wishes))
+    return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **wishes))
 
 
 def _check_usable(pipeline: Any) -> None:

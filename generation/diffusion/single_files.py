@@ -38,13 +38,14 @@ _PARTS = (
 
 def require_whole_model(header: Header, source: str) -> None:
     """Raise ModelUnavailable unless the file holds all parts of a Stable Diffusion model that draws from words."""
-    for marks, kind in _MARKS:
+    has_much = header.has(UNET) and header.has(VAE, _TEXT, "conditioner.")
+    for marks, kind in () if has_much else _MARKS:
         if any(mark in name for name in header.shapes for mark in marks):
             raise ModelUnavailable(source, "no_model", detail=kind)
     for beginnings, family in _FAMILIES:
         if header.has(*beginnings):
             raise ModelUnavailable(source, "other_family", detail=family)
-    if not (header.has(UNET) and header.has(VAE, _TEXT, "conditioner.")):
+    if not has_much:
         kind = next((kind for beginnings, kind in _PARTS if header.has(*beginnings)), "tensors")
         raise ModelUnavailable(source, "no_model", detail=kind)
     if header.has("conditioner.embedders.0.model.") and not header.has(_TEXT_XL_2):

@@ -26,7 +26,7 @@ def unet_of(kind: str) -> Any:
     ("kind", "shapes"),
     [
         ("epsilon", TWO_ROWS.shapes),
-        ("xl", ((2, 4, 16, 16), (2,), (2, 77, 64), (2, 32), (2, 6), None)),
+        ("xl", ((2, 4, 16, 16), (2,), (2, 77, 96), (2, 64), (2, 6), None)),
         ("distilled", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, (2, 8))),
         ("builtin", ((2, 4, 16, 16), (2,), (2, 77, 128), None, None, None)),
     ],

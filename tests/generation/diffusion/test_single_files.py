@@ -59,6 +59,11 @@ def test_a_file_that_is_no_model_is_told_what_it_seems_to_be(tmp_path: Path, nam
     assert "MODEL_CONFIG" in words
 
 
+def test_further_tensors_do_not_hide_a_whole_model(tmp_path: Path, whole: dict[str, torch.Tensor]) -> None:
+    save_file(whole | {"model_ema.decay": torch.zeros(1), "emb_params": torch.zeros(1)}, tmp_path / "a.safetensors")
+    assert inspect_model(str(tmp_path / "a.safetensors")).name == "a"
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "model.ckpt", "model"])
 @pytest.mark.parametrize(
     ("content", "kind"),
