@@ -27,6 +27,7 @@ from .world import World
 DEFAULT_PORT = 8400
 HOST = "127.0.0.1"  #: never anything else: nobody is asked for a password here
 TOKEN = "playground-token"  # noqa: S105 - any text does
+HTTP_PORT = 80  #: left out of addresses
 #: Discord takes 25 MiB; the rest is the form around it.
 _LARGEST_REQUEST = 26 * 1024 * 1024
 
@@ -117,7 +118,8 @@ class PlaygroundServer:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """No web page of somebody else may reach in: neither by a name that points here, nor across origins."""
-        hosts = {f"{name}:{self.port}" for name in (HOST, "localhost")}
+        names = (HOST, "localhost")
+        hosts = {f"{name}:{self.port}" for name in names} | (set(names) if self.port == HTTP_PORT else set())
         origin = request.headers.get("Origin")
         if request.host not in hosts or (origin is not None and origin.removeprefix("http://") not in hosts):
             return json_response({"code": 0, "message": "403: The playground answers to this computer only"}, 403)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -104,6 +105,24 @@ import os, runpy, sys, threading
 threading.Timer(3, os._exit, (70,)).start()
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process that its parent is gone")
+async def test_a_playground_that_is_killed_leaves_no_bot_behind() -> None:
+    sleeping = [sys.executable, "-c", "import os, time; print('pid', os.getpid(), flush=True); time.sleep(60)"]
+    async with playground(sleeping) as process:
+        pid = int((await line_with(process, "pid ")).split()[1])
+        process.kill()
+        await process.wait()
+        alive = [await asyncio.sleep(0.1, _is_alive(pid)) for _ in range(30)]
+        assert not alive[-1]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 async def test_a_port_that_is_taken_is_said_in_one_sentence() -> None:
