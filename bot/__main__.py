@@ -63,7 +63,8 @@ def _playground(settings: Settings, port: int | None) -> int:
         "DATABASE_URL": sqlite_url(data / "bot.db"),
         "DRAIN_SECONDS": f"{min(settings.drain_seconds, 5.0):g}",  # nobody who tries something out waits long
     }
-    return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port))
+    messages = data.with_name("playground-messages")
+    return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port, keep_in=messages))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _ask_for_an_end_with_ours() -> None:
+    """In the new process: SIGTERM when this one is gone, even by kill -9. Else the bot would hold on to its folder."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class BotProcess:
@@ -41,6 +53,7 @@ class BotProcess:
                 stderr=subprocess.STDOUT if output is not None else None,
                 # A terminal's Ctrl-C reaches the whole group. In its own, the bot hears from us alone, once.
                 start_new_session=True,
+                preexec_fn=_ask_for_an_end_with_ours if sys.platform == "linux" else None,
             )
 
     async def wait(self) -> int:

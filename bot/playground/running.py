@@ -8,6 +8,7 @@ import errno
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from .keeper import BotKeeper
 from .server import PlaygroundServer
@@ -23,6 +24,7 @@ async def run_playground(
     bot_command: Sequence[str],
     bot_env: Mapping[str, str] | None = None,
     port: int | None = None,
+    keep_in: Path | None = None,
     stop_within: float = 20.0,
     announce: Callable[[str], None] = _write_line,
 ) -> int:
@@ -30,8 +32,9 @@ async def run_playground(
 
     `bot_env` is added to this process's environment for the bot; the addresses and the token come last. Without a
     port: 8400, or a free one where that is taken. A port that cannot be had is said in one sentence, and returns 1.
+    Messages are kept in the folder `keep_in`, if there is one.
     """
-    server = PlaygroundServer(port=port)
+    server = PlaygroundServer(port=port, keep_in=keep_in)
     try:
         await server.start()
     except (OSError, OverflowError) as error:

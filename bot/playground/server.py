@@ -6,6 +6,7 @@ import errno
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,8 +16,10 @@ from simcord.interactions import command_leaves
 
 from . import rest
 from .answers import Answer
+from .attachments import AttachmentStore
 from .control import ControlApi
 from .gateway import Gateway
+from .history import History
 from .keeper import BotKeeper, Phase
 from .members import Members
 from .page import Page
@@ -27,6 +30,7 @@ from .world import World
 DEFAULT_PORT = 8400
 HOST = "127.0.0.1"  #: never anything else: nobody is asked for a password here
 TOKEN = "playground-token"  # noqa: S105 - any text does
+HTTP_PORT = 80  #: left out of addresses
 #: Discord takes 25 MiB; the rest is the form around it.
 _LARGEST_REQUEST = 26 * 1024 * 1024
 
@@ -34,8 +38,19 @@ _LARGEST_REQUEST = 26 * 1024 * 1024
 class PlaygroundServer:
     """A Discord for one bot. `async with PlaygroundServer(port=0) as server:` starts and stops it."""
 
-    def __init__(self, *, port: int | None = None, answer_within: float = 3.0, publish_after: float = 0.2) -> None:
-        """Without a port: 8400, or a free one where that is taken. With one: that one (0: any), or an OSError."""
+    def __init__(
+        self,
+        *,
+        port: int | None = None,
+        keep_in: Path | None = None,
+        answer_within: float = 3.0,
+        publish_after: float = 0.2,
+    ) -> None:
+        """Without a port: 8400, or a free one where that is taken. With one: that one (0: any), or an OSError.
+
+        With a folder to keep messages in, its next start shows them again.
+        """
+        self._keep_in = keep_in
         self._wanted_port = port
         self._answer_within = answer_within
         self._publish_after = publish_after
@@ -44,6 +59,7 @@ class PlaygroundServer:
         #: Asked about every REST call before SimCord is; for making Discord fail on purpose.
         self.interceptors: list[Interceptor] = []
         self.keeper: BotKeeper | None = None  #: of a bot that the playground itself has started
+        self._history: History | None = None
         self._start = secrets.token_hex(8)
 
     # --------------------------------------------------------------------------------------------------- addresses
@@ -84,7 +100,11 @@ class PlaygroundServer:
             raise
 
     async def _serve(self, listening: socket.socket) -> None:
-        self.world = World(self.base, answer_within=self._answer_within)
+        store = AttachmentStore(self.base, self._keep_in and self._keep_in / "attachments")
+        self.world = World(store, answer_within=self._answer_within)
+        if self._keep_in is not None:
+            self._history = History(self.world, self._keep_in, self.base)
+            self._history.load()
         self.gateway = Gateway(self.world, self.gateway_url)
         self._members = Members(self.world)
         self._page = Page(self.world, self._members, publish_after=self._publish_after)
@@ -117,7 +137,8 @@ class PlaygroundServer:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """No web page of somebody else may reach in: neither by a name that points here, nor across origins."""
-        hosts = {f"{name}:{self.port}" for name in (HOST, "localhost")}
+        names = (HOST, "localhost")
+        hosts = {f"{name}:{self.port}" for name in names} | (set(names) if self.port == HTTP_PORT else set())
         origin = request.headers.get("Origin")
         if request.host not in hosts or (origin is not None and origin.removeprefix("http://") not in hosts):
             return json_response({"code": 0, "message": "403: The playground answers to this computer only"}, 403)
@@ -133,6 +154,8 @@ class PlaygroundServer:
         await self._page.close()
         await self.gateway.close()
         await runner.cleanup()
+        if self._history is not None:
+            self._history.save()
 
     async def __aenter__(self) -> PlaygroundServer:
         await self.start()

@@ -48,6 +48,7 @@ class View(Preview):
 
     #: Above this SimCord shows no more pictures. They are kept once, in the world, so this costs no memory of its own.
     _MAX_MEDIA_BYTES = 4 * 1024**3
+    _MAX_PAGES = 64  # a tab that was closed without a word counts for ten minutes
 
     def __init__(self, world: World, channel: ChannelHandle, viewers: tuple[Any, ...], port: int) -> None:
         super().__init__(

@@ -67,12 +67,12 @@ class WallClock(Clock):
 class World(Env):
     """SimCord's environment without a bot inside: the bot is another process, and time is real."""
 
-    def __init__(self, attachments_base: str, *, answer_within: float = 3.0) -> None:
+    def __init__(self, attachments: AttachmentStore, *, answer_within: float = 3.0) -> None:
         # SimCord wants a client for its message objects. This one never connects to anything.
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         clock = WallClock()
         self.backend = Backend(clock=clock)
-        self.backend.cdn = self.attachments = AttachmentStore(attachments_base)
+        self.backend.cdn = self.attachments = attachments
         self.answer_within = answer_within
         # SimCord keeps every call and event of a test. A playground may run for days.
         self.backend.transcript = cast("Any", deque(maxlen=_RECORDED))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -92,18 +93,46 @@ async def test_a_bot_that_is_restarted_or_killed_from_the_page_comes_back(deed: 
         assert process.returncode == 0
 
 
+def ends_after_3_s(code: int) -> list[str]:
+    """The small bot, for a while."""
+    program = """if True:
+        import os, runpy, sys, threading
+        threading.Timer(3, os._exit, (int(sys.argv[2]),)).start()
+        runpy.run_path(sys.argv[1], run_name="__main__")
+        """
+    return [sys.executable, "-c", program, SMALL_BOT[1], str(code)]
+
+
 async def test_a_bot_that_crashes_after_it_was_connected_comes_back() -> None:
-    crashing = [sys.executable, "-c", CRASHES_ONCE_CONNECTED, SMALL_BOT[1]]
-    async with playground(crashing) as process:
+    async with playground(ends_after_3_s(70)) as process:
         await line_with(process, "ended with exit code 70")
         await line_with(process, "ready")
 
 
-CRASHES_ONCE_CONNECTED = """
-import os, runpy, sys, threading
-threading.Timer(3, os._exit, (70,)).start()
-runpy.run_path(sys.argv[1], run_name="__main__")
-"""
+async def test_a_bot_that_needs_a_person_is_not_started_again() -> None:
+    async with playground(ends_after_3_s(1)) as process:
+        await line_with(process, "ready")
+        output, _ = await process.communicate()
+        assert process.returncode == 1
+        assert "stopped by itself with exit code 1" in output.decode()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process that its parent is gone")
+async def test_a_playground_that_is_killed_leaves_no_bot_behind() -> None:
+    sleeping = [sys.executable, "-c", "import os, time; print('pid', os.getpid(), flush=True); time.sleep(60)"]
+    async with playground(sleeping) as process:
+        pid = int((await line_with(process, "pid ")).split()[1])
+        process.kill()
+        await process.wait()
+        alive = [await asyncio.sleep(0.1, _is_alive(pid)) for _ in range(30)]
+        assert not alive[-1]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 async def test_a_port_that_is_taken_is_said_in_one_sentence() -> None:
