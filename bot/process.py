@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -61,8 +62,11 @@ class StopSignals:
 
 def lock_folder(folder: Path, parts: AsyncExitStack) -> None:
     """Make the data folder and keep others out of it. Raises DataInUse."""
+    os.umask(0o077)  # what is made from here on is its owner's only
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if os.name != "nt" and folder.stat().st_mode & 0o077:
+            log.warning("%s can be read by others than its owner: chmod -R go= %s", folder, folder)
         parts.enter_context(FileLock(folder / "bot.lock", timeout=0))
     except Timeout:
         raise DataInUse(str(folder)) from None

@@ -1,6 +1,7 @@
 """`check` and `backup`: the records' upkeep from the command line."""
 
 import logging
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from bot.process import EXIT_CANNOT_RUN, lock_folder
 from bot.settings import IMAGES, Settings
 from bot.storage.backup import backup
 from bot.storage.database import Database
+from bot.storage.exclusive import DatabaseLock
 from bot.storage.inspection import inspect, repair
 
 log = logging.getLogger(__name__)
@@ -20,9 +22,13 @@ async def check(settings: Settings, *, mend: bool) -> int:
     async with AsyncExitStack() as parts:
         if mend:
             lock_folder(folder, parts)
+            lock = DatabaseLock(settings.database)
+            parts.push_async_callback(lock.release)
+            await lock.acquire()
         database = Database(settings.database)
         parts.push_async_callback(database.close)
-        await database.open()
+        await database.look_over()
+        await database.open(make=False)
         findings = await inspect(database, folder / IMAGES)
         if mend and not findings.agree:
             await repair(database, folder / IMAGES, findings, utc_now)
@@ -40,6 +46,7 @@ async def check(settings: Settings, *, mend: bool) -> int:
 
 async def back_up(settings: Settings, target: Path) -> int:
     """Copy the database while the bot runs; the process' exit code."""
+    os.umask(0o077)  # prompts are nobody else's affair
     await backup(settings.database, target)
     log.info("the database is in %s; the pictures are files under %s", target, settings.folder / IMAGES)
     return 0

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from bot.errors import StorageFault, UnusableDatabase
 from bot.storage import schema
 from bot.storage.addresses import sqlite_file
-from bot.storage.engines import faults, is_damaged, make_engine
+from bot.storage.backup import look_over
+from bot.storage.engines import faults, lasting, make_engine
 from bot.storage.lines import Group, Line, Outcome, Serve, failed, tell
 
 T = TypeVar("T")
@@ -48,9 +49,17 @@ class Database:
         #: Whose first share a transaction, in this order: what an admin has set holds for the next job.
         self._lines: list[Line[Any, Any]] = [self._small]
 
-    async def open(self) -> None:
-        """Bring the tables up to date. Raises StorageFault, UnusableDatabase."""
-        await asyncio.to_thread(self._upgrade)
+    async def open(self, *, make: bool = True) -> None:
+        """Bring the tables up to date; without `make` only where there is a database. Raises StorageFault.
+
+        Raises UnusableDatabase where waiting will not help.
+        """
+        await asyncio.to_thread(self._opened, make)
+
+    async def look_over(self) -> None:
+        """Have SQLite look through the whole file. Raises UnusableDatabase, StorageFault."""
+        if self.file is not None:
+            await asyncio.to_thread(look_over, self.file)
 
     async def close(self) -> None:
         """Finish what is asked for, and close all connections. May be called twice."""
@@ -96,9 +105,12 @@ class Database:
     def _line(self, serve: Serve[A, B], *, most: int, together: bool) -> Line[A, B]:
         return Line(serve, self._wake, most=most, together=together)
 
-    def _upgrade(self) -> None:
-        if self.file is not None and (self.file.is_dir() or not self.file.parent.is_dir()):
-            raise UnusableDatabase("no_place", str(self.file))
+    def _opened(self, make: bool) -> None:
+        if self.file is not None:
+            if self.file.is_dir() or not self.file.parent.is_dir():
+                raise UnusableDatabase("no_place", str(self.file))
+            if not make and not (self.file.is_file() and self.file.stat().st_size):
+                raise UnusableDatabase("missing", str(self.file))
         # Rebuilding a table, SQLite's only way to alter one, would cascade into the rows that refer to it.
         engine = make_engine(self._url, writing=True, foreign_keys=False)
         try:
@@ -108,8 +120,8 @@ class Database:
                         schema.check_room(self.file)
                     schema.upgrade(connection)
         except StorageFault as fault:
-            if is_damaged(fault):
-                raise UnusableDatabase("damaged", str(self.file), detail=fault.detail) from fault
+            if reason := lasting(fault):
+                raise UnusableDatabase(reason, str(self.file), detail=fault.detail) from fault
             raise
         finally:
             engine.dispose()

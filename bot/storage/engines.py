@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, exc
@@ -80,8 +80,10 @@ def faults() -> Generator[None, None, None]:
         raise StorageFault(detail=str(error)) from error
 
 
-def is_damaged(fault: StorageFault) -> bool:
-    """Whether SQLite found something else than a database, or a damaged one: no waiting will help."""
+def lasting(fault: StorageFault) -> Literal["damaged", "no_place"] | None:
+    """Why a SQLite file will not become usable by waiting, if that is so."""
     error = fault.__cause__
-    code = getattr(error.orig, "sqlite_errorcode", None) if isinstance(error, exc.DBAPIError) else None
-    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+    code = getattr(error.orig, "sqlite_errorcode", 0) if isinstance(error, exc.DBAPIError) else 0
+    if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return "damaged"
+    return "no_place" if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) else None

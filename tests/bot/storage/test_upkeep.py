@@ -2,14 +2,16 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from bot.errors import BackupRefused, StorageFault
+from bot.errors import BackupRefused, StorageFault, UnusableDatabase
 from bot.storage import jobs
 from bot.storage.backup import backup
+from bot.storage.database import Database
 from bot.storage.inspection import inspect, remove_leftovers, repair
 from bot.storage.journal import StoredJournal
 from generation.job import Job, JobStatus
@@ -129,6 +131,46 @@ async def test_a_backup_overwrites_nothing(database, url, tmp_path):
     with pytest.raises(BackupRefused, match="target_exists"):
         await backup(url, precious)
     assert precious.read_text() == "mine"
+
+
+def scribbled(file: Path, harm: str) -> None:
+    if harm == "a page of garbage":
+        with file.open("r+b") as opened:
+            opened.seek(4096 * 3)
+            opened.write(b"\xa5" * 4096)
+    elif harm == "cut short":
+        with file.open("r+b") as opened:
+            opened.truncate(50)
+    elif harm == "no table":
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("DROP TABLE images")
+    elif harm == "gone":
+        file.unlink()
+
+
+@pytest.mark.parametrize("harm", ["a page of garbage", "cut short", "no table", "gone"])
+async def test_a_damaged_database_is_neither_copied_nor_in_order(url, tmp_path, harm):
+    database = Database(url)
+    await database.open()
+    await database.close()
+    file = tmp_path / "bot.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    scribbled(file, harm)
+
+    with pytest.raises(UnusableDatabase, match="missing" if harm == "gone" else "damaged"):
+        await database.look_over()
+    with pytest.raises(UnusableDatabase):
+        await backup(url, tmp_path / "copy.db")
+
+    assert not list(tmp_path.glob("copy*"))
+    assert file.exists() == (harm != "gone"), "nothing is made"
+
+
+async def test_a_look_makes_no_database(url, tmp_path):
+    with pytest.raises(UnusableDatabase, match="missing"):
+        await Database(url).open(make=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("target", ["no/such/folder/copy.db"])
