@@ -185,7 +185,19 @@ def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> 
         require_parts(source, spec.source, read_configs(source, spec.source), weights=True)
     with plainly_named(source, spec.source) as folder:
         pipeline = pipeline_class.from_pretrained(str(folder), local_files_only=True, **settings)
+    for reader in TOKENIZERS.values():
+        if (encoder := getattr(pipeline, reader, None)) is not None:
+            _require_all_weights(encoder, source / reader, spec.source)
     return pipeline, weights_of(source / "unet", spec.source).files[0]
+
+
+def _require_all_weights(encoder: Any, folder: Path, source: str) -> None:
+    """Raise ModelUnavailable if a text encoder's files lack any of its weights: transformers makes up random ones."""
+    headers = [read_header(file, source) for file in weights_of(folder, source).files]
+    written = {name.removeprefix("text_model.") for header in headers for name in header.shapes}
+    wanted = {name.removeprefix("text_model.") for name, _ in encoder.named_parameters()}
+    if missing := wanted - written:
+        raise ModelUnavailable(source, "part_missing", detail=f"{folder.name}: {min(missing)}")
 
 
 def _load_file(pipeline_class: Any, spec: ModelSpec, source: Path, settings: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from generation.diffusion.loading import load_model
 from generation.diffusion.model_shelf import file_bytes
@@ -187,6 +188,20 @@ def test_a_missing_file_of_several_is_refused(tmp_path: Path) -> None:
     max((folder / "unet").glob("*.safetensors")).unlink()
     error = refusal(folder)
     assert (error.reason, error.detail[:10]) == ("part_missing", "unet: file")
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "text_encoder_2"])
+def test_a_part_that_lacks_some_of_its_weights_is_refused(copy: Folders, part: str) -> None:
+    folder = copy("xl")
+    (file,) = (folder / part).glob("*.safetensors")
+    weights = load_file(file)
+    del weights[next(name for name in weights if name.endswith(("mlp.fc1.weight", "mid_block.resnets.0.conv1.weight")))]
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(ModelUnavailable) as error:
+        load_model(inspect_model(str(folder)), device="cpu")
+    if part.startswith("text_encoder"):
+        assert error.value.reason == "part_missing"
+        assert error.value.detail.startswith(f"{part}: ")
 
 
 @pytest.mark.parametrize("component", ["unet", "text_encoder"])
