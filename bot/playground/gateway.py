@@ -168,7 +168,7 @@ class Gateway:
         if not data.get("token"):
             await connection.close(4004)
             return None
-        # One bot lives here. Whoever was there before and is gone will not come back to its old session.
+        # One bot lives here. One that was there before and is gone will not come back to its old session.
         self._sessions = {key: old for key, old in self._sessions.items() if old.connection is not None}
         backend = self._world.backend
         session = Session(self._world, int(data["intents"]), data["token"])

@@ -1,4 +1,4 @@
-"""Messages that were sent with a nonce: whoever sends the same one again gets the first one's message."""
+"""Messages that were sent with a nonce: the same nonce a second time gets the first one's message."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ BOT_PERMISSIONS = discord.Permissions(
     use_application_commands=True,
 )
 
-#: Calls and events kept for whoever wants to look back.
+#: Calls and events kept for a look back.
 _RECORDED = 10_000
 
 #: The interaction that the running task has just sent to the bot.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from playwright.async_api import Page, Request, expect
 
@@ -54,6 +57,13 @@ async def test_a_tab_goes_on_by_itself_after_a_restart_of_the_playground() -> No
             await server.send("Cleo", "here again")
             await expect(page.locator(".channel-message")).to_contain_text("here again")
             await expect(page.get_by_role("radio", name="Ada")).to_have_attribute("aria-checked", "true")
+
+
+async def test_times_are_those_of_the_person_who_looks(server: PlaygroundServer) -> None:
+    post = await server.send("Ben", "hello")
+    async with open_page(server.page_url, timezone="Asia/Kathmandu") as page:
+        there = datetime.fromisoformat(post.created).astimezone(ZoneInfo("Asia/Kathmandu"))
+        await expect(page.locator(".channel-message")).to_contain_text(f"{there:%-I:%M}")
 
 
 async def test_no_word_on_the_page_is_for_those_who_debug_it(page: Page) -> None:
