@@ -129,6 +129,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             drained(dispatcher, stop, settings.drain_seconds),
             model_failure(dispatcher),
             dispatcher.lost(),
+            lock.keep(),
             stay_connected(front.bot, token),
             every(RETENTION_INTERVAL, retention.sweep),
             every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),

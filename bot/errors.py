@@ -133,6 +133,8 @@ class DatabaseInUse(KnownError):
     """Another bot uses this database, from whatever DATA_DIR."""
 
     where: str  #: without a password
+    _: KW_ONLY
+    was_ours: bool = False  #: until its connection was lost
 
 
 class CannotConnect(KnownError):

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from bot.errors import DataInUse, StorageFault
+from bot.errors import DatabaseInUse, DataInUse, StorageFault
 from bot.operator_words import operator_words
 from bot.retrying import Pause
 from generation.dispatcher import Dispatcher
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: Exit codes, beside 0 for a clean stop.
 EXIT_CANNOT_RUN = 1  #: a mistake that a restart will not mend: settings, token, model, a second bot on the same data
 EXIT_UNEXPECTED = 70  #: a fault of ours, or the database is in trouble; the log says more, a restart may help
-EXIT_WORKER_LOST = 75  #: the device hangs or is gone; start the process again, and every job goes on
+EXIT_WORKER_LOST = 75  #: the device hangs or is gone, or the lock on the database; a new process goes on with every job
 
 
 async def exit_code(work: Awaitable[int]) -> int:
@@ -32,6 +32,8 @@ async def exit_code(work: Awaitable[int]) -> int:
         return await work
     except KnownError as error:
         log.error("%s", operator_words(error))
+        if isinstance(error, DatabaseInUse) and error.was_ours:
+            return EXIT_WORKER_LOST
         # Somebody else may have locked the database, or filled the disk: that passes.
         codes: dict[type[KnownError], int] = {WorkerLost: EXIT_WORKER_LOST, StorageFault: EXIT_UNEXPECTED}
         return codes.get(type(error), EXIT_CANNOT_RUN)

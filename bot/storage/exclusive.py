@@ -1,15 +1,24 @@
 """Keeps a second bot off a database: two would steal each other's jobs, whatever their folders are."""
 
 import asyncio
+import logging
+from contextlib import suppress
+from typing import NoReturn
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from bot.errors import DatabaseInUse, UnusableDatabase
+from bot.errors import DatabaseInUse, StorageFault, UnusableDatabase
+from bot.retrying import Pause
 from bot.storage.addresses import sqlite_file
 from bot.storage.engines import faults, make_engine
 
+log = logging.getLogger(__name__)
+
 _BOT_LOCK = 0x1_D2A4  #: any number, the same for all of us; names PostgreSQL's advisory lock
+_LOOKED_AFTER = 10.0  #: seconds between two looks
+_ALIVE = text("SELECT 1")
 _TAKE = text("SELECT pg_try_advisory_lock(:lock)")
 
 
@@ -31,6 +40,32 @@ class DatabaseLock:
     async def release(self) -> None:
         """Let others use the database. May be called twice."""
         await asyncio.to_thread(self._release)
+
+    async def keep(self, *, pause: Pause = asyncio.sleep) -> NoReturn:
+        """Look after a server's lock: one that was lost with its connection is taken again.
+
+        Raises DatabaseInUse, where another bot has taken it meanwhile.
+        """
+        while True:
+            await pause(_LOOKED_AFTER)
+            try:
+                await asyncio.to_thread(self._look)
+            except StorageFault as fault:
+                log.warning("the lock on the database cannot be looked after: %s", fault.detail)
+            except DatabaseInUse as error:
+                raise DatabaseInUse(error.where, was_ours=True) from error
+
+    def _look(self) -> None:
+        if self._file is not None:
+            return
+        if self._connection is not None:
+            try:
+                with faults():
+                    self._connection.scalar(_ALIVE)
+                return
+            except StorageFault:
+                self._release()
+        self._acquire()
 
     def _acquire(self) -> None:
         if (file := sqlite_file(self._url)) is not None:
@@ -58,6 +93,7 @@ class DatabaseLock:
         if self._file is not None:
             self._file.release()
         if self._connection is not None:
-            self._connection.close()
+            with suppress(SQLAlchemyError):  # it may be broken
+                self._connection.close()
             self._connection.engine.dispose()
         self._file = self._connection = None

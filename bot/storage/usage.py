@@ -1,17 +1,30 @@
 """Sums over jobs: what a member has used, what a server's days looked like."""
 
-from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from bot.records import Account, DayStats, DayUse, MemberStats
 from bot.storage import requests
 from bot.storage.database import Transaction
 from bot.storage.jobs import LIVE
-from bot.storage.tables import JOBS
+from bot.storage.tables import JOBS, UtcDateTime
 from generation.job import JobStatus
 from generation.request import GenerationRequest
 
@@ -37,16 +50,21 @@ _SUMS = (
 _THEIRS = _C.requester.in_(bindparam("people", expanding=True))
 
 
-def _day(place: ColumnElement[bool]) -> "Select[Any, Any, Any, Any, Any, Any]":
+_NONE, _ONE = literal_column("0", Integer()), literal_column("1", Integer())
+_NO_SECONDS = literal_column("0.0", _C.device_seconds.type)
+
+
+def _day(place: ColumnElement[bool]) -> "Select[Any, Any, Any, Any, Any, Any, Any]":
     today = _C.accepted_at >= bindparam("since")
     return (
         select(
             _C.requester,
             _C.server,
-            func.sum(case((and_(today, _COUNTED), 1), else_=0)),
-            func.sum(case((and_(today, _COUNTED), _C.count), else_=0)),
-            func.sum(case((today, _CHARGED), else_=0.0)),
-            func.max(case((_COUNTED, _C.accepted_at))),
+            func.sum(case((and_(today, _COUNTED), 1), else_=0)).label("jobs"),
+            func.sum(case((and_(today, _COUNTED), _C.count), else_=0)).label("images"),
+            func.sum(case((today, _CHARGED), else_=0.0)).label("seconds"),
+            func.max(case((_COUNTED, _C.accepted_at))).label("last"),
+            _NONE.label("live"),
         )
         # The order of the index: a member who has asked for ten thousand pictures so far should not wait for it.
         # What a clock that was ahead has written is not of this day.
@@ -56,10 +74,14 @@ def _day(place: ColumnElement[bool]) -> "Select[Any, Any, Any, Any, Any, Any]":
     )
 
 
-# Apart, or no index would serve both.
-_DAY_ON_SERVERS = _day(_C.server.in_(bindparam("servers", expanding=True)))
-_DAY_ALONE = _day(_C.server.is_(None))
-_LIVE_OF = select(_C.requester, _C.server).where(_THEIRS, _C.status.in_(LIVE))
+#: In one statement, each part by an index of its own: a day on servers, a day elsewhere, what is live.
+_USED = union_all(
+    _day(_C.server.in_(bindparam("servers", expanding=True))),
+    _day(_C.server.is_(None)),
+    select(_C.requester, _C.server, _NONE, _NONE, _NO_SECONDS, cast(null(), UtcDateTime()), _ONE).where(
+        _THEIRS, _C.status.in_(LIVE)
+    ),
+)
 _MEASURED = (
     select(_C.request, _C.device_seconds)
     .where(_C.status == JobStatus.POSTED, _C.device_seconds > 0)
@@ -85,24 +107,24 @@ def of_members(
 
     A job that a member stopped counts no pictures, but the device seconds that were spent on it by then.
     """
-    people = list({requester for requester, _ in members})
-    servers = list({server for _, server in members if server is not None})
-    asked = {"people": people, "since": since, "recent": now - LONGEST_COOLDOWN, "now": now}
-    rows = list(transaction.execute(_DAY_ON_SERVERS, {**asked, "servers": servers})) if servers else []
-    rows += transaction.execute(_DAY_ALONE, asked) if any(server is None for _, server in members) else []
-    day = {(row.requester, row.server): row for row in rows}
-    live = Counter((row.requester, row.server) for row in transaction.execute(_LIVE_OF, {"people": people}))
-    used: dict[Account, DayUse] = {}
-    for member in members:
-        _, _, jobs, images, seconds, last = day.get(member, (None, None, 0, 0, 0.0, None))
-        used[member] = DayUse(
-            jobs=int(jobs),
-            images=int(images),
-            device_seconds=float(seconds),
-            waiting_or_running=live[member],
-            last_accepted_at=last,
-        )
-    return used
+    found: dict[Account, DayUse] = {member: DayUse() for member in members}
+    asked = {
+        "people": list({requester for requester, _ in members}),
+        "servers": list({server for _, server in members if server is not None}),
+        "since": since,
+        "recent": now - LONGEST_COOLDOWN,
+        "now": now,
+    }
+    for row in transaction.execute(_USED, asked):
+        if (use := found.get((row.requester, row.server))) is not None:
+            found[row.requester, row.server] = DayUse(
+                jobs=use.jobs + int(row.jobs),
+                images=use.images + int(row.images),
+                device_seconds=use.device_seconds + float(row.seconds),
+                waiting_or_running=use.waiting_or_running + row.live,
+                last_accepted_at=row.last or use.last_accepted_at,
+            )
+    return found
 
 
 def measured(transaction: Transaction, most: int) -> tuple[tuple[GenerationRequest, float], ...]:

@@ -41,9 +41,9 @@ async def test_those_who_ask_at_the_same_moment_share_a_transaction(house, here,
     tickets = await asyncio.gather(*asked)
 
     assert len({ticket.job.id for ticket in tickets}) == 60
-    # Blocks, limits, what was used on servers and in direct messages, what is live; and the rows.
+    # Blocks, limits, what was used and what is live; and the rows.
     words = [statement.split()[0] for statement in sent if "SAVEPOINT" not in statement]
-    assert words[-7:] == [*["SELECT"] * 5, "INSERT", "COMMIT"]
+    assert words[-5:] == [*["SELECT"] * 3, "INSERT", "COMMIT"]
     assert (await house.images.usage(people[0])).waiting_or_running == 1
 
 

@@ -45,6 +45,31 @@ async def test_a_server_that_is_away_is_worth_waiting_for(postgres: Server) -> N
         postgres.start()
 
 
+async def test_a_lock_lost_with_its_connection_is_taken_again_unless_another_bot_has_it(postgres: Server) -> None:
+    first, second, looks = DatabaseLock(postgres.url), DatabaseLock(postgres.url), 0
+
+    async def pause(_: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            postgres.stop()  # the next look finds it away
+        elif looks == 2:
+            postgres.start()
+        elif looks == 3:
+            with pytest.raises(DatabaseInUse):
+                await second.acquire()
+            postgres.stop()
+            postgres.start()
+            await second.acquire()
+
+    await first.acquire()
+    with pytest.raises(DatabaseInUse) as caught:
+        await first.keep(pause=pause)
+    assert (looks, caught.value.was_ours) == (3, True)
+    await second.release()
+    await first.release()
+
+
 async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnusableDatabase):
         await DatabaseLock(sqlite_url(Path("/proc/nowhere/bot.db"))).acquire()
