@@ -52,7 +52,7 @@ async def _draw(
     spec: ModelSpec, requests: list[GenerationRequest], folder: PictureFolder, options: argparse.Namespace
 ) -> int:
     for request in requests:
-        if not spec.recognises(request.prompt):
+        if spec.unknown_words(request.prompt):
             _say(_hint(spec, request.prompt))
     # Each picture is a job of its own, so that it is kept as soon as it is done; they are drawn together all the same.
     alone = [replace(request, seed=seed, count=1) for request in requests for seed in request.seeds]
@@ -123,7 +123,7 @@ async def _show_progress(tickets: list[JobTicket[GenerationResult]], kept: _Kept
 
 
 def _hint(spec: ModelSpec, prompt: str) -> str:
-    unknown = ", ".join(spec.unknown_words(prompt)) or "anything in this"
+    unknown = ", ".join(spec.unknown_words(prompt))
     return f"The model {spec.name} does not know {_short(unknown)}. It draws, for example: {', '.join(spec.examples)}."
 
 

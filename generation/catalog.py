@@ -112,10 +112,6 @@ class ModelSpec:
         """Sides of a picture are multiples of this many pixels; the ground around a square can have any shape."""
         return self.size_multiple if self.canvas is Canvas.ANY else SIZE_STEP
 
-    def recognises(self, prompt: str) -> bool:
-        """Whether the model can know anything in this prompt; models that know the world always can."""
-        return not self.vocabulary or vocabulary.recognises(self.vocabulary, prompt)
-
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """The words of the prompt that the model does not know, as they were written; none for those that know all."""
         return vocabulary.unknown_words(self.vocabulary, prompt) if self.vocabulary else ()

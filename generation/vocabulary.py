@@ -15,24 +15,20 @@ _MINOR = frozenset(
 )
 
 
-def recognises(vocabulary: tuple[str, ...], prompt: str) -> bool:
-    """Whether any entry of the vocabulary stands in the prompt."""
-    words, known = _words(prompt), _phrases(vocabulary)
-    runs = (tuple(words[at : at + length]) for length in {len(one) for one in known} for at in range(len(words)))
-    return any(run in known for run in runs)
-
-
 def unknown_words(vocabulary: tuple[str, ...], prompt: str) -> tuple[str, ...]:
     """The words of the prompt that stand in no entry of the vocabulary, each once, as they were written.
 
-    A prompt of signs alone, such as emoji, is given back whole: nothing in it is known.
+    Where no entry stands in the prompt, parts of entries count as unknown too: "ice" alone is no "ice cream". A prompt
+    of signs alone, such as emoji, and one of minor words alone are given back whole.
     """
-    known = {word for phrase in _phrases(vocabulary) for word in phrase}
-    written = [word.strip("'-") for word in re.findall(r"[\w'-]+", prompt)]
-    if not any(written):
-        return (" ".join(prompt.split()),)
-    unknown = (word for word in written if word and not set(_words(word)) <= known | _MINOR)
-    return tuple(dict.fromkeys(unknown))
+    entries = _phrases(vocabulary)
+    found = _words(prompt)
+    runs = (tuple(found[at : at + length]) for length in {len(one) for one in entries} for at in range(len(found)))
+    draws_some = any(run in entries for run in runs)
+    known = _MINOR.union(*entries) if draws_some else _MINOR
+    written = (word.strip("'-") for word in re.findall(r"[\w'-]+", prompt))
+    unknown = tuple(dict.fromkeys(word for word in written if word and not set(_words(word)) <= known))
+    return unknown if unknown or draws_some else (" ".join(prompt.split()),)
 
 
 def _words(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from bot.storage import jobs, unfinished
 from bot.storage.clearing import clear
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
-from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec, random_seed
+from generation.catalog import DrawingOptions, ModelCatalog, random_seed
 from generation.dispatcher import Dispatcher
 from generation.errors import Cancelled, Refusal
 from generation.job import Job, JobId, JobStatus
@@ -198,13 +198,12 @@ class ImageService:
         """The jobs whose pictures are still to be delivered, those aside that nobody can be given."""
         return await self._database.read(unfinished.unposted)
 
-    def knows_nothing_of(self, request: GenerationRequest) -> ModelSpec | None:
-        """The request's model, if it recognises nothing in the prompt."""
+    def unknown_words(self, request: GenerationRequest) -> tuple[str, ...]:
+        """The words of the prompt that the request's model does not know."""
         try:
-            model = self.catalog.get(request.model)
+            return self.catalog.get(request.model).unknown_words(request.prompt)
         except Refusal:
-            return None  # a model that is no longer on offer
-        return None if model.recognises(request.prompt) else model
+            return ()  # a model that is no longer on offer
 
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""

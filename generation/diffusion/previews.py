@@ -19,7 +19,6 @@ from generation.diffusion.model import LoadedModel
 
 log = logging.getLogger(__name__)
 
-PREVIEW_SIDE = 192  #: pixels of the longer side, at least
 _SAMPLES = 24
 _SAMPLE_SIDE = 8  #: latent pixels
 
@@ -51,7 +50,7 @@ class Previews:
         self._work = True
 
     def draw(self, image: ImageRun, prediction: Tensor) -> bytes | None:
-        """Draw a small JPEG of the image so far, from its latents and the prediction [1, C, h, w]; None on failure."""
+        """Draw a JPEG in the picture's size, from its latents and prediction [1, C, h, w] so far; None on failure."""
         if not self._work:
             return None
         try:
@@ -63,9 +62,8 @@ class Previews:
                 image.schedule.alphas_cumprod,
                 self._model.scheduler_config.get("prediction_type", "epsilon"),
             )
-            request = image.run.job.request
-            drawn = self._model.spec.drawn_size(request.width, request.height)
-            return self._map.jpeg(guess, shape=(request.width / drawn[0], request.height / drawn[1]))
+            size = image.run.job.request.width, image.run.job.request.height
+            return self._map.jpeg(guess, self._model.spec.drawn_size(*size), size)
         except Exception:
             log.exception("previews of %s do not work; there will be none", self._model.spec.name)
             self._work = False
@@ -78,16 +76,13 @@ class PreviewMap:
     def __init__(self, model: LoadedModel) -> None:
         self._weights = _fit(model)
 
-    def jpeg(self, latents: Tensor, *, shape: tuple[float, float] = (1.0, 1.0)) -> bytes:
-        """Turn latents [1, C, h, w] into a small JPEG, on a ground that is `shape` times as wide and high."""
+    def jpeg(self, latents: Tensor, drawn: tuple[int, int], size: tuple[int, int]) -> bytes:
+        """Turn latents [1, C, h, w] into a JPEG of the drawn size in pixels, on a ground of the picture's size."""
         flat = latents[0].float().flatten(1).T.cpu()
         pixels = torch.cat([flat, torch.ones(len(flat), 1)], dim=1) @ self._weights
         height, width = latents.shape[2:]
         bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).reshape(height, width, 3).numpy()
-        picture = Image.fromarray(bytes_)
-        scale = max(1, -(-PREVIEW_SIDE // max(picture.size)))
-        picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
-        picture = on_ground(picture, (round(picture.width * shape[0]), round(picture.height * shape[1])))
+        picture = on_ground(Image.fromarray(bytes_).resize(drawn, Image.Resampling.BICUBIC), size)
         out = io.BytesIO()
         picture.save(out, "JPEG", quality=75)
         return out.getvalue()

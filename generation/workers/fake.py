@@ -102,7 +102,7 @@ def _known(error: Exception) -> KnownError:
 
 def _step(job: Job, step: int) -> StepDone:
     picture = io.BytesIO()
-    Image.new("RGB", (8, 8), _colour(job.request.seed)).save(picture, "JPEG")
+    Image.new("RGB", (job.request.width, job.request.height), _colour(job.request.seed)).save(picture, "JPEG")
     return StepDone(job_id=job.id, step=step, steps=job.request.steps * job.request.count, preview=picture.getvalue())
 
 

@@ -70,6 +70,7 @@ FOR_MEMBERS = [
     NotInDirectMessages(),
     NothingToCancel(),
     PictureGone(),
+    PictureGone("lost"),
     Postponed(),
     Quarantined(),
     QueueFull(1000),

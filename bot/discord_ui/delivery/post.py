@@ -251,8 +251,8 @@ class JobPost:
     @cached_property
     def _hint(self) -> str | None:
         """The same for the whole life of the job, so looked for once."""
-        model = self._images.knows_nothing_of(self._job.request)
-        return None if model is None else text.hint(model)
+        unknown = self._images.unknown_words(self._job.request)
+        return text.hint(self._images.catalog.get(self._job.request.model), unknown) if unknown else None
 
     def _estimate(self, seconds_left: float | None) -> datetime | None:
         """When the job will be done: as said before, as long as that is about right. A time that jumps helps nobody."""

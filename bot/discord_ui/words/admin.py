@@ -34,6 +34,8 @@ def limits(found: ServerLimits, page: int = 1) -> discord.Embed:
     parts = [f"For {subject(row.scope, row.subject)}\n{limit_values(row.values, found.ceiling)}" for row in rows]
     if found.ceiling:
         parts.insert(0, f"The bot's operator allows at most\n{limit_values(found.ceiling, {})}")
+    if found.more and page >= pages:
+        parts.append(f"… and {found.more} more, which this list does not show.")
     if not found.rows:
         parts.append("Nothing is set here: no daily limit, no cooldown, 4 jobs at once for each member.")
     embed.description = "\n\n".join(parts)

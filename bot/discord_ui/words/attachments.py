@@ -57,7 +57,13 @@ class Attachment:
 
     @classmethod
     def preview(cls, jpeg: bytes, prompt: str) -> Self:
-        """What a picture looks like while it is drawn."""
+        """What a picture looks like while it is drawn, in the size that it will be shown in: nothing jumps then."""
+        picture = Image.open(io.BytesIO(jpeg))
+        if (factor := shown_larger(*picture.size)) > 1:
+            out = io.BytesIO()
+            size = (picture.width * factor, picture.height * factor)
+            picture.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=75)
+            jpeg = out.getvalue()
         return cls(filename="preview.jpg", data=jpeg, alt_text=f"Unfinished: {prompt}")
 
     @classmethod

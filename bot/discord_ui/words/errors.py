@@ -10,7 +10,7 @@ import math
 from discord import app_commands
 
 from bot.discord_ui.words import text
-from bot.errors import Blocked, LimitReached, MissingPermissions, NotAllowed
+from bot.errors import Blocked, LimitReached, MissingPermissions, NotAllowed, PictureGone
 from bot.records import JobRecord
 from bot.services.limits import KINDS, LimitRule
 from generation.errors import Cancelled, InvalidRequest, JobStopped, KnownError, Refusal, WorkerFault, new_reference
@@ -35,6 +35,7 @@ _SENTENCES = {
     "out_of_memory": "A picture of {width}x{height} does not fit into this device's memory. A smaller size will work.",
     "picture_gone": "The file of this picture is no longer kept. Its message may show it, and **Rerun** draws anew.",
     "postponed": "I am restarting. This keeps its place and goes on by itself.",
+    "picture_lost": "The file of this picture is lost. Its message may show it, and **Rerun** draws anew.",
     "quarantined": f"I crashed twice while drawing this, so I have set it aside. {NOT_COUNTED}",
     "queue_full": "The queue is full: {capacity} jobs are waiting. Please try again in a few minutes.",
     "requester_or_moderator": "Only its requester, or a moderator (Manage Messages), may do that.",
@@ -87,6 +88,8 @@ def member_words(error: KnownError) -> str:
             return _missing(error.names)
         case WorkerFault():
             return with_reference(_SENTENCES["failed"], error.reference)
+        case PictureGone(reason="lost"):
+            return _SENTENCES["picture_lost"]
         case _:
             fields = {name: text.shown(str(value)) for name, value in error.fields.items()}
             return _SENTENCES.get(error.code, _SENTENCES["failed"]).format(**fields)

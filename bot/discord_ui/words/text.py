@@ -1,6 +1,7 @@
 """How prompts, names, numbers and times are written. Prompts and names are somebody else's text: escaped and cut."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 import discord
@@ -61,9 +62,10 @@ def permission(flag: str) -> str:
     return flag.replace("_", " ").title().replace(" In ", " in ")
 
 
-def hint(model: ModelSpec) -> str:
-    """A gentle word to somebody whose prompt this model recognises nothing in."""
-    return f"The model {model.name} knows none of these words. It draws, for example: {', '.join(model.examples)}."
+def hint(model: ModelSpec, unknown: Sequence[str]) -> str:
+    """A gentle word to somebody whose prompt has words that this model does not know."""
+    words = shown(", ".join(unknown), 100)
+    return f"The model {model.name} does not know: {words}. It draws, for example: {', '.join(model.examples)}."
 
 
 def unread(words: str) -> str:

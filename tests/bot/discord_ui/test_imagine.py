@@ -1,18 +1,21 @@
 """/imagine, from the command to the picture."""
 
 import asyncio
+import io
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import discord
 import pytest
+from PIL import Image
 
 from bot.discord_ui.delivery.pacing import MESSAGE_INTERVAL
 from bot.discord_ui.delivery.post import FIRST_LOOK
 from bot.discord_ui.words.content import Content
 from bot.errors import StorageFault
-from generation.catalog import ModelSpec
+from generation.catalog import ModelCatalog
 from generation.errors import DoesNotFit
 from generation.job import JobStatus
 from generation.request import GenerationRequest
@@ -133,15 +136,15 @@ async def test_progress_is_paced_and_says_nothing_twice(world: World) -> None:
 async def test_what_may_not_be_shown_yet_is_not_put_into_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     hints, worded, progress = Counter[str](), [], Content.progress
 
-    def knows_nothing_of(request: GenerationRequest) -> ModelSpec:
+    def unknown_words(request: GenerationRequest) -> tuple[str, ...]:
         hints[request.prompt] += 1
-        return world.catalog.default
+        return ("unknown",)
 
     def put_into_words(*args: Any, **options: Any) -> Content:
         worded.append(args)
         return progress(*args, **options)
 
-    monkeypatch.setattr(world.parts.images, "knows_nothing_of", knows_nothing_of)
+    monkeypatch.setattr(world.parts.images, "unknown_words", unknown_words)
     monkeypatch.setattr(Content, "progress", put_into_words)
     for number in range(4):
         await world.alice.slash(world.channel, "imagine", prompt=f"unknown {number}")
@@ -339,7 +342,21 @@ async def test_progress_is_seen_soon_after_the_start(world: World) -> None:
     world.parts.worker.steps(world.parts.worker.drawn[0].id, 5)
     await world.env.advance_time(FIRST_LOOK + 0.1)
     assert "**25 %** of 2 pictures" in answer.response.content
-    assert [attachment.filename for attachment in answer.response.attachments] == ["preview.jpg"]
+    (preview,) = answer.response.attachments
+    assert preview.filename == "preview.jpg"
+    seen = Image.open(io.BytesIO(await preview.read())).size
+    world.parts.worker.release()
+    await world.until(lambda: len(answer.response.attachments) == 2)
+    assert {Image.open(io.BytesIO(await one.read())).size for one in answer.response.attachments} == {seen}
+
+
+async def test_the_words_that_a_small_model_does_not_know_are_named(world: World) -> None:
+    small = replace(world.catalog.default, vocabulary=("heart",), examples=("a heart",))
+    world.parts.images.catalog = ModelCatalog([small])
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a red heart over the *castle*")
+    assert r"does not know: over, castle. It draws, for example: a heart." in words(answer.response)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a red heart")
+    assert "does not know" not in words(answer.response)
 
 
 async def test_a_prompt_longer_than_the_model_reads_says_which_words_it_did_not_read(world: World) -> None:
