@@ -209,4 +209,4 @@ def private_text(answer: Answer) -> str:
 
 
 def running_steps(server: PlaygroundServer) -> bool:
-    return any(re.search(r"\b\d+\s*(/|of)\s*\d+", post.text) for post in server.messages())
+    return any(re.search(r"[1-9]\d* %", post.text) for post in server.messages())
