@@ -5,7 +5,7 @@ from generation import operator_words as of_generation
 from generation.errors import KnownError, WorkerLost
 
 _CANNOT_CONNECT = {
-    "no_token": "DISCORD_TOKEN is not set. `python -m bot playground` needs none.",
+    "no_token": "DISCORD_TOKEN is not set. `.venv/bin/python -m bot playground` needs none.",
     "token_refused": "Discord refused the token. Is DISCORD_TOKEN the bot's own, and whole?",
     "intents_refused": "Discord refused the intents this bot asks for.",
 }

@@ -156,7 +156,7 @@ def member_of(interaction: discord.Interaction) -> Member:
 
 
 async def requester_of(interaction: discord.Interaction) -> Member:
-    """The same where roles decide: between a start and the news of a server discord.py knows none of its roles.
+    """Like `member_of`, with the roles asked for while discord.py does not know the server yet.
 
     Raises TooBusy while the server is not known.
     """

@@ -20,7 +20,7 @@ from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
 
-CRASHES_ALLOWED = 1  #: one may be anybody's doing; the job that ran alone in the second is the culprit
+CRASHES_ALLOWED = 1  #: a neighbour may have caused the first crash; afterwards the job runs alone
 LEARNS_FROM = 500  #: jobs
 TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended
 

@@ -1,4 +1,4 @@
-"""Those who want the same of the writer at the same moment stand in a line, and its first are served together."""
+"""Callers queue for the writer, and those in front share a transaction."""
 
 import asyncio
 from collections import deque
@@ -21,10 +21,10 @@ Outcome: TypeAlias = tuple[asyncio.Future[Any], Any, BaseException | None]
 
 
 class Line(Generic[A, B]):
-    """A line before the writer. Who leaves in time is served in no transaction."""
+    """A queue of callers before the writer. A caller who leaves in time is not served."""
 
     def __init__(self, serve: Serve[A, B], wake: Callable[[], None], *, most: int, together: bool) -> None:
-        """`most` are in one transaction, so that those behind them see an end of it; `together`: in one call too."""
+        """`most`: callers in one transaction; `together`: their questions are passed to `serve` in one call."""
         self.most = most
         self._serve = serve
         self._wake = wake
@@ -59,9 +59,9 @@ class Line(Generic[A, B]):
         return group
 
     def serve(self, connection: Connection, group: Group[B, A], *, guarded: bool) -> list[Outcome]:
-        """What becomes of a group. Guarded, a mistake of one is nobody else's, else it raises what the work raises.
+        """Serve a group. Guarded, each part has a savepoint, so that one failure undoes no other.
 
-        Raises TransactionLost.
+        Unguarded it raises what the work raises. Raises TransactionLost.
         """
         parts = [group[first : first + self._at_once] for first in range(0, len(group), self._at_once)]
         serve_part = self._guarded if guarded else self._part

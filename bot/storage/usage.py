@@ -30,7 +30,7 @@ from generation.request import GenerationRequest
 
 LONGEST_COOLDOWN = timedelta(days=1)  #: jobs before that say nothing about it
 
-#: A day's pictures; who failed, was cancelled or interrupted pays none.
+#: Statuses that count towards `images_a_day`.
 COUNTED = LIVE | {JobStatus.RENDERED, JobStatus.POSTED}
 DRAWN = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
 FAILED = frozenset({JobStatus.FAILED, JobStatus.INTERRUPTED})
