@@ -42,7 +42,11 @@ def main(*, make_worker: "MakeWorker | None" = None) -> int:
         from bot.upkeep import back_up, check
 
         is_check = options.command == "check"
-        work = check(settings, mend=options.repair) if is_check else back_up(settings, options.file)
+        work = (
+            check(settings, mend=options.repair)
+            if is_check
+            else back_up(settings, options.file, pictures=options.pictures)
+        )
         return min(asyncio.run(exit_code(work)), EXIT_CANNOT_RUN)  # nothing starts it again by itself
     if options.command is None:
         print("DISCORD_TOKEN is not set, so this is the playground: a simulated Discord on this computer.")
@@ -77,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--repair", action="store_true", help="remove files of no job, hide jobs whose files are gone")
     backup = commands.add_parser("backup", help="copy the SQLite database while the bot runs")
     backup.add_argument("file", type=Path, help="a file that does not exist yet")
+    backup.add_argument("--pictures", action="store_true", help="copy the pictures too, to the folder FILE.images")
     return parser
 
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TypeAlias, TypeVar
 
-from bot.clock import utc_now
+from bot.clock import ClockCheck, utc_now
 from bot.discord_ui.connection import point_at, stay_connected
 from bot.discord_ui.front_end import open_front_end
 from bot.errors import CannotConnect, is_storage_fault
@@ -101,14 +101,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         restart = Restart(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
         await _patiently(stop, restart.learn_costs, "learning what jobs cost")
         recovery = await _patiently(stop, restart.recover, "looking for unfinished jobs")
-        retention = Retention(
-            database=database,
-            files=files,
-            clock=utc_now,
-            days=settings.retention_days,
-            gigabytes=settings.retention_gb,
-        )
-
+        clock_check = ClockCheck()
         point_at(settings.api_base, settings.gateway_url)
         front = await open_front_end(
             images=images,
@@ -117,7 +110,16 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,
+            hear_date=clock_check.hear,
             ping_after=timedelta(seconds=settings.ping_after_seconds) if settings.ping_after_seconds else None,
+        )
+        retention = Retention(
+            database=database,
+            files=files,
+            clock=utc_now,
+            clock_is_right=lambda: clock_check.is_right(front.bot.ask_the_time),
+            days=settings.retention_days,
+            gigabytes=settings.retention_gb,
         )
         parts.push_async_callback(front.bot.close)
         parts.push_async_callback(lambda: front.deliveries.close(silently=stop.hurried.is_set()))

@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.clock import utc_now
 from bot.process import EXIT_CANNOT_RUN, lock_folder
 from bot.settings import IMAGES, Settings
-from bot.storage.backup import backup
+from bot.storage.backup import backup, pictures_beside
 from bot.storage.database import Database
 from bot.storage.exclusive import DatabaseLock
 from bot.storage.inspection import inspect, repair
@@ -44,9 +44,13 @@ async def check(settings: Settings, *, mend: bool) -> int:
     return 0 if findings.agree or mend else EXIT_CANNOT_RUN
 
 
-async def back_up(settings: Settings, target: Path) -> int:
-    """Copy the database while the bot runs; the process' exit code."""
+async def back_up(settings: Settings, target: Path, *, pictures: bool = False) -> int:
+    """Copy the database while the bot runs, and its pictures too where asked to; the process' exit code."""
     os.umask(0o077)  # prompts are nobody else's affair
-    await backup(settings.database, target)
-    log.info("the database is in %s; the pictures are files under %s", target, settings.folder / IMAGES)
+    folder = settings.folder / IMAGES
+    copied = await backup(settings.database, target, folder if pictures else None)
+    if pictures:
+        log.info("the database is in %s, and its %d pictures are in %s", target, copied, pictures_beside(target))
+    else:
+        log.info("the database is in %s; the pictures are files under %s", target, folder)
     return 0

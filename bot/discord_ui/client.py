@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import discord
@@ -34,8 +35,15 @@ class ImageBot(commands.Bot):
 
     tree: CommandTree  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
 
-    def __init__(self, *, command_hash_file: Path, logged_in: Callable[[], Awaitable[None]]) -> None:
-        """`logged_in` is awaited once, when the bot is logged in and not yet connected."""
+    def __init__(
+        self,
+        *,
+        command_hash_file: Path,
+        logged_in: Callable[[], Awaitable[None]],
+        hear_date: Callable[[str | None], None],
+    ) -> None:
+        """`logged_in` is awaited once, when the bot is logged in and not yet connected; `hear_date` is told the `Date`
+        header of each answer of Discord."""
         # Nobody speaks here; that the voice libraries are missing is no news.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -49,6 +57,7 @@ class ImageBot(commands.Bot):
             max_messages=None,  # nothing here looks at messages
             # discord.py would open one for each of a thousand answers at once: that is what would take longest.
             connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            http_trace=_dates_to(hear_date),
         )
         self._command_hash_file = command_hash_file
         self._logged_in = logged_in
@@ -64,6 +73,13 @@ class ImageBot(commands.Bot):
             log.warning("the slash commands could not be sent to Discord: %r", error)
         await self._logged_in()
 
+    async def ask_the_time(self) -> None:
+        """Have Discord answer something, as its answers say what time it is there."""
+        try:
+            await self.application_info()
+        except UNSENT as error:
+            log.info("Discord could not be asked what time it is: %r", error)
+
     async def close(self) -> None:
         """Let those who are being answered have their answer, then disconnect. May be called twice."""
         if answering := [task for task in asyncio.all_tasks() if task.get_name().startswith(_ANSWERS)]:
@@ -76,6 +92,15 @@ class ImageBot(commands.Bot):
         if not self.guilds and self.application_id is not None:
             link = discord.utils.oauth_url(self.application_id, permissions=permissions.INVITED_WITH)
             log.info("invite it to a server: %s", link)
+
+
+def _dates_to(hear_date: Callable[[str | None], None]) -> aiohttp.TraceConfig:
+    async def answered(_session: Any, _context: Any, end: aiohttp.TraceRequestEndParams) -> None:
+        hear_date(end.response.headers.get("Date"))
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(answered)
+    return trace
 
 
 def _intents() -> discord.Intents:

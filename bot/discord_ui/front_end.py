@@ -1,5 +1,6 @@
 """The front end, put together: the one module here that knows all the others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -37,12 +38,16 @@ async def open_front_end(
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
+    hear_date: Callable[[str | None], None],
     wait: Wait = wait_for,
     answer_deadline: float = ANSWER_DEADLINE,
     ping_after: timedelta | None = None,
 ) -> FrontEnd:
-    """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login."""
-    bot = ImageBot(command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery))
+    """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login, and
+    `hear_date` is told the `Date` header of each answer."""
+    bot = ImageBot(
+        command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery), hear_date=hear_date
+    )
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
     bot.add_dynamic_items(JobButton)

@@ -1,7 +1,7 @@
 """How long pictures are kept: the oldest go first, their rows stay, and nobody loses what they are still owed."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
@@ -26,12 +26,15 @@ class Retention:
         database: Database,
         files: ImageFiles,
         clock: Clock,
+        clock_is_right: Callable[[], Awaitable[bool]],
         days: float | None = None,
         gigabytes: float | None = None,
     ) -> None:
+        """`clock_is_right` is asked before each sweep: by a clock a year ahead every picture is too old."""
         self._database = database
         self._files = files
         self._clock = clock
+        self._clock_is_right = clock_is_right
         self._age = None if days is None else timedelta(days=days)
         self._room = None if gigabytes is None else int(gigabytes * GIGABYTE)
 
@@ -40,7 +43,7 @@ class Retention:
 
         What may go is read beside the writer, by an index: only the rows that go take a turn.
         """
-        if self._age is None and self._room is None:
+        if (self._age is None and self._room is None) or not await self._clock_is_right():
             return 0
         now = self._clock()
         await clear_rest(self._database, self._files, now)

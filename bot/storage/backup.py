@@ -1,6 +1,8 @@
 """A copy of the database while the bot runs, and a look over a database's file."""
 
 import asyncio
+import logging
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,16 +10,26 @@ from pathlib import Path
 from bot.errors import BackupRefused, StorageFault, UnusableDatabase
 from bot.storage.addresses import sqlite_file
 
+log = logging.getLogger(__name__)
 
-async def backup(url: str, target: Path) -> None:
-    """Copy a SQLite database to a new file, whole or not at all, and read the copy back.
 
-    SQLite's own backup sees one moment of the database, whatever is being written meanwhile. Raises BackupRefused,
-    UnusableDatabase where there is no good database to copy, StorageFault.
+async def backup(url: str, target: Path, pictures: Path | None = None) -> int:
+    """Copy a SQLite database to a new file, whole or not at all, and read the copy back; says how many pictures went
+    along.
+
+    SQLite's own backup sees one moment of the database, whatever is being written meanwhile. The files that its rows
+    name go along from the folder `pictures`, where one is given, into a new folder beside the copy; the copy itself
+    comes last, so where it is they are too. Raises BackupRefused, UnusableDatabase where there is no good database to
+    copy, StorageFault.
     """
     if (file := sqlite_file(url)) is None:
         raise BackupRefused("not_sqlite", str(target))
-    await asyncio.to_thread(_copy, file, target)
+    return await asyncio.to_thread(_copy, file, target, pictures)
+
+
+def pictures_beside(target: Path) -> Path:
+    """The folder of the pictures that belong to a copy."""
+    return target.with_name(target.name + ".images")
 
 
 def look_over(file: Path) -> None:
@@ -38,16 +50,22 @@ def look_over(file: Path) -> None:
         raise UnusableDatabase("damaged", str(file), detail=f"without {', '.join(sorted(missing))}")
 
 
-def _copy(source: Path, target: Path) -> None:
-    if target.exists():
-        raise BackupRefused("target_exists", str(target))
+def _copy(source: Path, target: Path, pictures: Path | None) -> int:
+    folder = pictures_beside(target)
+    for taken in (target, folder) if pictures is not None else (target,):
+        if taken.exists():
+            raise BackupRefused("target_exists", str(taken))
     if not source.is_file():
         raise UnusableDatabase("missing", str(source))
     partial = target.with_name(target.name + ".partial")
+    copied = 0
     try:
         with closing(_opened(source)) as origin, closing(sqlite3.connect(partial)) as copy:
             origin.backup(copy)
         look_over(partial)
+        if pictures is not None:
+            # After the database: a row comes after its file, so each file is there unless it was removed since.
+            copied = _copy_pictures(_names(partial), pictures, folder)
         partial.replace(target)
     except UnusableDatabase as error:
         raise UnusableDatabase(error.reason, str(source), detail=error.detail) from error
@@ -55,6 +73,36 @@ def _copy(source: Path, target: Path) -> None:
         raise StorageFault(detail=str(error)) from error
     finally:
         partial.unlink(missing_ok=True)
+    return copied
+
+
+def _names(file: Path) -> list[str]:
+    """The files that the rows of a database speak of; of one from before an update too."""
+    with closing(_opened(file)) as database:
+        database.row_factory = sqlite3.Row
+        rows = map(dict, database.execute("SELECT * FROM images ORDER BY file"))
+        return [row["file"] for row in rows if not (row.get("removed_at") or row.get("cleared_at"))]
+
+
+def _copy_pictures(names: list[str], source: Path, target: Path) -> int:
+    """Copy them to a new folder, or leave none behind; says how many. What retention has removed meanwhile is named."""
+    target.mkdir()
+    missing = 0
+    try:
+        for name in names:
+            file = target / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(source / name, file)
+            except FileNotFoundError:
+                if not source.is_dir():  # a disk may be missing
+                    raise
+                log.warning("not copied, because it is there no more: %s", name)
+                missing += 1
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return len(names) - missing
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -42,7 +42,7 @@ def new_job():
 async def signals():
     loop = asyncio.get_running_loop()
     yield StopSignals(loop)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.remove_signal_handler(number)
 
 
@@ -55,6 +55,29 @@ async def test_the_first_signal_asks_the_second_hurries(signals):
     os.kill(os.getpid(), signal.SIGINT)
     async with asyncio.timeout(5):
         await signals.hurried.wait()
+
+
+async def test_a_closed_terminal_asks_to_stop_and_hurries_nobody_however_often_it_says_so(signals):
+    for _ in range(3):
+        signal.raise_signal(signal.SIGHUP)
+        async with asyncio.timeout(5):
+            await signals.asked.wait()
+        await asyncio.sleep(0)
+    assert not signals.hurried.is_set()
+
+
+async def test_a_closed_terminal_says_nothing_to_a_bot_under_nohup():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    loop = asyncio.get_running_loop()
+    try:
+        signals = StopSignals(loop)
+        signal.raise_signal(signal.SIGHUP)
+        await asyncio.sleep(0)
+        assert not signals.asked.is_set()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_drain_takes_nothing_new_and_a_second_signal_ends_it(signals, dispatcher, new_job):

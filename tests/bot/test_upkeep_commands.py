@@ -53,3 +53,16 @@ def test_backup_copies_the_database_and_overwrites_nothing(tmp_path: Path) -> No
     assert again.returncode == 1
     assert "exists already" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_backup_takes_the_pictures_along_where_asked_to(tmp_path: Path) -> None:
+    make_database(tmp_path / "data")
+    copy = tmp_path / "copy.db"
+    done = bot(tmp_path / "data", "backup", str(copy), "--pictures")
+    assert done.returncode == 0, done.stderr
+    assert f"its 0 pictures are in {copy}.images" in done.stderr
+    assert (tmp_path / "copy.db.images").stat().st_mode & 0o077 == 0, "it is its owner's only"
+    copy.unlink()
+    again = bot(tmp_path / "data", "backup", str(copy), "--pictures")
+    assert again.returncode == 1
+    assert f"{copy}.images exists already" in again.stderr

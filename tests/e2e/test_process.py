@@ -121,7 +121,7 @@ async def test_old_buttons_and_reactions_work_after_a_restart(server: Playground
         assert await bot.stop(within=20) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_stops_the_bot_cleanly_in_the_middle_of_a_job(
     server: PlaygroundServer, data: Path, number: signal.Signals
 ) -> None:

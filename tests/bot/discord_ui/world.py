@@ -150,6 +150,7 @@ class World:
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,
+            hear_date=lambda _: None,
             wait=self._wait,
             **self.options,
         )
@@ -229,7 +230,17 @@ class World:
     async def remove_pictures(self) -> None:
         """What retention does when there is no room at all."""
         files = ImageFiles(self.folder / "images")
-        retention = Retention(database=self.database, files=files, clock=discord.utils.utcnow, gigabytes=1e-9)
+
+        async def is_right() -> bool:
+            return True
+
+        retention = Retention(
+            database=self.database,
+            files=files,
+            clock=discord.utils.utcnow,
+            clock_is_right=is_right,
+            gigabytes=1e-9,
+        )
         await retention.sweep()
 
     def edits(self) -> list[HttpLogEntry]:

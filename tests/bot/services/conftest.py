@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.clock import ClockCheck
 from bot.records import Member, Place
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
@@ -35,6 +36,10 @@ class HandClock:
 
     def pass_(self, **time: float) -> None:
         self.now += timedelta(**time)
+
+
+async def nothing_asked() -> None:
+    """Discord cannot be reached."""
 
 
 @dataclass
@@ -100,9 +105,13 @@ class House:
         await self.images.posted(ticket.job.id, message=f"6{ticket.job.id.int % 10**8}")
         return ticket.job.id
 
-    def retention(self, **bounds: float) -> Retention:
-        """What keeps these bounds."""
-        return Retention(database=self.database, files=self.files, clock=self.clock, **bounds)
+    def retention(self, check: ClockCheck | None = None, **bounds: float) -> Retention:
+        """What keeps these bounds, by a clock that is right or is to be checked."""
+
+        async def is_right() -> bool:
+            return check is None or await check.is_right(nothing_asked)
+
+        return Retention(database=self.database, files=self.files, clock=self.clock, clock_is_right=is_right, **bounds)
 
     def pictures_on_disk(self) -> list[Path]:
         return [path for path in (self.folder / "images").rglob("*") if path.is_file()]

@@ -133,6 +133,65 @@ async def test_a_backup_overwrites_nothing(database, url, tmp_path):
     assert precious.read_text() == "mine"
 
 
+async def test_a_backup_with_pictures_has_each_file_that_its_rows_speak_of(database, url, folder, drawn, tmp_path):
+    (folder / "00").mkdir(exist_ok=True)
+    (folder / "00" / "later.png").write_bytes(b"its row is not in the copy")
+
+    assert await backup(url, tmp_path / "copy.db", folder) == 2
+
+    copied = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+    findings = await inspect(copied, tmp_path / "copy.db.images")
+    await copied.close()
+    assert (findings.agree, findings.pictures) == (True, 2)
+
+
+async def test_a_picture_that_went_while_the_backup_ran_is_named_and_no_failure(
+    database, url, folder, drawn, tmp_path, caplog
+):
+    gone, other = await files_of(database, drawn)
+    (folder / gone).unlink()
+    assert await backup(url, tmp_path / "copy.db", folder) == 1
+    assert gone in caplog.text
+    assert (tmp_path / "copy.db.images" / other).read_bytes() == (folder / other).read_bytes()
+
+
+async def test_a_backup_writes_into_no_folder_that_is_there_already(database, url, folder, drawn, tmp_path):
+    precious = tmp_path / "copy.db.images"
+    precious.mkdir()
+    (precious / "mine.png").write_bytes(b"mine")
+    with pytest.raises(BackupRefused, match="target_exists"):
+        await backup(url, tmp_path / "copy.db", folder)
+    assert [file.name for file in precious.iterdir()] == ["mine.png"]
+    assert not (tmp_path / "copy.db").exists()
+
+
+@pytest.mark.parametrize("trouble", ["disk full", "no pictures' folder"])
+async def test_a_backup_whose_pictures_cannot_be_copied_leaves_nothing(
+    database, url, folder, drawn, tmp_path, monkeypatch, trouble
+):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    if trouble == "disk full":
+        monkeypatch.setattr("shutil.copyfile", full)
+    else:
+        folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(StorageFault):
+        await backup(url, tmp_path / "copy.db", folder)
+    assert not list(tmp_path.glob("copy*"))
+
+
+async def test_a_database_from_before_an_update_is_copied_with_its_pictures(url, folder, tmp_path):
+    (folder / "ab").mkdir(parents=True)
+    (folder / "ab" / "old.png").write_bytes(b"old")
+    with closing(sqlite3.connect(tmp_path / "bot.db")) as old, old:
+        for table in ("alembic_version (version_num)", "jobs (id)", "images (id, file)"):
+            old.execute(f"CREATE TABLE {table}")
+        old.execute("INSERT INTO images VALUES (1, 'ab/old.png')")
+    assert await backup(url, tmp_path / "copy.db", folder) == 1
+    assert (tmp_path / "copy.db.images/ab/old.png").read_bytes() == b"old"
+
+
 def scribbled(file: Path, harm: str) -> None:
     if harm == "a page of garbage":
         with file.open("r+b") as opened:
