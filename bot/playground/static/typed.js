@@ -2,7 +2,7 @@
 
 /**
  * A text that starts with a whole command and a space: the command, and its options. What follows goes into the first
- * option; `name:value` fills the option of that name.
+ * option; `name: value` fills the option of that name.
  */
 export function readTyped(entries, text) {
   const typed = text.replace(/\s/g, " ");
@@ -13,28 +13,29 @@ export function readTyped(entries, text) {
   const rest = typed.slice(entry.invocation.length + 2).trimStart();
   const fillable = entry.options.filter((option) => option.type !== "attachment");
   const first = fillable.find((option) => option.required) ?? fillable[0];
+  return { entry, values: rest && first ? readNamed(fillable, first, rest) ?? { [first.name]: rest } : {} };
+}
+
+/** A text typed into the option `first` that names options, as "two cats count: 4" does: the values by name, or null. */
+export function readNamed(options, first, text) {
+  const names = options.filter((option) => option.type !== "attachment").map((option) => option.name).join("|");
   const values = {};
-  if (!rest || !first) return { entry, values };
-  const names = new RegExp(`(?:^| )(${fillable.map((option) => option.name).join("|")}):(?=\\S)`, "g");
   let name = first.name;
   let from = 0;
-  for (const match of rest.matchAll(names)) {
-    fill(values, name, rest.slice(from, match.index));
+  for (const match of text.matchAll(new RegExp(`(?:^|\\s)(${names}):\\s?`, "g"))) {
+    const before = text.slice(from, match.index).trim();
+    if (before) values[name] = before;
     name = match[1];
     from = match.index + match[0].length;
   }
-  fill(values, name, rest.slice(from), from === 0);
-  for (const option of fillable) {
+  if (!from) return null;
+  values[name] = text.slice(from).trim();
+  for (const option of options) {
     if (option.type === "boolean" && /^(true|false)$/i.test(values[option.name] ?? "")) {
       values[option.name] = values[option.name].toLowerCase() === "true";
     }
   }
-  return { entry, values };
-}
-
-function fill(values, name, text, keepsSpaceAtEnd = false) {
-  const value = keepsSpaceAtEnd ? text : text.trim();
-  if (value) values[name] = value;
+  return values;
 }
 
 /** One sentence that says what the option takes. */

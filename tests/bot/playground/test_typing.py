@@ -27,6 +27,16 @@ async def test_a_command_pasted_with_named_options_fills_them(page: Page, server
     await expect(field(page, "scheduler")).to_have_value("euler")
 
 
+async def test_options_named_while_typing_are_filled(page: Page, server: PlaygroundServer) -> None:
+    await type_text(page, "/imagine prompt: two cats steps: 7 scheduler: euler")
+    await expect(field(page, "prompt")).to_have_value("two cats")
+    await expect(field(page, "steps")).to_have_value("7")
+    await expect(field(page, "scheduler")).to_have_value("euler")
+    await page.keyboard.press("Enter")
+    await server.until(lambda: server.messages() and server.messages()[0].embeds, what="a picture")
+    assert server.messages()[0].text.startswith("two cats")
+
+
 async def test_a_command_without_required_options_takes_text_too(page: Page, server: PlaygroundServer) -> None:
     await type_text(page, "/whisper good morning")
     await expect(field(page, "words")).to_have_value("good morning")
@@ -50,7 +60,9 @@ async def test_other_text_is_sent_as_it_is(page: Page, server: PlaygroundServer)
     assert server.messages()[0].content == "/nothing like this"
 
 
-async def test_an_option_that_completes_shows_its_choices_before_anything_is_typed(page: Page) -> None:
+async def test_an_option_that_completes_shows_its_choices_before_anything_is_typed(
+    page: Page, server: PlaygroundServer
+) -> None:
     await type_text(page, "/imagine a heart")
     await page.locator(".command-ghost").click()
     await expect(page.locator(".command-suggestion", has_text="How the picture is drawn")).to_be_visible()
@@ -60,6 +72,8 @@ async def test_an_option_that_completes_shows_its_choices_before_anything_is_typ
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("Enter")
     await expect(field(page, "scheduler")).to_have_value("euler")
+    await page.keyboard.press("Enter")
+    await server.until(lambda: server.messages() and server.messages()[0].embeds, what="a picture")
 
 
 async def test_typed_text_is_seen_whole(page: Page) -> None:
@@ -75,8 +89,7 @@ async def test_typed_text_is_seen_whole(page: Page) -> None:
 
 
 async def test_a_value_out_of_range_is_told_what_is_allowed(page: Page) -> None:
-    await type_text(page, "/imagine a heart steps:500")
-    await expect(field(page, "prompt")).to_have_value("a heart steps:500")  # typed, not pasted: part of the prompt
+    await type_text(page, "/imagine a heart")
     await page.locator(".command-ghost").click()
     await page.locator(".command-suggestion", has_text="steps").click()
     await page.keyboard.type("500")
