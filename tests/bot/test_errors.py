@@ -225,6 +225,10 @@ def test_a_limit_says_what_it_is_and_what_is_left(error: LimitReached, words: st
             InvalidRequest("model", "choice", "nope", choices=("builtin", "sd")),
             "**model** must be one of builtin, sd; you gave 'nope'.",
         ),
+        (
+            InvalidRequest("model", "choice", "bultin", choices=("builtin", "sd")),
+            "**model** must be one of builtin, sd; you gave 'bultin'. Do you mean **builtin**?",
+        ),
         (InvalidRequest("role", "conflict", choices=("member",)), "**role** does not go together with member."),
     ],
     ids=lambda value: value.rule if isinstance(value, InvalidRequest) else "",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.playground import BotProcess, PlaygroundServer
 from tests.e2e.launcher import Play
-from tests.load.crowd import Asked, Crowd, Meter
+from tests.load.crowd import PROMPTS, Asked, Crowd, Meter
 
 BOT = [sys.executable, "-m", "tests.e2e.launcher"]
 ROOM = 8  #: images that the worker without a device draws at once, in the rush
@@ -85,7 +85,8 @@ async def rush(folder: Path, *, members: int, capacity: int, engine: bool) -> Re
             await _until_it_draws(crowd, folder)
         async with Meter(pid=bot.process.pid) as meter:
             for number, member in enumerate(crowd.members):
-                crowd.use(member, "imagine", prompt="a red heart", steps=1 + number % 2, guidance=1.0)
+                prompt = PROMPTS[number % len(PROMPTS)]
+                crowd.use(member, "imagine", prompt=prompt, steps=1 + number % 2, guidance=1.0)
             await _answered(crowd)
             await _finished(folder, within=400)
             return await _report(f"/imagine by {members} members at once", crowd, bot, folder, meter)

@@ -12,7 +12,7 @@ from bot.records import JobRecord, LimitScope, LimitValues
 from bot.services.answers import QueuedJob, QueueView, Usage
 from bot.services.limits import LIMIT_KINDS, EffectiveLimit, LimitKind, LimitRule, capped
 from generation.catalog import ModelCatalog, ModelSpec
-from generation.metadata import parameters_text
+from generation.metadata import exact, parameters_text
 from generation.request import SchedulerName
 
 COLOUR = discord.Colour(0x5865F2)
@@ -57,7 +57,7 @@ def info(job: JobRecord) -> PrivateAnswer:
         ("Model", text.shown(request.model)),
         ("Scheduler", request.scheduler),
         ("Steps", request.steps),
-        ("Guidance", f"{request.guidance_scale:g}"),
+        ("Guidance", exact(request.guidance_scale)),
         ("Size", f"{request.width}×{request.height}"),
         ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
         ("Asked by", f"<@{job.requester}>"),

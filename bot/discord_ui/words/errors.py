@@ -6,6 +6,7 @@ trace; nobody is shown an exception's text.
 
 import logging
 import math
+from difflib import get_close_matches
 
 from discord import app_commands
 
@@ -34,8 +35,8 @@ _SENTENCES = {
     "nothing_to_cancel": "You have no job waiting or running.",
     "out_of_memory": "A picture of {width}x{height} does not fit into this device's memory. A smaller size will work.",
     "picture_gone": "The file of this picture is no longer kept. Its message may show it, and **Rerun** draws anew.",
-    "postponed": "I am restarting. This keeps its place and goes on by itself.",
     "picture_lost": "The file of this picture is lost. Its message may show it, and **Rerun** draws anew.",
+    "postponed": "I am restarting. This keeps its place and goes on by itself.",
     "quarantined": f"I crashed twice while drawing this, so I have set it aside. {NOT_COUNTED}",
     "queue_full": "The queue is full: {capacity} jobs are waiting. Please try again in a few minutes.",
     "requester_or_moderator": "Only its requester, or a moderator (Manage Messages), may do that.",
@@ -121,7 +122,9 @@ def with_reference(sentence: str, reference: str) -> str:
 def _invalid(error: InvalidRequest) -> str:
     given = repr(error.given) if len(repr(error.given)) <= 60 else repr(error.given)[:57] + "..."
     said = "" if error.given is None else f"; you gave {given}"
-    return f"**{error.field.replace('_', ' ')}** {demand(error)}{said}."
+    nearest = get_close_matches(str(error.given), error.choices, 1) if error.rule == "choice" else ()
+    meant = "".join(f" Do you mean **{text.shown(one)}**?" for one in nearest)
+    return f"**{error.field.replace('_', ' ')}** {demand(error)}{said}.{meant}"
 
 
 def _limit_reached(error: LimitReached) -> str:

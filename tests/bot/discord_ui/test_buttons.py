@@ -36,6 +36,13 @@ async def test_info_is_private_and_copyable(world: World) -> None:
     assert str((await world.jobs())[0].id) in said
 
 
+async def test_the_numbers_that_are_shown_draw_the_same_picture_again(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a heart", guidance=7.1234567)
+    said = words((await world.alice.click(first.response, label="Info")).response)
+    assert "CFG scale: 7.1234567" in said
+    assert said.count("7.1234567") == 2, "in the text to copy, and under Guidance"
+
+
 @pytest.mark.parametrize("prompt", ["x " * 3000, "a ``` fence"])
 async def test_info_that_fits_no_message_comes_as_a_file(world: World, prompt: str) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt=prompt)
