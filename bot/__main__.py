@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def main(*, make_worker: "MakeWorker | None" = None) -> int:
     """Start what the command line asks for; without a word, the bot if there is a token, else the playground."""
     options = _parser().parse_args()
+    os.umask(0o077)  # what is made from here on is its owner's only
     try:
         settings = read_settings()
     except BadSettings as error:

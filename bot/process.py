@@ -70,7 +70,6 @@ class StopSignals:
 
 def lock_folder(folder: Path, parts: AsyncExitStack) -> None:
     """Make the data folder and keep others out of it. Raises DataInUse."""
-    os.umask(0o077)  # what is made from here on is its owner's only
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.name != "nt" and folder.stat().st_mode & 0o077:

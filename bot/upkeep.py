@@ -1,7 +1,6 @@
 """`check` and `backup`: the records' upkeep from the command line."""
 
 import logging
-import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -46,7 +45,6 @@ async def check(settings: Settings, *, mend: bool) -> int:
 
 async def back_up(settings: Settings, target: Path, *, pictures: bool = False) -> int:
     """Copy the database while the bot runs, and its pictures too where asked to; the process' exit code."""
-    os.umask(0o077)  # prompts are nobody else's affair
     folder = settings.folder / IMAGES
     copied = await backup(settings.database, target, folder if pictures else None)
     if pictures:
