@@ -12,7 +12,7 @@ from bot.discord_ui.connection import point_at, stay_connected
 from bot.discord_ui.front_end import open_front_end
 from bot.errors import CannotConnect, is_storage_fault
 from bot.process import StopSignals, drained, every, exit_code, first_of, lock_folder, model_failure
-from bot.retrying import PATIENT, Passing, retried
+from bot.retrying import PATIENT, retried
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
@@ -144,5 +144,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
 
 async def _patiently(stop: StopSignals, work: Callable[[], Awaitable[T]], doing: str) -> T:
     """Until it is done, or somebody wants to stop."""
-    passing: Passing = lambda error: is_storage_fault(error) and not stop.asked.is_set()  # noqa: E731
+
+    def passing(error: BaseException) -> bool:
+        return is_storage_fault(error) and not stop.asked.is_set()
+
     return await retried(work, PATIENT, passing=passing, doing=doing)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,18 +16,8 @@ import pytest
 from playwright.async_api import Locator, Page, async_playwright, expect
 
 from bot.playground import PlaygroundServer
+from tests.bot.playground.browser import ARGUMENTS, CHROMIUM
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-#: Only what this page needs: no sandbox (containers), no services of Chromium's own.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PATIENCE = 150_000  #: ms; the real bot draws on a CPU
 BOT = [sys.executable, "-m", "bot", "run"]
 
