@@ -28,7 +28,7 @@ from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import remove_leftovers
 from bot.storage.journal import StoredJournal
 from generation.catalog import ModelCatalog, ModelSpec
-from generation.diffusion.sources import inspect_model
+from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.workers.base import Worker
 from generation.workers.local import LocalWorker

@@ -11,8 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from generation.catalog import DrawingOptions, ModelSpec
-from generation.diffusion.devices import require_device
-from generation.diffusion.sources import BUILTIN, inspect_model
+from generation.diffusion.loading.devices import require_device
+from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
 from generation.job import Job

@@ -32,7 +32,7 @@ def test_imports_go_downwards_and_heavy_libraries_stay_at_home() -> None:
 
 def test_importing_the_bot_and_its_parts_loads_no_torch() -> None:
     code = (
-        "import sys, bot.app, bot.discord_ui.client, generation.workers.local, generation.diffusion.sources;"
+        "import sys, bot.app, bot.discord_ui.client, generation.workers.local, generation.diffusion.loading.sources;"
         "print(*sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -92,7 +92,7 @@ class Own:
         Own()._room, other()._engine, engine.__dict__, cls._made, engine.step
         super()._report()
         monkeypatch.setattr(engine, "_calls", 1)
-        monkeypatch.setattr("generation.diffusion.engine._calls", 1)
+        monkeypatch.setattr("generation.diffusion.engine.loop._calls", 1)
         monkeypatch.setattr(engine, "calls", "_calls")
 """
     assert private_accesses(ast.parse(code)) == [6, 8, 9, 10]

@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Imported late: --help should not wait for torch.
-    from generation.diffusion.loading import choose_device
+    from generation.diffusion.loading.loading import choose_device
     from generation.training import stages
     from generation.training.crew import run_crew
     from generation.training.networks import SIZES

@@ -5,7 +5,7 @@ import importlib
 import sys
 import threading
 
-HOME = "generation.diffusion.model_shelf"  #: the module whose import brings in all of them
+HOME = "generation.diffusion.engine.shelf"  #: the module whose import brings in all of them
 _once = threading.Lock()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from generation.catalog import ModelSpec
-from generation.diffusion.devices import require_device
+from generation.diffusion.loading.devices import require_device
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
 from generation.events import ImageReady, JobCancelled, JobFailed, StepDone, WorkerEvent
 from generation.job import Job, JobId
@@ -111,7 +111,7 @@ class LocalWorker:
         def build() -> Engine:
             # Imported here, in the thread: the bot is online while torch loads.
             import_libraries()
-            from generation.diffusion.model_shelf import give_way, open_shelf
+            from generation.diffusion.engine.shelf import give_way, open_shelf
 
             give_way(device)
             return open_shelf(

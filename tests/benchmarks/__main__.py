@@ -21,9 +21,9 @@ def main() -> None:
     # Only now: loop_lag has imported generation.diffusion, which sets how OpenMP waits before torch is loaded.
     import torch
 
-    from generation.diffusion.loading import load_model
-    from generation.diffusion.model import LoadedModel
-    from generation.diffusion.sources import BUILTIN, inspect_model
+    from generation.diffusion.families.model import LoadedModel
+    from generation.diffusion.loading.loading import load_model
+    from generation.diffusion.loading.sources import BUILTIN, inspect_model
     from tests.benchmarks.exactness import measure_exactness
     from tests.benchmarks.speed import measure_previews, measure_speed
     from tests.benchmarks.start import measure_start

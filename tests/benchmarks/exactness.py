@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from generation.diffusion.calls import part_of
-from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.graphs import OFTEN, Graphs
+from generation.diffusion.compiled.graphs import OFTEN, Graphs
+from generation.diffusion.engine.loop import DiffusionEngine
 from generation.job import Job
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peers import drive
 from tests.generation.diffusion.conftest import load_tiny, make_job
-from tests.generation.diffusion.test_equals_diffusers import BOUND, crowd, latents_alone, latents_in_a_crowd
+from tests.generation.diffusion.engine.test_equals_diffusers import BOUND, crowd, latents_alone, latents_in_a_crowd
 from tests.generation.diffusion.tiny_models import KINDS
 
 BUCKETS = (2, 4, 8)

@@ -23,8 +23,8 @@ import generation.diffusion  # noqa: F401 - sets how OpenMP waits, before torch 
 # ruff: noqa: I001
 import torch
 
-from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.model import LoadedModel
+from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.families.model import LoadedModel
 from tests.benchmarks import peers
 from tests.benchmarks.figures import Figure, keep, ratio, show
 from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, kinds_of_calls

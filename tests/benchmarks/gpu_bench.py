@@ -11,13 +11,13 @@ from torch import Tensor
 
 from generation.catalog import ModelFamily
 from generation.diffusion.calls import Part, part_of
-from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.graph_file import load_graph
-from generation.diffusion.graph_key import GraphKey
-from generation.diffusion.graphs import Graphs
-from generation.diffusion.maker_process import Maker, MakerProcess
-from generation.diffusion.model import LoadedModel
-from generation.diffusion.recording import CudaRecordings
+from generation.diffusion.compiled.graph_file import load_graph
+from generation.diffusion.compiled.graph_key import GraphKey
+from generation.diffusion.compiled.graphs import Graphs
+from generation.diffusion.compiled.maker_process import Maker, MakerProcess
+from generation.diffusion.compiled.recording import CudaRecordings
+from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.families.model import LoadedModel
 from tests.benchmarks.random_models import random_model
 
 SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.engine.loop import DiffusionEngine
 from generation.events import ImageReady
 from generation.job import Job
 from tests.benchmarks import peers

@@ -21,7 +21,7 @@ def time_start(mode: str, *, smoke: bool) -> float:
 
 def main() -> None:
     """In the process that is timed."""
-    from generation.diffusion.engine import DiffusionEngine
+    from generation.diffusion.engine.loop import DiffusionEngine
     from tests.benchmarks.gpu_bench import SD, Bench
 
     mode, cache = sys.argv[1:3]

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from generation.catalog import DrawingOptions, ModelSpec
-from generation.diffusion.sources import BUILTIN, inspect_model
+from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
 from generation.job import Job
 from generation.journal import MemoryJournal
@@ -48,8 +48,8 @@ async def measure_loop_lag(*, seconds: float = SECONDS) -> list[Figure]:
 
 def _engine(spec: ModelSpec, rows: list[int]) -> Engine:
     """In the worker's thread: room for all, and the rows of each U-Net call are noted."""
-    from generation.diffusion.engine import DiffusionEngine
-    from generation.diffusion.loading import load_model
+    from generation.diffusion.engine.loop import DiffusionEngine
+    from generation.diffusion.loading.loading import load_model
 
     model: Any = load_model(spec, device="cpu")
     predict = model.predict_noise

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from generation.catalog import DrawingOptions, ModelSpec
-from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.model import LoadedModel
-from generation.diffusion.schedulers import make_scheduler
+from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.families.schedulers import make_scheduler
 from generation.events import JobDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.metadata import png_of

@@ -17,8 +17,8 @@ from diffusers import (
 
 from generation.catalog import ModelFamily, ModelSpec
 from generation.diffusion.calls import lay_out, made_in
-from generation.diffusion.graphs import Graphs
-from generation.diffusion.model import Conditioning, LoadedModel, LoadedModelXL, PromptConditioning
+from generation.diffusion.compiled.graphs import Graphs
+from generation.diffusion.families.model import Conditioning, LoadedModel, LoadedModelXL, PromptConditioning
 from generation.request import SchedulerName
 
 TOKENS = 77

@@ -5,10 +5,10 @@ import time
 
 import torch
 
-from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.image_run import ImageRun
-from generation.diffusion.model import Conditioning, LoadedModel
-from generation.diffusion.previews import Previews
+from generation.diffusion.engine.batch import ImageRun
+from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.engine.previews import Previews
+from generation.diffusion.families.model import Conditioning, LoadedModel
 from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.peers import (
     REPETITIONS,

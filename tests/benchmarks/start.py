@@ -11,7 +11,7 @@ from tests.benchmarks.peers import interleaved
 OURS = """
 import asyncio, uuid
 from generation.catalog import DrawingOptions
-from generation.diffusion.sources import inspect_model
+from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.job import Job
 from generation.journal import MemoryJournal
@@ -34,7 +34,7 @@ THEIRS = """
 import io, torch
 torch.set_num_threads(1)
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionPipeline
-from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.diffusion.loading.sources import BUILTIN_FOLDER
 pipeline = StableDiffusionPipeline.from_pretrained(BUILTIN_FOLDER, dtype=torch.float32, local_files_only=True)
 pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
 pipeline.set_progress_bar_config(disable=True)

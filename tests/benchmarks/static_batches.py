@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from generation.diffusion.model import LoadedModel
-from generation.diffusion.schedulers import make_scheduler
+from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.families.schedulers import make_scheduler
 from generation.job import Job
 from generation.metadata import png_of
 from tests.benchmarks.random_models import embeddings_of

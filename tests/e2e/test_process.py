@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from bot.playground import Answer, BotProcess, PlaygroundServer, Post
-from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.diffusion.loading.sources import BUILTIN_FOLDER
 from tests.png_parameters import parse_parameters
 
 pytestmark = pytest.mark.timeout(150)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from generation.__main__ import main
 from generation.catalog import ModelSpec
-from generation.diffusion.sources import inspect_model
+from generation.diffusion.loading.sources import inspect_model
 from generation.errors import BrokenImage
 from generation.job import Job
 from generation.picture_folder import PictureFolder

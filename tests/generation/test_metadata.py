@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.diffusion.loading.sources import BUILTIN_FOLDER
 from generation.metadata import enlarged, exact, parameters_text, png_of
 from generation.request import GenerationRequest, SchedulerName, clean_text, has_something_to_see
 from tests.png_parameters import parse_parameters

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from generation.catalog import ModelFamily, ModelSpec
-from generation.diffusion.model import LoadedModel, LoadedModelXL
+from generation.diffusion.families.model import LoadedModel, LoadedModelXL
 from generation.job import Job
 from generation.request import GenerationRequest, SchedulerName
 from tests.generation.diffusion.tiny_models import make_pipeline, save_folder

@@ -8,8 +8,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from generation.diffusion.calls import UnetCall, build_part, example_inputs, part_of
-from generation.diffusion.sources import BUILTIN_FOLDER
-from tests.generation.diffusion.graph_bench import CPU, TWO_ROWS
+from generation.diffusion.loading.sources import BUILTIN_FOLDER
+from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS
 from tests.generation.diffusion.tiny_models import make_pipeline
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from generation.diffusion import threads
-from generation.diffusion.engine import DiffusionEngine
+from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.threads import SMALL, threads_for
 from tests.generation.diffusion.conftest import load_tiny, make_job
 

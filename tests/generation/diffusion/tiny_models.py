@@ -13,7 +13,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from generation.diffusion.sources import BUILTIN_FOLDER
+from generation.diffusion.loading.sources import BUILTIN_FOLDER
 
 TEXT_WIDTH = 32
 TEXT_WIDTH_2 = 64  #: another one: by their widths diffusers tells the two encoders of a single file apart

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from generation.catalog import DrawingOptions, ModelSpec
-from generation.diffusion.engine import DiffusionEngine
-from generation.diffusion.image_run import BatchKey, ImageRun, advance
-from generation.diffusion.model_shelf import ModelShelf
-from generation.diffusion.shared_call import SharedCall
-from generation.diffusion.sources import inspect_model
+from generation.diffusion.engine.batch import BatchKey, ImageRun, advance
+from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.engine.shared_call import SharedCall
+from generation.diffusion.engine.shelf import ModelShelf
+from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError, ModelUnavailable, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone, WorkerEvent
@@ -71,7 +71,7 @@ class LocalBench:
                 raise RuntimeError("boom")
             advance(images, predictions)
 
-        patch.setattr("generation.diffusion.engine.advance", stumble)
+        patch.setattr("generation.diffusion.engine.loop.advance", stumble)
 
     def fail_shared_call(self, patch: pytest.MonkeyPatch) -> None:
         """Make every U-Net call fail that has rows of a job with seed 13."""

@@ -1,0 +1,1 @@
+"""Compiled graphs and recordings of the calls that drawing is made of."""

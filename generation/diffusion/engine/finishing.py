@@ -1,0 +1,67 @@
+"""Finishing turns denoised images into pictures: decodes one at a time, and writes PNG in another thread."""
+
+import logging
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from torch import Tensor
+
+from generation.diffusion.engine.batch import ImageRun, JobRun
+from generation.diffusion.engine.ground import on_ground
+from generation.diffusion.failures import is_out_of_memory, require_finite
+from generation.diffusion.families.model import LoadedModel
+from generation.metadata import png_of
+from generation.result import GeneratedImage
+
+log = logging.getLogger(__name__)
+
+
+class Finishing:
+    """The engine's last stage: images that wait to be decoded, and those that are being written."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self.waiting: list[ImageRun] = []  #: denoised, not decoded
+        self._written: list[tuple[ImageRun, Future[GeneratedImage]]] = []  #: decoded, being written
+        # A large PNG takes as long as several steps; the device need not wait for it.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="png encoder")
+
+    def drop(self, run: JobRun) -> None:
+        """Forget a job's images."""
+        self.waiting = [image for image in self.waiting if image.run is not run]
+        self._written = [pair for pair in self._written if pair[0].run is not run]
+
+    def decode(self, image: ImageRun) -> None:
+        """Decode an image, and have it written. Raises BrokenImage, and what the device raises."""
+        self._written.append((image, self._writer.submit(self._write, image, self._pixels(image))))
+
+    def collect(self, *, waiting: bool) -> list[tuple[ImageRun, Future[GeneratedImage]]]:
+        """Return the images that are written or failed by now; with `waiting`, wait for one if any is under way."""
+        if waiting and self._written:
+            wait([future for _, future in self._written], return_when=FIRST_COMPLETED)
+        done = [pair for pair in self._written if pair[1].done()]
+        self._written = [pair for pair in self._written if pair not in done]
+        return done
+
+    def _pixels(self, image: ImageRun) -> Tensor:
+        """Decode to pixels [1, 3, H, W] on the CPU. Raises BrokenImage."""
+        require_finite(image.latents, "latents")
+        pixels = None
+        try:
+            pixels = self._model.decode(image.latents)
+        except Exception as error:
+            if not is_out_of_memory(error) or not self._model.save_memory():
+                raise
+            log.warning("out of memory while decoding; decoding in tiles from now on")
+        if pixels is None:
+            # Outside the except block: the error holds on to the memory that its frames had.
+            self._model.release_memory()
+            pixels = self._model.decode(image.latents)
+        require_finite(pixels, "pixels")
+        return self._model.to_host(pixels)
+
+    def _write(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
+        """Encode the PNG, in the writer's thread."""
+        request = image.run.job.request
+        picture = on_ground(self._model.to_picture(pixels), (request.width, request.height))
+        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash)
+        return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)

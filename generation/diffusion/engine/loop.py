@@ -1,0 +1,315 @@
+"""The DiffusionEngine: the step loop of one device, batching between denoising steps.
+
+Each tick is one U-Net call for every image of a running batch, each at its own timestep with its own scheduler and
+generator. An image joins as soon as there is room and leaves when it is done, so a short job never waits for a long one
+and a cancelled one is gone at the next step. The engine never chooses between members: what is admitted, is drawn.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from generation.diffusion.engine.batch import BatchKey, ImageRun, JobRun, advance, stepping_together
+from generation.diffusion.engine.caps import UNMEASURED, RowCaps
+from generation.diffusion.engine.finishing import Finishing
+from generation.diffusion.engine.previews import Previews
+from generation.diffusion.engine.shared_call import SharedCall
+from generation.diffusion.failures import is_out_of_memory, told
+from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.families.schedules import Schedules
+from generation.errors import KnownError, WorkerLost
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
+from generation.job import Job
+
+log = logging.getLogger(__name__)
+
+PREVIEW_INTERVAL = 1.0  #: seconds between two previews of a job, at least
+
+
+class DiffusionEngine:
+    """Draws admitted jobs step by step. Single-threaded: only the thread that owns the device calls it."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        max_rows: int | None = None,
+        reproducible: bool = False,
+        cache: Path | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """A U-Net call has at most `max_rows` rows, by default as many as pay; the folder `cache` remembers how many.
+
+        With `reproducible` a call has exactly so many rows, by default a fixed number. A kernel's last bits depend on
+        the number of rows, not on what the other rows hold: so a picture is bit-equal alone and in a crowd, for the
+        price of drawing the padding.
+        """
+        self.model = model
+        self._clock = clock
+        self._jobs: list[JobRun] = []
+        self._batches: dict[BatchKey, list[ImageRun]] = {}
+        self._finishing = Finishing(model)
+        self._used: dict[BatchKey, float] = {}  #: seconds, of the batches that run
+        fixed = max_rows or (UNMEASURED if reproducible else None)
+        self._caps = RowCaps(model, fixed=fixed, cache=cache)
+        self._calls = SharedCall(model, self._caps, reproducible=reproducible)
+        self._schedules = Schedules(model.scheduler_config, model.dtype)
+        self._events: list[WorkerEvent] = []
+        self._previews = Previews(model)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._jobs)
+
+    @property
+    def unet_calls(self) -> int:
+        """U-Net calls made so far to draw images."""
+        return self._calls.calls
+
+    @property
+    def unet_rows(self) -> int:
+        """Rows of these calls, padding among them."""
+        return self._calls.rows
+
+    @property
+    def padded_rows(self) -> int:
+        """Rows of these calls that belonged to no image."""
+        return self._calls.padded_rows
+
+    def admit(self, job: Job, *, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Take a job in; `cancelled` is asked before and after encoding, at each step and before decoding."""
+        self._jobs.append(JobRun(job, cancelled=cancelled))
+
+    @torch.inference_mode()
+    def step(self) -> list[WorkerEvent]:
+        """Make one tick: leave, join, one U-Net call, decode one image, hand over written ones. Return the events."""
+        torch.set_num_threads(self.model.threads)
+        self._drop_cancelled()
+        self._join()
+        self._drop_cancelled()
+        if (key := self._next_key()) is not None:
+            self._denoise(key)
+        self._drop_cancelled()
+        if self._finishing.waiting:
+            self._decode_one()
+        self._hand_over()
+        events, self._events = self._events, []
+        return events
+
+    def abort(self, error: KnownError) -> list[WorkerEvent]:
+        """Give everything up, after a fault of the engine itself, or when the device is lost."""
+        if isinstance(error, WorkerLost):
+            self.model.distrust()
+        for run in tuple(self._jobs):
+            self._fail(run, error)
+        events, self._events = self._events, []
+        return events
+
+    @torch.inference_mode()
+    def idle(self) -> bool:
+        """Do one small piece of upkeep while nothing is drawn; return whether there may be more soon."""
+        torch.set_num_threads(self.model.threads)
+        # Measuring comes first: it is soon done, and compiling goes on for minutes.
+        return self._caps.measure() or self.model.idle()
+
+    # leaving
+
+    def _drop_cancelled(self) -> None:
+        for run in tuple(self._jobs):
+            if run.cancelled():
+                self._remove(run)
+                self._say(JobCancelled(job_id=run.job.id, device_seconds=run.device_seconds))
+
+    def _fail(self, run: JobRun, error: KnownError) -> None:
+        if run in self._jobs:
+            self._remove(run)
+            self._say(JobFailed(job_id=run.job.id, error=error, device_seconds=run.device_seconds))
+
+    def _remove(self, run: JobRun) -> None:
+        self._jobs.remove(run)
+        self._finishing.drop(run)
+        for key, images in tuple(self._batches.items()):
+            self._keep(key, [image for image in images if image.run is not run])
+
+    def _keep(self, key: BatchKey, images: list[ImageRun]) -> None:
+        if images:
+            self._batches[key] = images
+        else:
+            self._batches.pop(key, None)
+            self._used.pop(key, None)
+
+    # joining
+
+    def _join(self) -> None:
+        """Start images in the order of admission while their batch has room; the image is the unit, not the job."""
+        full: set[BatchKey] = set()
+        for run in tuple(self._jobs):
+            started = self._clock()
+            failure = None
+            try:
+                self._start_images(run, full)
+            except Exception as error:
+                # With others running, memory may be back when they are done; alone, it never will be.
+                if not (is_out_of_memory(error) and self._batches):
+                    failure = told(error, run.job)
+            run.device_seconds += self._clock() - started
+            if failure is not None:
+                self._fail(run, failure)
+
+    def _start_images(self, run: JobRun, full: set[BatchKey]) -> None:
+        while run.pending and not run.cancelled():
+            if run.conditioning is None:
+                run.encode(self.model)
+                self.model.synchronize()
+                continue
+            if run.key in full or not self._fits(run):
+                full.add(run.key)
+                return
+            self._caps.expect(run.key, run.conditioning.positive)
+            image = ImageRun(run, run.pending[0], self.model, run.conditioning, self._schedules)
+            run.pending.popleft()
+            self._used.setdefault(run.key, min(self._used.values(), default=0.0))
+            self._batches.setdefault(run.key, []).append(image)
+
+    def _fits(self, run: JobRun) -> bool:
+        batch = self._batches.get(run.key, [])
+        return not batch or sum(image.run.rows for image in batch) + run.rows <= self._caps.cap(run.key)
+
+    def _next_key(self) -> BatchKey | None:
+        """Choose the batch that has used the device least so far."""
+        return min(self._used, key=lambda key: self._used[key], default=None)
+
+    # denoising
+
+    def _denoise(self, key: BatchKey) -> None:
+        started = self._clock()
+        images = self._batches[key]
+        predictions, failures = self._predict(key, images)
+        moving = [image for image in images if id(image) in predictions]
+        for image in moving:
+            self._preview(image, predictions[id(image)])
+        failures += self._advance_all(moving, predictions)
+        self.model.synchronize()
+        seconds = self._clock() - started
+        self._charge(images, seconds)
+        self._used[key] += seconds
+        for run, failure in failures:
+            self._fail(run, failure)
+        if key in self._batches:
+            self._finishing.waiting += [image for image in self._batches[key] if image.done]
+            self._keep(key, [image for image in self._batches[key] if not image.done])
+        self._report(images)
+
+    def _predict(
+        self, key: BatchKey, images: list[ImageRun]
+    ) -> tuple[dict[int, Tensor], list[tuple[JobRun, KnownError]]]:
+        """Return the guided prediction of each image by its id, and the jobs for which there is none.
+
+        After an error of the shared call each of its jobs runs again alone: no state has changed, and the culprit
+        shows.
+        """
+        jobs = {id(image.run): image.run for image in images}
+        try:
+            return dict(zip(map(id, images), self._calls.predict(key, images), strict=True)), []
+        except Exception as error:
+            failure = told(error, images[0].run.job) if len(jobs) == 1 else None
+            if failure is None:
+                log.warning("a step of %d jobs failed (%s); running each alone", len(jobs), repr(error))
+        # Outside the except block: the error holds on to the memory that its frames had.
+        self.model.release_memory()
+        if failure is not None:
+            return {}, [(images[0].run, failure)]
+        predictions: dict[int, Tensor] = {}
+        failures: list[tuple[JobRun, KnownError]] = []
+        for run in jobs.values():
+            found, failed = self._predict(key, [image for image in images if image.run is run])
+            predictions |= found
+            failures += failed
+        return predictions, failures
+
+    def _advance_all(self, images: list[ImageRun], predictions: dict[int, Tensor]) -> list[tuple[JobRun, KnownError]]:
+        """Make one step of each image, together where that is possible; return the jobs that failed, and why."""
+        failures: list[tuple[JobRun, KnownError]] = []
+        groups = stepping_together(images)
+        for group in groups:
+            try:
+                self._advance(group, [predictions[id(image)] for image in group])
+            except Exception as error:
+                if len(group) > 1:
+                    groups += [[image] for image in group]  # each alone: the culprit shows
+                else:
+                    failures.append((group[0].run, told(error, group[0].run.job)))
+        return failures
+
+    def _advance(self, images: list[ImageRun], predictions: list[Tensor]) -> None:
+        advance(images, predictions)
+        for image in images:
+            image.run.steps_done += 1
+
+    def _preview(self, image: ImageRun, prediction: Tensor) -> None:
+        run = image.run
+        now = self._clock()
+        if run.last_preview is None:
+            run.last_preview = now - PREVIEW_INTERVAL / 2  # the first one soon, but not of bare noise
+        if now - run.last_preview >= PREVIEW_INTERVAL:
+            run.last_preview = now
+            run.preview = self._previews.draw(image, prediction)
+
+    def _charge(self, images: list[ImageRun], seconds: float) -> None:
+        """Charge device seconds to jobs by their share of the rows; the shares add up to the busy time."""
+        rows = sum(image.run.rows for image in images)
+        for image in images:
+            image.run.device_seconds += seconds * image.run.rows / rows
+
+    def _report(self, images: list[ImageRun]) -> None:
+        for run in {id(image.run): image.run for image in images}.values():
+            if run in self._jobs:
+                self._say(StepDone(job_id=run.job.id, step=run.steps_done, steps=run.steps, preview=run.preview))
+                run.preview = None
+
+    # finishing
+
+    def _decode_one(self) -> None:
+        """Decode one image: between two steps, so that the others do not wait long."""
+        image = self._finishing.waiting.pop(0)
+        started = self._clock()
+        failure = None
+        try:
+            self._finishing.decode(image)
+        except Exception as error:
+            failure = told(error, image.run.job)
+        image.run.device_seconds += self._clock() - started
+        if failure is not None:
+            self._fail(image.run, failure)
+
+    def _hand_over(self) -> None:
+        """Say which images are ready. With nothing left for the device to do, wait for one of them."""
+        idle = not self._batches and not self._finishing.waiting and not any(run.pending for run in self._jobs)
+        for image, written in self._finishing.collect(waiting=idle):
+            run = image.run
+            if run not in self._jobs:
+                continue  # another of its images has failed just now
+            if (error := written.exception()) is not None:
+                self._fail(run, told(error if isinstance(error, Exception) else RuntimeError(repr(error)), run.job))
+                continue
+            run.unfinished -= 1
+            self._say(ImageReady(job_id=run.job.id, image=written.result()))
+            if run.unfinished == 0:
+                self._jobs.remove(run)
+                unread, unread_negative = run.unread
+                self._say(
+                    JobDone(
+                        job_id=run.job.id,
+                        device_seconds=run.device_seconds,
+                        unread=unread,
+                        unread_negative=unread_negative,
+                    )
+                )
+
+    def _say(self, event: WorkerEvent) -> None:
+        self._events.append(event)

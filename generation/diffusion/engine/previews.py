@@ -1,0 +1,105 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+"""Latents -> a small picture, cheaply: a linear map from latent channels to colours instead of the VAE.
+
+The map is fitted once to the model's own VAE, by least squares on a few smooth random latents, so that it needs no
+table of constants and fits any model.
+"""
+
+import io
+import logging
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from generation.diffusion.engine.batch import ImageRun
+from generation.diffusion.engine.ground import on_ground
+from generation.diffusion.families.model import LoadedModel
+
+log = logging.getLogger(__name__)
+
+_SAMPLES = 24
+_SAMPLE_SIDE = 8  #: latent pixels
+
+
+def predicted_original(
+    model_input: Tensor, prediction: Tensor, timestep: float, alphas_cumprod: Tensor, kind: str
+) -> Tensor:
+    """Compute the model's present guess of the finished latents x_0, [1, C, h, w].
+
+    From x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e (Ho et al., arXiv:2006.11239, eq. 4) for `epsilon`, and
+    x_0 = sqrt(a_t) x_t - sqrt(1 - a_t) v (Salimans and Ho, arXiv:2202.00512) for `v_prediction`. The U-Net's scaled
+    input is x_t in this form whatever the scheduler's own scale is.
+    """
+    index = min(max(round(timestep), 0), len(alphas_cumprod) - 1)
+    alpha = alphas_cumprod[index].to(model_input)
+    if kind == "epsilon":
+        return (model_input - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
+    if kind == "v_prediction":
+        return alpha.sqrt() * model_input - (1 - alpha).sqrt() * prediction
+    return prediction
+
+
+class Previews:
+    """Draws previews for one model, or none once a preview has failed."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._map: PreviewMap | None = None
+        self._work = True
+
+    def draw(self, image: ImageRun, prediction: Tensor) -> bytes | None:
+        """Draw a JPEG in the picture's size, from its latents and prediction [1, C, h, w] so far; None on failure."""
+        if not self._work:
+            return None
+        try:
+            self._map = self._map or PreviewMap(self._model)
+            guess = predicted_original(
+                image.model_input(),
+                prediction,
+                image.timestep,
+                image.schedule.alphas_cumprod,
+                self._model.scheduler_config.get("prediction_type", "epsilon"),
+            )
+            size = image.run.job.request.width, image.run.job.request.height
+            return self._map.jpeg(guess, self._model.spec.drawn_size(*size), size)
+        except Exception:
+            log.exception("previews of %s do not work; there will be none", self._model.spec.name)
+            self._work = False
+            return None
+
+
+class PreviewMap:
+    """The linear map from latents to colours that is fitted to one model."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._weights = _fit(model)
+
+    def jpeg(self, latents: Tensor, drawn: tuple[int, int], size: tuple[int, int]) -> bytes:
+        """Turn latents [1, C, h, w] into a JPEG of the drawn size in pixels, on a ground of the picture's size."""
+        flat = latents[0].float().flatten(1).T.cpu()
+        pixels = torch.cat([flat, torch.ones(len(flat), 1)], dim=1) @ self._weights
+        height, width = latents.shape[2:]
+        bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).reshape(height, width, 3).numpy()
+        picture = on_ground(Image.fromarray(bytes_).resize(drawn, Image.Resampling.BICUBIC), size)
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=75)
+        return out.getvalue()
+
+
+@torch.inference_mode()
+def _fit(model: LoadedModel) -> Tensor:
+    """Fit weights [C + 1, 3], the last row being the offset. Raises ValueError for a VAE that decodes to NaN."""
+    channels = model.unet.config.in_channels
+    generator = torch.Generator("cpu").manual_seed(0)
+    # Smooth patches: that is what latents of pictures look like, and what a colour is decided by.
+    coarse = torch.randn(_SAMPLES, channels, 2, 2, generator=generator)
+    latents = functional.interpolate(coarse, size=(_SAMPLE_SIDE, _SAMPLE_SIDE), mode="bilinear") * 1.5
+    pixels = model.decode(latents.to(model.device, model.dtype)).float().cpu()
+    pixels = functional.adaptive_avg_pool2d(pixels, _SAMPLE_SIDE)
+    inputs = latents.permute(0, 2, 3, 1).reshape(-1, channels)
+    inputs = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
+    if not bool(torch.isfinite(pixels).all()):
+        raise ValueError("the VAE decodes smooth noise to NaN or infinity")
+    return torch.linalg.lstsq(inputs, pixels.permute(0, 2, 3, 1).reshape(-1, 3)).solution
