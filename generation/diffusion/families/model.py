@@ -4,9 +4,8 @@ Shapes: a latent is [C, h, w] with C = 4 and h, w = pixels / `vae_scale_factor`;
 latent with one timestep and one text embedding [T, D] (T tokens, D features).
 """
 
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from generation.catalog import ModelSpec
 from generation.diffusion.calls import UnetCall
 from generation.diffusion.compiled.graphs import Graphs
 from generation.diffusion.families.placement import MAIN_MEMORY, Placement, decode_in_tiles, move, text_encoders_of
-from generation.diffusion.families.residence import Residence
 from generation.diffusion.families.unread import unread_end
 from generation.diffusion.threads import threads_for
 
@@ -90,13 +88,8 @@ class LoadedModel:
         device: torch.device | None = None,
         placement: Placement = EVERYTHING_ON_THE_DEVICE,
         graphs: Graphs | None = None,
-        rest_after: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`device` is where it draws, by default where the U-Net is.
-
-        After `rest_after` idle seconds it moves to main memory, if a number is given, and comes back for the next job.
-        """
+        """`device` is where it draws, by default where the U-Net is."""
         self.spec = spec
         self.pipeline = pipeline
         self.unet = pipeline.unet
@@ -108,13 +101,6 @@ class LoadedModel:
         self.graphs = graphs
         self.threads = threads_for(pipeline.unet, self.device)
         self._unet_call = UnetCall(pipeline.unet)
-        self._residence = Residence(
-            [self.unet, self.vae, *([] if placement.text_encoders_wait else text_encoders_of(pipeline))],
-            self.device,
-            rest_after=None if placement.unet_streams else rest_after,
-            leave=self._forget_graphs,
-            clock=clock,
-        )
         self._encoded: OrderedDict[tuple[object, ...], PromptConditioning] = OrderedDict()
         self._model_hash = model_hash
 
@@ -164,7 +150,6 @@ class LoadedModel:
     @contextmanager
     def _text_encoders(self) -> Generator[None]:
         """Hold the text encoders on the device."""
-        self._residence.use()
         if not self.placement.text_encoders_wait:
             yield
             return
@@ -197,7 +182,6 @@ class LoadedModel:
 
         A graph answers where one is ready for this number of rows, see `row_buckets`, unless the call is `eager`.
         """
-        self._residence.use()
         c = conditioning
         inputs = (latents, timesteps, c.text, c.pooled, c.time_ids, c.guidance)
         return self._unet_call(*inputs) if eager or self.graphs is None else self.graphs.call("unet", inputs)
@@ -210,7 +194,6 @@ class LoadedModel:
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
         """Decode: latents [B, C, h, w] -> pixels [B, 3, H, W], nominally in -1..1."""
-        self._residence.use()
         config = self.vae.config
         latents = latents.to(self.vae.dtype)
         if config.latents_mean is not None and config.latents_std is not None:
@@ -252,7 +235,8 @@ class LoadedModel:
         """Give back, after memory ran out, what is only kept to be faster."""
         if self.graphs is not None:
             self.graphs.drop_recordings()
-        self._residence.release()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def synchronize(self) -> None:
         """Wait for the device, so that a clock read now tells the truth."""
@@ -261,13 +245,8 @@ class LoadedModel:
 
     @torch.inference_mode()
     def idle(self) -> bool:
-        """Do one small piece of upkeep while nothing is drawn; return whether there may be more soon.
-
-        It takes up one compiled graph; later it gives spare memory back, and last, if wanted, the model's place.
-        """
-        more = self.graphs is not None and not self._residence.away and self.graphs.idle()
-        self._residence.idle()
-        return more
+        """Take up one compiled graph while nothing is drawn; return whether there may be more soon."""
+        return self.graphs is not None and self.graphs.idle()
 
     def distrust(self) -> None:
         """Have the next run go without what may have caused the loss of the device."""
@@ -278,10 +257,6 @@ class LoadedModel:
         """End the compiling that runs beside the model. May be called twice."""
         if self.graphs is not None:
             self.graphs.close()
-
-    def _forget_graphs(self) -> None:
-        if self.graphs is not None:
-            self.graphs.forget()
 
     def _guidance_embedding(self, guidance_scale: float) -> Tensor | None:
         size = self.unet.config.time_cond_proj_dim

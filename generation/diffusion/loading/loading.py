@@ -93,13 +93,12 @@ def load_model(
     dtype: str = "auto",
     cache: Path | None = None,
     graphs: str = "auto",
-    rest_after: float | None = None,
 ) -> LoadedModel:
     """The model on its device, ready to draw. Raises ModelUnavailable.
 
     `graphs` is "auto" (on CUDA), "on" or "off" and says whether shapes that are drawn often get compiled graphs, kept
     below `cache`; without a folder there are none. A graph's last bits are not the eager call's: where pictures have to
-    be reproducible it is "off". `rest_after` is LoadedModel's.
+    be reproducible it is "off".
     """
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
@@ -124,7 +123,6 @@ def load_model(
         device=target,
         placement=placement,
         graphs=None if placement.unet_streams else graphs_for(pipeline, target, cache=cache, wish=graphs),
-        rest_after=rest_after,
     )
 
 

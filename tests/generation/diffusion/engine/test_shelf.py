@@ -31,7 +31,7 @@ NAMES = ("a", "b", "c")
 class Bench:
     """A shelf of tiny models under test, with a clock that stands still unless it is moved."""
 
-    def __init__(self, *, places: float = 3) -> None:
+    def __init__(self, *, places: float = 3, rest_after: float | None = None) -> None:
         self.now = 0.0
         self.built: list[str] = []
         self.errors: dict[str, list[Exception]] = {}
@@ -41,7 +41,9 @@ class Bench:
         self.placement: Callable[[str], Placement] = lambda name: Placement()
         specs = [ModelSpec(name=name, source=name) for name in NAMES]
         one = weight_bytes(load_tiny("epsilon"))
-        self.shelf = ModelShelf(specs, self._build, memory=int(places * one), clock=lambda: self.now)
+        self.shelf = ModelShelf(
+            specs, self._build, memory=int(places * one), rest_after=rest_after, clock=lambda: self.now
+        )
 
     def _build(self, spec: ModelSpec) -> DiffusionEngine:
         self.built.append(spec.name)
@@ -277,6 +279,47 @@ def test_a_model_that_was_never_loaded_is_judged_by_its_files(tmp_path: Path) ->
         shelf.step()
     assert beside == [set(), set()]
     assert shelf.loaded == {"b"}
+
+
+def test_a_model_that_nobody_uses_is_put_away_and_loaded_again_for_the_next_job() -> None:
+    bench = Bench(rest_after=300.0)
+    bench.load("b")
+    bench.now += 200
+    bench.load("a")
+    bench.now += 100
+    bench.shelf.idle()
+    assert bench.shelf.loaded == {"a"}, "b had no job for 300 seconds"
+    bench.admit("a", steps=50)
+    bench.shelf.step()
+    bench.now += 300
+    bench.shelf.idle()
+    assert bench.shelf.loaded == {"a"}, "a model that draws is not idle"
+    bench.drain()
+    bench.now += 300
+    bench.shelf.idle()
+    assert bench.shelf.loaded == set()
+    job = bench.admit("a")
+    assert isinstance(ends(bench.drain())[job], JobDone)
+    assert bench.built == ["a", "b", "a"]
+
+
+def test_models_stay_unless_it_is_said_when_they_rest() -> None:
+    bench = Bench()
+    bench.now += 1e9
+    bench.shelf.idle()
+    assert bench.shelf.loaded == {"a"}
+
+
+def test_an_idle_shelf_gives_spare_memory_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.load("a")
+    returned: list[float] = []
+    monkeypatch.setattr("gc.collect", lambda: returned.append(bench.now))
+    started = bench.now
+    for second in range(0, 600, 10):
+        bench.now = started + second
+        bench.shelf.idle()
+    assert returned == [started + 60]
 
 
 def test_upkeep_is_done_for_every_model() -> None:

@@ -1,10 +1,8 @@
 """Models that do not fit are made to fit, measure by measure, or refused with numbers."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -152,67 +150,17 @@ def test_a_model_that_saves_memory_decodes_the_next_time_in_tiles() -> None:
     assert not model.save_memory(), "there is no more to save"
 
 
-class Moves:
-    """Notes where networks are moved to instead of moving them: there is one device here."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seen: list[tuple[int, str]] = []
-        self.released = 0
-        for module in ("model", "residence"):
-            monkeypatch.setattr(f"generation.diffusion.families.{module}.move", self._move)
-        monkeypatch.setattr(torch.cuda, "empty_cache", self._release)
-
-    def _move(self, networks: list[Any], device: torch.device) -> None:
-        self.seen.append((len(networks), device.type))
-
-    def _release(self) -> None:
-        self.released += 1
-
-
-@pytest.fixture
-def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
-    return Moves(monkeypatch)
-
-
-def resident(now: list[float], **settings: Any) -> LoadedModel:
-    """Make a tiny model that believes to live on a GPU."""
-    plain = load_tiny("epsilon")
-    return LoadedModel(plain.pipeline, plain.spec, device=torch.device("cuda"), clock=lambda: now[0], **settings)
-
-
-class TestResting:
-    def test_an_idle_model_gives_its_spare_memory_back_once(self, moves: Moves) -> None:
-        now = [0.0]
-        model = resident(now)
-        for second in range(0, 600, 10):
-            now[0] = second
-            assert not model.idle()
-            assert moves.released == (second >= 60)
-        assert not moves.seen, "it stays where it is unless it is told otherwise"
-
-    def test_an_idle_model_leaves_the_device_and_comes_back_for_the_next_job(self, moves: Moves) -> None:
-        now = [0.0]
-        model = resident(now, rest_after=300.0)
-        now[0] = 299
-        model.idle()
-        assert not moves.seen
-        now[0] = 300
-        model.idle(), model.idle()
-        assert moves.seen == [(3, "cpu")]
-        assert moves.released == 2, "what was spare, and what was its place"
-        with suppress(RuntimeError, AssertionError):  # there is no such device here
-            model.encode("a", "", guidance_scale=5.0, width=32, height=32)
-        assert moves.seen == [(3, "cpu"), (3, "cuda")]
-        now[0] = 599
-        model.idle()
-        assert len(moves.seen) == 2, "the clock starts anew with each job"
-
-    def test_text_encoders_are_on_the_device_only_to_encode(self, moves: Moves) -> None:
-        plain = load_tiny("xl")
-        model = type(plain)(plain.pipeline, plain.spec, placement=WAITING)
-        for prompt in ("a", "a", "b"):
-            model.encode(prompt, "", guidance_scale=5.0, width=32, height=32)
-        assert moves.seen == [(2, "cpu"), (2, "cpu")] * 2
+def test_text_encoders_that_wait_are_on_the_device_only_to_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        "generation.diffusion.families.model.move",
+        lambda networks, device: seen.append((len(networks), device.type)),
+    )
+    plain = load_tiny("xl")
+    model = type(plain)(plain.pipeline, plain.spec, placement=WAITING)
+    for prompt in ("a", "a", "b"):
+        model.encode(prompt, "", guidance_scale=5.0, width=32, height=32)
+    assert seen == [(2, "cpu"), (2, "cpu")] * 2
 
 
 class TestLoading:
