@@ -15,10 +15,10 @@ import torch
 from generation.catalog import ModelSpec
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.failures import is_device_lost, is_out_of_memory
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.families.model_folders import files_of
 from generation.diffusion.families.placement import Placement
 from generation.diffusion.loading.loading import choose_device, load_model
-from generation.diffusion.loading.model_folders import files_of
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import KnownError, ModelUnavailable, WorkerLost
 from generation.events import JobCancelled, JobFailed, ModelLoading, WorkerEvent
@@ -278,8 +278,7 @@ def _keep_up(name: str, engine: DiffusionEngine) -> bool:
 
 def weight_bytes(model: LoadedModel) -> int:
     """Count the bytes that a model's weights take on the device."""
-    parts = [part for part in model.pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    tensors = [tensor for part in model.family.parts.all for tensor in (*part.parameters(), *part.buffers())]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

@@ -15,9 +15,9 @@ import torch
 from generation.catalog import ModelSpec
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.engine.shelf import ModelShelf, file_bytes, free_memory, give_way, open_shelf, weight_bytes
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.families.placement import Placement
 from generation.diffusion.loading.loading import load_model
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import inspect_model
 from generation.errors import ModelUnavailable, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, WorkerEvent
@@ -122,7 +122,7 @@ def test_the_least_recently_used_model_makes_room() -> None:
 def test_a_model_that_is_put_away_is_freed() -> None:
     bench = Bench(places=1)
     model = bench.models["a"]
-    unet = weakref.ref(model().unet)  # type: ignore[union-attr]
+    unet = weakref.ref(model().family.parts.denoiser)  # type: ignore[union-attr]
     bench.admit("a")
     bench.admit("b")
     bench.drain()
