@@ -168,3 +168,6 @@ AUDIT = sa.Table(
     _needed("at", UtcDateTime()),
     sa.Index(None, "server", "at"),
 )
+
+#: One row: what the database and its DATA_DIR both carry, so that neither is used with another.
+IDENTITY = sa.Table("identity", METADATA, sa.Column("id", sa.Uuid(), primary_key=True))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline, StableDiffusionPipeline
-from generation.diffusion.loading.sources import BUILTIN_FOLDER, inspect_model
 from PIL import Image
+
+from generation.diffusion.loading.sources import BUILTIN_FOLDER, inspect_model
 
 
 @pytest.fixture(scope="module")
