@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 CRASHES_ALLOWED = 1  #: a neighbour may have caused the first crash; afterwards the job runs alone
 LEARNS_FROM = 500  #: jobs
-TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended
+TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended, and looking for a message
 
 
 class Restart:
@@ -77,8 +77,12 @@ class Restart:
 
     def _found(self, transaction: Transaction, now: datetime) -> tuple[list[JobRecord], Recovery]:
         again = [self._again(transaction, record, now) for record in jobs.live(transaction)]
-        rendered, ended = unfinished.unposted(transaction), unfinished.untold(transaction, now - TELLS_WITHIN)
-        return [record for record in again if record is not None], Recovery(rendered=rendered, ended=ended)
+        found = Recovery(
+            rendered=unfinished.unposted(transaction),
+            ended=unfinished.untold(transaction, now - TELLS_WITHIN),
+            deleted=unfinished.with_messages_left(transaction, now - TELLS_WITHIN),
+        )
+        return [record for record in again if record is not None], found
 
     def _again(self, transaction: Transaction, record: JobRecord, now: datetime) -> JobRecord | None:
         """The job as it goes on; None when it was ended here instead."""

@@ -258,6 +258,27 @@ async def test_a_device_that_hangs_ends_the_process_and_the_next_start_goes_on(s
     assert await stage.agrees()
 
 
+@pytest.mark.parametrize("killed_at", ["bot.services.images:ImageService.delete", "bot.services.images:clear"])
+async def test_a_bot_killed_inside_delete_removes_files_and_message_at_the_next_start(
+    stage: Scene, killed_at: str
+) -> None:
+    """Between the row and the files, or between the files and the message."""
+    when = "before" if killed_at.endswith("clear") else "after"
+    async with stage.bot(replace(WORKER, killed_at=killed_at, killed=when)) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.ask()
+        [post] = await stage.posted()
+        pressing = asyncio.create_task(stage.server.click("Ben", post, label="Delete"))
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+        pressing.cancel()
+        await asyncio.gather(pressing, return_exceptions=True)
+    assert len(stage.posts()) == 1
+    async with stage.bot():
+        await stage.server.until(lambda: not stage.posts(), within=60, what="the message's end")
+        assert not [file for file in (stage.data / IMAGES).rglob("*") if file.is_file()]
+    assert await stage.agrees()
+
+
 async def test_a_bot_stopped_while_it_draws_goes_on_after_the_next_start(stage: Scene) -> None:
     """SIGTERM in the middle of a job: said in its message, and gone on with by the next start."""
     async with stage.bot(DRAIN_SECONDS="0") as bot:
