@@ -31,6 +31,7 @@ from bot.turn import patience_with, take_turn
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
+from generation.estimates import Estimates
 from generation.workers.base import Worker
 from generation.workers.local import LocalWorker
 
@@ -89,7 +90,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         await patiently(lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
 
         journal = StoredJournal(database=database, files=files, clock=utc_now)
-        dispatcher = Dispatcher([make_worker(settings, specs)], journal)
+        dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
         images = ImageService(
             database=database,
             files=files,

@@ -81,6 +81,7 @@ class ModelSpec:
     default_steps: int = 25
     default_guidance: float = 7.5
     default_scheduler: SchedulerName = SchedulerName.DPMPP_2M_KARRAS
+    guidance_embedded: bool = False  #: distilled with guidance as an input (LCM)
     examples: tuple[str, ...] = ()  #: prompts it does well
     vocabulary: tuple[str, ...] = ()  #: all it can draw, in the words people use; empty for models that know the world
 
@@ -106,6 +107,13 @@ class ModelSpec:
             return width, height
         side = max(min(width, height) // self.size_multiple * self.size_multiple, SIZE_STEP)
         return side, side
+
+    def rows(self, guidance_scale: float) -> int:
+        """Count the rows that an image takes in a call of the model.
+
+        Classifier-free guidance needs a second, negative one (Ho and Salimans, arXiv:2207.12598).
+        """
+        return 2 if guidance_scale > 1 and not self.guidance_embedded else 1
 
     @property
     def side_multiple(self) -> int:

@@ -1,21 +1,27 @@
 """What a job will cost in device seconds, learnt from what jobs like it have cost on this machine."""
 
 from collections import defaultdict, deque
+from collections.abc import Iterable
 from statistics import median
 from typing import TypeAlias
 
+from generation.catalog import ModelSpec
 from generation.request import GenerationRequest
 
 REMEMBERED = 32  #: jobs of one model and size; the machine's load today counts, not last month's
 DECODE_ROWS = 3  #: decoding an image costs about as much as this many U-Net rows (SD 1.5: 2.51 to 0.80 TFLOP)
 
+_ORDINARY = ModelSpec(name="", source="")
+
 _Shape: TypeAlias = tuple[str, int, int]  #: model, width, height
 
 
 class Estimates:
-    """Device seconds of a U-Net row, by model and size: the median of the last jobs. Plain data."""
+    """Device seconds of a row of a step, by model and size: the median of the last jobs. Plain data."""
 
-    def __init__(self) -> None:
+    def __init__(self, specs: Iterable[ModelSpec] = ()) -> None:
+        """`specs` are the models on offer; any other one is taken for an ordinary one."""
+        self._specs = {spec.name: spec for spec in specs}
         self._measured: defaultdict[_Shape, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._seconds_a_row: dict[_Shape, float] = {}
 
@@ -23,7 +29,7 @@ class Estimates:
         """Learn from a job that was drawn in so many device seconds."""
         if device_seconds > 0:
             measured = self._measured[_shape(request)]
-            measured.append(device_seconds / _rows(request))
+            measured.append(device_seconds / self._rows(request))
             self._seconds_a_row[_shape(request)] = median(measured)
 
     def seconds(self, request: GenerationRequest) -> float | None:
@@ -33,7 +39,7 @@ class Estimates:
         """
         shape = _shape(request)
         if (known := self._seconds_a_row.get(shape)) is not None:
-            return known * _rows(request)
+            return known * self._rows(request)
         pixels = request.width * request.height
         others = [
             (width * height, rate) for (model, width, height), rate in self._seconds_a_row.items() if model == shape[0]
@@ -41,14 +47,13 @@ class Estimates:
         if not others:
             return None
         nearest, rate = min(others, key=lambda other: abs(other[0] - pixels))
-        return rate * pixels / nearest * _rows(request)
+        return rate * pixels / nearest * self._rows(request)
+
+    def _rows(self, request: GenerationRequest) -> int:
+        """Count the rows of the model's calls that the whole job takes; decoding counts as some."""
+        rows = self._specs.get(request.model, _ORDINARY).rows(request.guidance_scale)
+        return request.count * (request.steps * rows + DECODE_ROWS)
 
 
 def _shape(request: GenerationRequest) -> _Shape:
     return request.model, request.width, request.height
-
-
-def _rows(request: GenerationRequest) -> int:
-    """Count the rows of U-Net calls that the whole job takes; decoding counts as some."""
-    guided = 2 if request.guidance_scale > 1 else 1
-    return request.count * (request.steps * guided + DECODE_ROWS)

@@ -21,8 +21,8 @@ def main() -> None:
     # Only now: loop_lag has imported generation.diffusion, which sets how OpenMP waits before torch is loaded.
     import torch
 
-    from generation.diffusion.families.model import LoadedModel
     from generation.diffusion.loading.loading import load_model
+    from generation.diffusion.loading.model import LoadedModel
     from generation.diffusion.loading.sources import BUILTIN, inspect_model
     from tests.benchmarks.exactness import measure_exactness
     from tests.benchmarks.speed import measure_previews, measure_speed

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from generation.diffusion.calls import part_of
 from generation.diffusion.compiled.graphs import OFTEN, Graphs
 from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.families.calls import part_of
 from generation.job import Job
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.peers import drive
@@ -73,7 +73,7 @@ def _rows_an_image() -> Figure:
     drive(engine, jobs)
     ideal = sum(job.request.steps * (2 if job.request.guidance_scale > 1 else 1) for job in jobs)
     return Figure(
-        name="C7", meaning="U-Net rows / (steps x rows of guidance)", value=engine.unet_rows / ideal, bar=1.0, unit=""
+        name="C7", meaning="U-Net rows / (steps x rows of guidance)", value=engine.rows / ideal, bar=1.0, unit=""
     )
 
 
@@ -86,10 +86,10 @@ def measure_padding() -> Figure:
     arriving = iter([*crowd(), *crowd()])
     engine.admit(next(arriving))
     while engine.busy:
-        before = engine.unet_rows
+        before = engine.rows
         engine.step()
-        unpadded += engine.unet_rows - before not in (0, *BUCKETS)
-        worst = max(worst, engine.padded_rows / engine.unet_rows)
+        unpadded += engine.rows - before not in (0, *BUCKETS)
+        worst = max(worst, engine.padded_rows / engine.rows)
         if (job := next(arriving, None)) is not None:
             engine.admit(job)
     if not engine.padded_rows:
@@ -100,7 +100,7 @@ def measure_padding() -> Figure:
         value=worst,
         bar=0.2,
         unit="",
-        note=f"{engine.padded_rows} of {engine.unet_rows} rows; {unpadded} of {engine.unet_calls} calls eager",
+        note=f"{engine.padded_rows} of {engine.rows} rows; {unpadded} of {engine.calls} calls eager",
     )
 
 
@@ -112,7 +112,7 @@ def measure_graphs() -> Figure:
     with TemporaryDirectory() as folder:
         model = load_tiny("epsilon")
         model.graphs = graphs = Graphs(
-            {name: part_of(name, getattr(model, name)) for name in ("unet", "vae")},
+            {name: part_of(name, getattr(model.family.parts, name)) for name in ("denoiser", "vae")},
             Path(folder),
             device=model.device,
             maker=_InstantMaker,
@@ -121,7 +121,8 @@ def measure_graphs() -> Figure:
         engine = DiffusionEngine(model, max_rows=8)
         for rows in (1, 2, 4, 6, 8):
             guidance = 5.0 if rows > 1 else 1.0
-            drive(engine, [make_job(steps=OFTEN["unet"], guidance_scale=guidance) for _ in range(max(1, rows // 2))])
+            images = range(max(1, rows // 2))
+            drive(engine, [make_job(steps=OFTEN["denoiser"], guidance_scale=guidance) for _ in images])
             while engine.idle():
                 pass
         known, drawn_by_graph = graphs.ordered, graphs.called
@@ -171,9 +172,9 @@ def _ticks_to_cancel() -> Figure:
     cancelled.append(True)
     ticks, rows = 0, 4
     while rows > 2:
-        before = engine.unet_rows
+        before = engine.rows
         engine.step()
-        ticks, rows = ticks + 1, engine.unet_rows - before
+        ticks, rows = ticks + 1, engine.rows - before
     return Figure(name="C8", meaning="ticks until a cancelled job uses no rows", value=ticks, bar=1, unit="")
 
 

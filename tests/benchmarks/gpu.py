@@ -24,7 +24,7 @@ import generation.diffusion  # noqa: F401 - sets how OpenMP waits, before torch 
 import torch
 
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.loading.model import LoadedModel
 from tests.benchmarks import peers
 from tests.benchmarks.figures import Figure, keep, ratio, show
 from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, kinds_of_calls

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from generation.catalog import ModelFamily
-from generation.diffusion.calls import Part, part_of
 from generation.diffusion.compiled.graph_file import load_graph
 from generation.diffusion.compiled.graph_key import GraphKey
 from generation.diffusion.compiled.graphs import Graphs
 from generation.diffusion.compiled.maker_process import Maker, MakerProcess
 from generation.diffusion.compiled.recording import CudaRecordings
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.families.base import Parts
+from generation.diffusion.families.calls import Part, part_of
+from generation.diffusion.loading.model import LoadedModel
 from tests.benchmarks.random_models import random_model
 
 SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL
@@ -76,10 +77,10 @@ class Bench:
             )
         return self._models[family, stock]
 
-    def _graphs(self, pipeline: Any) -> Graphs:
+    def _graphs(self, parts: Parts) -> Graphs:
         device = torch.device(self.device)
         return Graphs(
-            {name: part_of(name, getattr(pipeline, name)) for name in ("unet", "vae")},
+            {name: part_of(name, getattr(parts, name)) for name in ("denoiser", "vae")},
             self._cache,
             device=device,
             maker=self.maker,
@@ -128,7 +129,7 @@ class Bench:
         row = model.encode("", "", guidance_scale=1.0, width=side, height=side).positive
         inputs = (row.text, row.pooled, row.time_ids, row.guidance)
         return [GraphKey("vae", ((1, *latent),))] + [
-            GraphKey("unet", ((n, *latent), (n,), *(None if x is None else (n, *x.shape[1:]) for x in inputs)))
+            GraphKey("denoiser", ((n, *latent), (n,), *(None if x is None else (n, *x.shape[1:]) for x in inputs)))
             for n in rows
         ]
 

@@ -45,11 +45,12 @@ def decoding(bench: Bench, name: str, family: ModelFamily) -> Figure:
     model, stock = bench.model(family), bench.stock(family)
     shape = model.latent_shape(model.spec.native_size, model.spec.native_size)
     latents = torch.randn(1, *shape, device=bench.device, dtype=bench.dtype)
+    vae = stock.family.parts.vae
     with torch.inference_mode():
         ours, theirs = _in_turn(
             bench,
             lambda: model.decode(latents),
-            lambda: stock.vae.decode(latents / stock.vae.config.scaling_factor, return_dict=False),
+            lambda: vae.decode(latents / vae.config.scaling_factor, return_dict=False),
         )
     note = f"{1000 * statistics.median(ours):.1f} ms to {1000 * statistics.median(theirs):.1f} ms"
     return ratio(name, f"{family} VAE decode / stock", ours, theirs, 0.5, 0.3, True, note)

@@ -14,8 +14,8 @@ import torch
 
 from generation.catalog import DrawingOptions, ModelSpec
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.families.schedulers import make_scheduler
+from generation.diffusion.loading.model import LoadedModel
 from generation.events import JobDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.metadata import png_of
@@ -39,9 +39,9 @@ def make_jobs(spec: ModelSpec, *, steps: Sequence[int], size: int | None = None)
 def draw_alone(model: LoadedModel, job: Job) -> bytes:
     """P1: one pipeline call, and the PNG that a bot would post."""
     request = job.request
-    pipeline = model.pipeline
+    pipeline = model.family.pipeline
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = make_scheduler(request.scheduler, model.scheduler_config)
+    pipeline.scheduler = make_scheduler(request.scheduler, model.family.scheduler_config)
     words: dict[str, Any] = {"prompt": request.prompt}
     if pipeline.text_encoder is None:
         words = dict(embeddings_of(model, request.guidance_scale, request.width))

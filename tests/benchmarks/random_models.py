@@ -16,9 +16,12 @@ from diffusers import (
 )
 
 from generation.catalog import ModelFamily, ModelSpec
-from generation.diffusion.calls import lay_out, made_in
 from generation.diffusion.compiled.graphs import Graphs
-from generation.diffusion.families.model import Conditioning, LoadedModel, LoadedModelXL, PromptConditioning
+from generation.diffusion.families.base import Conditioning, Parts, PromptConditioning
+from generation.diffusion.families.calls import lay_out, made_in
+from generation.diffusion.families.sdxl import StableDiffusionXL
+from generation.diffusion.families.stable_diffusion import StableDiffusion
+from generation.diffusion.loading.model import LoadedModel
 from generation.request import SchedulerName
 
 TOKENS = 77
@@ -67,32 +70,23 @@ _TOY_XL = (
 _TOY_VAE = _VAE | {"block_out_channels": (8, 8, 8, 8), "norm_num_groups": 4, "layers_per_block": 1}
 
 
-class _RandomPrompts(LoadedModel):
-    """Stands in for tokenizer and text encoder: every prompt is the same random embedding, made once."""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self._made: dict[tuple[bool, int, int], PromptConditioning] = {}
+class _RandomPrompts(StableDiffusion):
+    """Stands in for tokenizer and text encoder: every prompt is the same random embedding."""
 
     def encode(
         self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
     ) -> PromptConditioning:
-        kind = (self.is_guided(guidance_scale), width, height)
-        if kind not in self._made:
-            self._made[kind] = self._embed(*kind)
-        return self._made[kind]
-
-    def _embed(self, guided: bool, width: int, height: int) -> PromptConditioning:
+        guided = self.spec.rows(guidance_scale) == 2
         generator = torch.Generator("cpu").manual_seed(0)
-        config = self.unet.config
+        config = self.parts.denoiser.config
 
         def row() -> Conditioning:
             def embedding(*shape: int) -> torch.Tensor:
-                return torch.randn(1, *shape, generator=generator).to(self.device, self.dtype)
+                return torch.randn(1, *shape, generator=generator).to(self.parts.device, self.parts.dtype)
 
             if config.addition_embed_type != "text_time":
                 return Conditioning(text=embedding(TOKENS, config.cross_attention_dim))
-            time_ids = torch.tensor([[height, width, 0, 0, height, width]]).to(self.device, self.dtype)
+            time_ids = torch.tensor([[height, width, 0, 0, height, width]]).to(self.parts.device, self.parts.dtype)
             pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
             text = embedding(TOKENS, config.cross_attention_dim)
             return Conditioning(text=text, pooled=embedding(pooled), time_ids=time_ids)
@@ -100,11 +94,11 @@ class _RandomPrompts(LoadedModel):
         return PromptConditioning(positive=row(), negative=row() if guided else None)
 
 
-class RandomModel(_RandomPrompts):
+class RandomStableDiffusion(_RandomPrompts):
     """Stable Diffusion 1.5's geometry."""
 
 
-class RandomModelXL(_RandomPrompts, LoadedModelXL):
+class RandomStableDiffusionXL(_RandomPrompts, StableDiffusionXL):
     """SDXL's geometry."""
 
 
@@ -114,7 +108,7 @@ def random_model(
     device: str,
     dtype: torch.dtype,
     toy: bool = False,
-    graphs: Callable[[Any], Graphs] | None = None,
+    graphs: Callable[[Parts], Graphs] | None = None,
 ) -> LoadedModel:
     """A model of that family with random weights on the device, the same ones at every call.
 
@@ -155,8 +149,8 @@ def random_model(
     if graphs is not None:
         lay_out(unet, unet.device)
         lay_out(vae, vae.device)
-    kind = RandomModelXL if is_xl else RandomModel
-    return kind(pipeline, spec, graphs=None if graphs is None else graphs(pipeline))
+    family = (RandomStableDiffusionXL if is_xl else RandomStableDiffusion)(pipeline, spec)
+    return LoadedModel(family, graphs=None if graphs is None else graphs(family.parts))
 
 
 def embeddings_of(model: LoadedModel, guidance_scale: float, side: int) -> dict[str, torch.Tensor]:

@@ -8,7 +8,8 @@ import torch
 from generation.diffusion.engine.batch import ImageRun
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.engine.previews import Previews
-from generation.diffusion.families.model import Conditioning, LoadedModel
+from generation.diffusion.families.base import Conditioning
+from generation.diffusion.loading.model import LoadedModel
 from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.peers import (
     REPETITIONS,

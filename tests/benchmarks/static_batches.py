@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.families.schedulers import make_scheduler
+from generation.diffusion.loading.model import LoadedModel
 from generation.job import Job
 from generation.metadata import png_of
 from tests.benchmarks.random_models import embeddings_of
@@ -17,9 +17,9 @@ BATCH = 8
 
 def draw_batch(model: LoadedModel, jobs: Sequence[Job]) -> list[bytes]:
     """One pipeline call for all of these, which are alike but for their seeds."""
-    request, pipeline = jobs[0].request, model.pipeline
+    request, pipeline = jobs[0].request, model.family.pipeline
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = make_scheduler(request.scheduler, model.scheduler_config)
+    pipeline.scheduler = make_scheduler(request.scheduler, model.family.scheduler_config)
     words: dict[str, Any] = {
         name: embedding.expand(len(jobs), *embedding.shape[1:])
         for name, embedding in embeddings_of(model, request.guidance_scale, request.width).items()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from generation.catalog import ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.estimates import REMEMBERED, Estimates
 from generation.journal import MemoryJournal
@@ -94,3 +95,13 @@ def test_promises_of_a_busy_hour_are_kept(seed: int) -> None:
     errors = estimate_errors(seed=seed)
     assert len(errors) > 300
     assert statistics.median(errors) <= 0.2
+
+
+def test_a_model_with_guidance_as_an_input_takes_one_row_whatever_the_guidance() -> None:
+    plain, guided = request(steps=7, guidance_scale=1.0), request(steps=7, guidance_scale=8.0)
+    distilled = Estimates([ModelSpec(name=plain.model, source="lcm", guidance_embedded=True)])
+    distilled.learn(plain, 10.0)
+    assert distilled.seconds(guided) == pytest.approx(10.0)
+    ordinary = Estimates()
+    ordinary.learn(plain, 10.0)
+    assert ordinary.seconds(guided) == pytest.approx(17.0)

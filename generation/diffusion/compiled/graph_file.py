@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from generation.diffusion.calls import Part
+from generation.diffusion.families.calls import Part
 
 Call: TypeAlias = Callable[..., Tensor]
 

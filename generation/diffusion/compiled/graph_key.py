@@ -11,18 +11,18 @@ import diffusers
 import torch
 from torch import Tensor
 
-from generation.diffusion.calls import Shape
+from generation.diffusion.families.calls import Shape
 from generation.diffusion.threads import ALL
 
-#: Rows of a U-Net call that graphs are made for. Guided images take two each, and waste a fifth of a bucket's rows
+#: Rows of a denoiser's call that graphs are made for. Guided images take two each, and waste a fifth of a bucket's rows
 #: at the very most.
 BUCKETS = (1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64)
-_FORMAT = 1  #: of the files; another number makes all of them anew
+_FORMAT = 2  #: of the files; another number makes all of them anew
 
 
 @dataclass(frozen=True, slots=True)
 class GraphKey:
-    """A part ("unet" or "vae") and the shapes of all its arguments, None for those it is not given."""
+    """A part ("denoiser" or "vae") and the shapes of all its arguments, None for those it is not given."""
 
     part: str
     shapes: tuple[Shape | None, ...]
@@ -36,13 +36,13 @@ class GraphKey:
     def parse(cls, name: str) -> "GraphKey":
         """Read what `name` wrote. Raises ValueError for anything else."""
         part, *shapes = name.split("_")
-        if part not in ("unet", "vae") or not shapes:
+        if part not in ("denoiser", "vae") or not shapes:
             raise ValueError(f"{name!r} names no graph")
         return cls(part, tuple(None if s == "none" else tuple(int(n) for n in s.split("x")) for s in shapes))
 
     @property
     def name(self) -> str:
-        """The key as a file name, such as "unet_2x4x64x64_2_2x77x768_none_none_none"."""
+        """The key as a file name, such as "denoiser_2x4x64x64_2_2x77x768_none_none_none"."""
         shapes = ("none" if shape is None else "x".join(map(str, shape)) for shape in self.shapes)
         return "_".join((self.part, *shapes))
 

@@ -41,7 +41,7 @@ def make_graph(order: dict[str, Any], graph: dict[str, Any]) -> None:
     import torch
     from torch._inductor import aoti_compile_and_package  # pyright: ignore[reportUnknownVariableType]
 
-    from generation.diffusion.calls import build_part, example_inputs
+    from generation.diffusion.families.calls import build_part, example_inputs
 
     torch.set_num_threads(order["threads"])
     device = torch.device(order["device"])

@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from generation.diffusion.calls import Part, Shape, example_inputs
 from generation.diffusion.compiled.distrust import distrust_file, write_distrust
 from generation.diffusion.compiled.graph_file import Call, compare, load_graph
 from generation.diffusion.compiled.graph_folder import GraphFolder
@@ -26,12 +25,13 @@ from generation.diffusion.compiled.graph_key import GraphKey
 from generation.diffusion.compiled.maker_process import Maker
 from generation.diffusion.compiled.recording import Recorded, Recordings
 from generation.diffusion.failures import gives_no_cause, is_device_lost, is_out_of_memory
+from generation.diffusion.families.calls import Part, Shape, example_inputs
 
 log = logging.getLogger(__name__)
 
 Loader: TypeAlias = Callable[[Path, Part, torch.device], Call]
 
-OFTEN = {"unet": 20, "vae": 2}  #: calls after which a shape is worth a graph: one or two pictures
+OFTEN = {"denoiser": 20, "vae": 2}  #: calls after which a shape is worth a graph: one or two pictures
 MOST = 32  #: graphs of a model
 AT_ONCE = 4  #: graphs of one order; what is asked for meanwhile comes with the next
 _BELIEVED = 3  #: failures of a graph without a cause that are taken for too little memory
@@ -54,7 +54,7 @@ class Graphs:
     ) -> None:
         """Graphs are kept below `folder`. `room` says whether the device has memory for compiling just now.
 
-        Without `maker` none are compiled. With `recordings` small U-Net calls are replayed, see `Recorded`.
+        Without `maker` none are compiled. With `recordings` small calls of the denoiser are replayed, see `Recorded`.
         """
         self._parts = dict(parts)
         self._device = device
@@ -84,7 +84,7 @@ class Graphs:
         self.called = 0  #: calls that a graph has answered
 
     def call(self, part: str, inputs: Sequence[Tensor | None]) -> Tensor:
-        """Call the part, by its graph where there is one, else eagerly. Shapes as in `UnetCall` and `DecoderCall`."""
+        """Call the part, by its graph where there is one, else eagerly. Shapes as in `families.calls`."""
         key = GraphKey.of(part, inputs)
         graph = self._ready.get(key)
         if graph is None:
@@ -124,12 +124,12 @@ class Graphs:
         return tensor.to(self._parts[part].network.dtype).contiguous()
 
     def rows(self, latent: Shape, tokens: int) -> tuple[int, ...]:
-        """Return the row counts with a U-Net graph, at this latent shape and text length, smallest first."""
+        """Return the row counts with a graph of the denoiser, at this latent shape and text length, smallest first."""
         return tuple(
             sorted(
                 key.rows
                 for key in self._ready
-                if key.part == "unet" and key.row[0] == latent and (key.row[2] or (0,))[0] == tokens
+                if key.part == "denoiser" and key.row[0] == latent and (key.row[2] or (0,))[0] == tokens
             )
         )
 
@@ -309,8 +309,8 @@ class Graphs:
         log.info("graph %s is in use (taken up in %.1f s)", key.name, time.perf_counter() - started)
 
     def _may_record(self, key: GraphKey) -> bool:
-        """Whether to record: only the U-Net, since a decoder is called once a picture and holds the most memory."""
-        return self._can_record and key.part == "unet" and Recorded.pays(key.rows) and key not in self._unrecorded
+        """Whether to record: only the denoiser, since a decoder is called once a picture and holds the most memory."""
+        return self._can_record and key.part == "denoiser" and Recorded.pays(key.rows) and key not in self._unrecorded
 
     def _record(self, key: GraphKey) -> None:
         """Record the eager call, until there is a compiled graph."""

@@ -7,12 +7,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from generation.diffusion.families.model import LoadedModel, PromptConditioning
-from generation.diffusion.families.schedules import LinearSchedule, OwnSchedule, Schedules
+from generation.diffusion.families.base import LatentShape, PromptConditioning
+from generation.diffusion.families.schedules import LinearSchedule, advance_together
+from generation.diffusion.loading.model import LoadedModel
 from generation.job import Job
-from generation.request import SchedulerName
 
-BatchKey: TypeAlias = tuple[tuple[int, int, int], int]  #: latent shape and text length; only equals stack
+BatchKey: TypeAlias = tuple[LatentShape, int]  #: latent shape and text length; only equals stack
 
 
 class JobRun:
@@ -22,14 +22,13 @@ class JobRun:
         self.job = job
         self.cancelled = cancelled
         self.conditioning: PromptConditioning | None = None
-        self._latent_shape: tuple[int, int, int] | None = None
+        self._latent_shape: LatentShape | None = None
         self.pending = deque(range(job.request.count))
         self.unfinished = job.request.count
         self.device_seconds = 0.0
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
-        self.unread = ("", "")  #: the ends of its prompt and negative prompt that the model does not read
 
     @property
     def steps(self) -> int:
@@ -38,18 +37,18 @@ class JobRun:
 
     @property
     def key(self) -> BatchKey:
-        """The key of its images: those of one key can share a U-Net call. Known once the prompt is encoded."""
+        """The key of its images: those of one key can share a call. Known once the prompt is encoded."""
         if self.conditioning is None or self._latent_shape is None:
             raise RuntimeError("encode() comes first")
-        return self._latent_shape, self.conditioning.positive.text.shape[1]
+        return self._latent_shape, self.conditioning.positive.tokens
 
     @property
     def rows(self) -> int:
-        """Rows each of its images takes in a U-Net call: two with classifier-free guidance."""
-        return 2 if self.conditioning is not None and self.conditioning.negative is not None else 1
+        """Rows that each of its images takes in a call. Known once the prompt is encoded."""
+        return 0 if self.conditioning is None else self.conditioning.rows
 
     def encode(self, model: LoadedModel) -> None:
-        """Encode its prompts as the U-Net needs them, once for all its images."""
+        """Encode its prompts, once for all its images."""
         request = self.job.request
         width, height = model.spec.drawn_size(request.width, request.height)
         self._latent_shape = model.latent_shape(width, height)
@@ -60,20 +59,16 @@ class JobRun:
             width=width,
             height=height,
         )
-        is_guided = self.conditioning.negative is not None
-        self.unread = (model.unread(request.prompt), model.unread(request.negative_prompt) if is_guided else "")
 
 
 class ImageRun:
     """One image in the running batch: its own generator, its own place in its schedule.
 
-    The reverse process: from pure noise x_T the schedule walks down its timesteps; at each the U-Net predicts the
+    The reverse process: from pure noise x_T the schedule walks down its timesteps; at each the model predicts the
     noise in x_t (or the velocity v), from which the schedule computes the less noisy x_(t-1).
     """
 
-    def __init__(
-        self, run: JobRun, index: int, model: LoadedModel, conditioning: PromptConditioning, schedules: Schedules
-    ) -> None:
+    def __init__(self, run: JobRun, index: int, model: LoadedModel, conditioning: PromptConditioning) -> None:
         request = run.job.request
         self.run = run
         self.index = index
@@ -81,9 +76,8 @@ class ImageRun:
         self.conditioning = conditioning
         self.guidance_scale = request.guidance_scale
         generator = torch.Generator("cpu").manual_seed(self.seed)
-        self.schedule = schedules.make(SchedulerName(request.scheduler), request.steps, generator)
-        noise = model.initial_noise(*model.spec.drawn_size(request.width, request.height), generator)
-        self.latents = noise * self.schedule.init_noise_sigma
+        start = model.family.start(request, generator)
+        self.schedule, self.latents = start.schedule, start.latents
         self.step = 0
 
     @property
@@ -97,7 +91,7 @@ class ImageRun:
         return self.step >= len(self.schedule.timesteps)
 
     def model_input(self) -> Tensor:
-        """Return its latents [1, C, h, w] as the U-Net expects them at this timestep."""
+        """Return its latents [1, C, h, w] as the model expects them at this timestep."""
         return self.schedule.model_input(self.latents, self.step)
 
 
@@ -110,22 +104,16 @@ def stepping_together(images: list[ImageRun]) -> list[list[ImageRun]]:
 def advance(images: list[ImageRun], predictions: list[Tensor]) -> None:
     """Take one step down the schedule of each image, with the (guided) predictions [1, C, h, w].
 
-    Linear schedules are computed row by row and without fused operations, so that an image's bits do not depend on
-    its neighbours. When this raises, no image has moved.
+    When this raises, no image has moved.
     """
-    tables = [(image.schedule, image.step) for image in images]
-    numbers = [[s.keep[step], s.add[step]] for s, step in tables if isinstance(s, LinearSchedule)]
-    if numbers:
+    linear = [(s, image.step) for image in images if isinstance(s := image.schedule, LinearSchedule)]
+    if len(images) > 1 and len(linear) == len(images):
         latents = torch.cat([image.latents for image in images])
-        precise = torch.promote_types(latents.dtype, torch.float32)
-        keep, add = torch.tensor(numbers, dtype=precise).to(latents.device, non_blocking=True).T[..., None, None, None]
-        stepped = latents.to(precise) * keep + torch.cat(predictions).to(precise) * add
-        rows = list(stepped.to(latents.dtype).chunk(len(images)))
+        rows = list(advance_together(linear, latents, torch.cat(predictions)).chunk(len(images)))
     else:
         rows = [
-            s.advance(image.latents, prediction, image.step)
+            image.schedule.advance(image.latents, prediction, image.step)
             for image, prediction in zip(images, predictions, strict=True)
-            if isinstance(s := image.schedule, OwnSchedule)
         ]
     for image, row in zip(images, rows, strict=True):
         image.latents = row

@@ -1,4 +1,4 @@
-"""RowCaps: the most rows of a U-Net call for each kind of batch, measured in idle time and remembered.
+"""RowCaps: the most rows of a call for each kind of batch, measured in idle time and remembered.
 
 More rows in a call draw more images a second until the device is full; beyond that every image only waits longer. The
 cap is that knee: rows are doubled while images a second rise by a tenth or more.
@@ -20,7 +20,9 @@ import torch
 
 from generation.diffusion.engine.batch import BatchKey
 from generation.diffusion.failures import is_device_lost, is_out_of_memory
-from generation.diffusion.families.model import Conditioning, LoadedModel
+from generation.diffusion.families.base import Conditioning
+from generation.diffusion.loading.model import LoadedModel
+from generation.diffusion.transfer import to_device
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class RowCaps:
             self._unmeasured.setdefault(key, row)
 
     def measure(self) -> bool:
-        """Make one U-Net call of what is left to measure; return whether there is more."""
+        """Make one call of what is left to measure; return whether there is more."""
         if self._fixed is not None:
             return False
         if not self._asked_for_native:
@@ -97,7 +99,7 @@ class RowCaps:
             self._asked_for_native = True
             size = self._model.spec.native_size
             row = self._model.encode("", "", guidance_scale=1.0, width=size, height=size).positive
-            self.expect((self._model.latent_shape(size, size), row.text.shape[1]), row)
+            self.expect((self._model.latent_shape(size, size), row.tokens), row)
         if self._measuring is None and self._unmeasured:
             self._under_way, row = self._unmeasured.popitem()
             self._measuring = self._find_knee(self._under_way, row)
@@ -137,8 +139,8 @@ class RowCaps:
     def _seconds(self, key: BatchKey, row: Conditioning, rows: int) -> float:
         """Time the eager call: only few rows have a graph, and compared with it no further row would seem to pay."""
         # Drawn on the CPU: the device's own generator is of no use after a recording that failed.
-        latents = self._model.to_device(torch.randn(rows, *key[0], dtype=self._model.dtype))
-        timesteps = self._model.to_device(torch.full((rows,), 500.0))
+        latents = to_device(torch.randn(rows, *key[0], dtype=self._model.dtype), self._model.device)
+        timesteps = to_device(torch.full((rows,), 500.0), self._model.device)
         conditioning = Conditioning.stack([row] * rows)
         self._model.synchronize()
         started = self._clock()
@@ -159,7 +161,7 @@ class _LimitsFile:
         cuda = model.device.type == "cuda"
         self._of: dict[str, str | int] = {
             "model": model.spec.name,
-            "weights": sum(parameter.numel() for parameter in model.unet.parameters()),
+            "weights": sum(parameter.numel() for parameter in model.family.parts.denoiser.parameters()),
             "dtype": str(model.dtype),
             "device": torch.cuda.get_device_name(model.device) if cuda else f"{model.device.type} {platform.machine()}",
             "memory": torch.cuda.mem_get_info(model.device)[1] if cuda else 0,

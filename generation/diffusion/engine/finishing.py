@@ -3,12 +3,15 @@
 import logging
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+import torch
+from PIL import Image
 from torch import Tensor
 
 from generation.diffusion.engine.batch import ImageRun, JobRun
 from generation.diffusion.engine.ground import on_ground
 from generation.diffusion.failures import is_out_of_memory, require_finite
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.loading.model import LoadedModel
+from generation.diffusion.transfer import to_host
 from generation.metadata import png_of
 from generation.result import GeneratedImage
 
@@ -57,11 +60,17 @@ class Finishing:
             self._model.release_memory()
             pixels = self._model.decode(image.latents)
         require_finite(pixels, "pixels")
-        return self._model.to_host(pixels)
+        return to_host(pixels)
 
     def _write(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
         """Encode the PNG, in the writer's thread."""
         request = image.run.job.request
-        picture = on_ground(self._model.to_picture(pixels), (request.width, request.height))
+        picture = on_ground(picture_of(pixels), (request.width, request.height))
         png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
+
+
+def picture_of(pixels: Tensor) -> Image.Image:
+    """Turn decoded pixels [1, 3, H, W], nominally in -1..1, into a picture."""
+    unit = (pixels[0].float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0)
+    return Image.fromarray((unit * 255).round().to(torch.uint8).numpy())

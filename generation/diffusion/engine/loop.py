@@ -1,8 +1,8 @@
 """The DiffusionEngine: the step loop of one device, batching between denoising steps.
 
-Each tick is one U-Net call for every image of a running batch, each at its own timestep with its own scheduler and
-generator. An image joins as soon as there is room and leaves when it is done, so a short job never waits for a long one
-and a cancelled one is gone at the next step. The engine never chooses between members: what is admitted, is drawn.
+Each tick is one call of the model for every image of a running batch, each at its own timestep with its own scheduler
+and generator. An image joins as soon as there is room and leaves when it is done, so a short job never waits for a long
+one and a cancelled one is gone at the next step. The engine never chooses between members: what is admitted, is drawn.
 """
 
 import logging
@@ -19,8 +19,7 @@ from generation.diffusion.engine.finishing import Finishing
 from generation.diffusion.engine.previews import Previews
 from generation.diffusion.engine.shared_call import SharedCall
 from generation.diffusion.failures import is_out_of_memory, told
-from generation.diffusion.families.model import LoadedModel
-from generation.diffusion.families.schedules import Schedules
+from generation.diffusion.loading.model import LoadedModel
 from generation.errors import KnownError, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
@@ -42,7 +41,7 @@ class DiffusionEngine:
         cache: Path | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """A U-Net call has at most `max_rows` rows, by default as many as pay; the folder `cache` remembers how many.
+        """A call has at most `max_rows` rows, by default as many as pay; the folder `cache` remembers how many.
 
         With `reproducible` a call has exactly so many rows, by default a fixed number. A kernel's last bits depend on
         the number of rows, not on what the other rows hold: so a picture is bit-equal alone and in a crowd, for the
@@ -57,7 +56,6 @@ class DiffusionEngine:
         fixed = max_rows or (UNMEASURED if reproducible else None)
         self._caps = RowCaps(model, fixed=fixed, cache=cache)
         self._calls = SharedCall(model, self._caps, reproducible=reproducible)
-        self._schedules = Schedules(model.scheduler_config, model.dtype)
         self._events: list[WorkerEvent] = []
         self._previews = Previews(model)
 
@@ -67,12 +65,12 @@ class DiffusionEngine:
         return bool(self._jobs)
 
     @property
-    def unet_calls(self) -> int:
-        """U-Net calls made so far to draw images."""
+    def calls(self) -> int:
+        """Calls of the model made so far to draw images."""
         return self._calls.calls
 
     @property
-    def unet_rows(self) -> int:
+    def rows(self) -> int:
         """Rows of these calls, padding among them."""
         return self._calls.rows
 
@@ -87,7 +85,7 @@ class DiffusionEngine:
 
     @torch.inference_mode()
     def step(self) -> list[WorkerEvent]:
-        """Make one tick: leave, join, one U-Net call, decode one image, hand over written ones. Return the events."""
+        """Make one tick: leave, join, one call, decode one image, hand over written ones. Return the events."""
         torch.set_num_threads(self.model.threads)
         self._drop_cancelled()
         self._join()
@@ -171,7 +169,7 @@ class DiffusionEngine:
                 full.add(run.key)
                 return
             self._caps.expect(run.key, run.conditioning.positive)
-            image = ImageRun(run, run.pending[0], self.model, run.conditioning, self._schedules)
+            image = ImageRun(run, run.pending[0], self.model, run.conditioning)
             run.pending.popleft()
             self._used.setdefault(run.key, min(self._used.values(), default=0.0))
             self._batches.setdefault(run.key, []).append(image)
@@ -301,13 +299,12 @@ class DiffusionEngine:
             self._say(ImageReady(job_id=run.job.id, image=written.result()))
             if run.unfinished == 0:
                 self._jobs.remove(run)
-                unread, unread_negative = run.unread
                 self._say(
                     JobDone(
                         job_id=run.job.id,
                         device_seconds=run.device_seconds,
-                        unread=unread,
-                        unread_negative=unread_negative,
+                        unread=run.conditioning.unread if run.conditioning else "",
+                        unread_negative=run.conditioning.unread_negative if run.conditioning else "",
                     )
                 )
 

@@ -15,30 +15,12 @@ from torch.nn import functional
 
 from generation.diffusion.engine.batch import ImageRun
 from generation.diffusion.engine.ground import on_ground
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.loading.model import LoadedModel
 
 log = logging.getLogger(__name__)
 
 _SAMPLES = 24
 _SAMPLE_SIDE = 8  #: latent pixels
-
-
-def predicted_original(
-    model_input: Tensor, prediction: Tensor, timestep: float, alphas_cumprod: Tensor, kind: str
-) -> Tensor:
-    """Compute the model's present guess of the finished latents x_0, [1, C, h, w].
-
-    From x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e (Ho et al., arXiv:2006.11239, eq. 4) for `epsilon`, and
-    x_0 = sqrt(a_t) x_t - sqrt(1 - a_t) v (Salimans and Ho, arXiv:2202.00512) for `v_prediction`. The U-Net's scaled
-    input is x_t in this form whatever the scheduler's own scale is.
-    """
-    index = min(max(round(timestep), 0), len(alphas_cumprod) - 1)
-    alpha = alphas_cumprod[index].to(model_input)
-    if kind == "epsilon":
-        return (model_input - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
-    if kind == "v_prediction":
-        return alpha.sqrt() * model_input - (1 - alpha).sqrt() * prediction
-    return prediction
 
 
 class Previews:
@@ -55,13 +37,7 @@ class Previews:
             return None
         try:
             self._map = self._map or PreviewMap(self._model)
-            guess = predicted_original(
-                image.model_input(),
-                prediction,
-                image.timestep,
-                image.schedule.alphas_cumprod,
-                self._model.scheduler_config.get("prediction_type", "epsilon"),
-            )
+            guess = image.schedule.predicted_original(image.model_input(), prediction, image.step)
             size = image.run.job.request.width, image.run.job.request.height
             return self._map.jpeg(guess, self._model.spec.drawn_size(*size), size)
         except Exception:
@@ -91,7 +67,7 @@ class PreviewMap:
 @torch.inference_mode()
 def _fit(model: LoadedModel) -> Tensor:
     """Fit weights [C + 1, 3], the last row being the offset. Raises ValueError for a VAE that decodes to NaN."""
-    channels = model.unet.config.in_channels
+    channels, _, _ = model.latent_shape(model.spec.native_size, model.spec.native_size)
     generator = torch.Generator("cpu").manual_seed(0)
     # Smooth patches: that is what latents of pictures look like, and what a colour is decided by.
     coarse = torch.randn(_SAMPLES, channels, 2, 2, generator=generator)

@@ -1,4 +1,4 @@
-"""SharedCall: the one U-Net call of a step, for all images of a running batch."""
+"""SharedCall: the one call of the model in a step, for all images of a running batch."""
 
 import logging
 
@@ -8,7 +8,9 @@ from torch import Tensor
 from generation.diffusion.engine.batch import BatchKey, ImageRun
 from generation.diffusion.engine.caps import RowCaps
 from generation.diffusion.failures import is_out_of_memory
-from generation.diffusion.families.model import Conditioning, LoadedModel
+from generation.diffusion.families.base import Conditioning
+from generation.diffusion.loading.model import LoadedModel
+from generation.diffusion.transfer import to_device
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +19,7 @@ _SAVED_PADDING = 64  #: rows of padding that a time of full calls may save up fo
 
 
 class SharedCall:
-    """Lays images out in rows, calls the U-Net, and puts guidance together again."""
+    """Lays images out in rows, calls the model, and puts guidance together again."""
 
     def __init__(self, model: LoadedModel, caps: RowCaps, *, reproducible: bool) -> None:
         """`reproducible` fills every call up to the cap, as DiffusionEngine says."""
@@ -32,15 +34,14 @@ class SharedCall:
     def predict(self, key: BatchKey, images: list[ImageRun]) -> list[Tensor]:
         """Return the guided prediction [1, C, h, w] of each image.
 
-        Rows are [negative rows of guided images] + [positive rows of all], the guided ones first; guidance is
-        negative + scale (positive - negative), equation 6 of Ho and Salimans, arXiv:2207.12598, in diffusers' form.
+        Rows are [negative rows of guided images] + [positive rows of all], the guided ones first.
         """
         guided = [image for image in images if image.conditioning.negative is not None]
         positives = [*guided, *(image for image in images if image.conditioning.negative is None)]
         order = [*guided, *positives]
         inputs = {id(image): image.model_input() for image in images}
         latents = torch.cat([inputs[id(image)] for image in order])
-        timesteps = self._model.to_device(torch.tensor([image.timestep for image in order], dtype=torch.float32))
+        timesteps = self._to_device([image.timestep for image in order], torch.float32)
         negatives = [c for image in guided if (c := image.conditioning.negative) is not None]
         conditioning = Conditioning.stack([*negatives, *(image.conditioning.positive for image in positives)])
         noise = self._halved(key, latents, timesteps, conditioning)
@@ -49,11 +50,14 @@ class SharedCall:
         if guided:
             precise = torch.promote_types(noise.dtype, torch.float32)
             negative, positive = noise[:count].to(precise), noise[count : 2 * count].to(precise)
-            scale = torch.tensor([image.guidance_scale for image in guided], dtype=precise)[:, None, None, None]
-            together = negative + self._model.to_device(scale) * (positive - negative)
+            scale = self._to_device([image.guidance_scale for image in guided], precise)[:, None, None, None]
+            together = self._model.family.guide(negative, positive, scale)
             predictions[:count] = together.chunk(count)
         by_image = dict(zip(map(id, positives), predictions, strict=True))
         return [by_image[id(image)] for image in images]
+
+    def _to_device(self, numbers: list[float], dtype: torch.dtype) -> Tensor:
+        return to_device(torch.tensor(numbers, dtype=dtype), self._model.device)
 
     def _halved(self, key: BatchKey, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """Make the call; when memory runs out, the same rows in halves, and fewer rows from now on."""
@@ -85,7 +89,7 @@ class SharedCall:
         return self._model.predict_noise(latents, timesteps, conditioning)[:rows]
 
     def _padded_size(self, key: BatchKey, rows: int) -> int:
-        """Choose how many rows to call the U-Net with.
+        """Choose how many rows to call the model with.
 
         The next row count with a graph, as long as at most one in MOST_PADDING of all rows so far is padding: each row
         earns 1, each padded one costs MOST_PADDING, and the account is never overdrawn.

@@ -15,10 +15,10 @@ import torch
 from generation.catalog import ModelSpec
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.failures import is_device_lost, is_out_of_memory
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.families.model_folders import files_of
 from generation.diffusion.families.placement import Placement
 from generation.diffusion.loading.loading import choose_device, load_model
-from generation.diffusion.loading.model_folders import files_of
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import BUILTIN, BUILTIN_FOLDER
 from generation.errors import KnownError, ModelUnavailable, WorkerLost
 from generation.events import JobCancelled, JobFailed, ModelLoading, WorkerEvent
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 DRAWING_NICENESS = 5  #: of 19; on a CPU that draws and answers
 SHARE_FOR_WEIGHTS = 0.6  #: of the free memory; the rest is for what is computed with them
+SPARE_KEPT = 60.0  #: seconds of doing nothing until memory that is kept for the next step is given back
 
 
 def open_shelf(
@@ -47,7 +48,7 @@ def open_shelf(
 
     `memory`: bytes that weights may take, by default a share of what is free. `cache`: a folder for what is worth
     keeping for the next run, compiled graphs and measured caps. `reproducible` as DiffusionEngine says, and without
-    graphs, whose last bits differ; `graphs` and `rest_after` as `load_model` says, `loaded` as ModelShelf says.
+    graphs, whose last bits differ; `graphs` as `load_model` says, `rest_after` and `loaded` as ModelShelf says.
     """
 
     def build(spec: ModelSpec) -> DiffusionEngine:
@@ -57,13 +58,12 @@ def open_shelf(
             dtype=dtype,
             cache=cache,
             graphs="off" if reproducible else graphs,
-            rest_after=rest_after,
         )
         return DiffusionEngine(model, reproducible=reproducible, cache=cache)
 
     if memory is None:
         memory = int(SHARE_FOR_WEIGHTS * free_memory(choose_device(device)))
-    return ModelShelf(specs, build, memory=memory, loaded=loaded)
+    return ModelShelf(specs, build, memory=memory, rest_after=rest_after, loaded=loaded)
 
 
 def give_way(device: str) -> None:
@@ -88,9 +88,9 @@ class _Waiting:
 class ModelShelf:
     """One DiffusionEngine for each loaded model; of those with work, the one that used the device least is next.
 
-    Models that do not fit any more are put away, the least recently used first, but never one that draws. A model is
-    loaded between two jobs, not beside one, and a model that cannot be loaded fails its own jobs only. Single-threaded,
-    like the engines.
+    Models that do not fit any more are put away, the least recently used first, but never one that draws; so are those
+    that nobody has used for long, where that is wanted. A model is loaded between two jobs, not beside one, and a model
+    that cannot be loaded fails its own jobs only. Single-threaded, like the engines.
     """
 
     def __init__(
@@ -99,18 +99,23 @@ class ModelShelf:
         build: Callable[[ModelSpec], DiffusionEngine],
         *,
         memory: int,
+        rest_after: float | None = None,
         loaded: set[str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Load the first model with `build`; raises what that raises. Weights may take `memory` bytes.
 
-        `loaded` is kept up to date with the names of the loaded models; other threads may look into it.
+        After `rest_after` seconds without a job a model is put away, if a number is given. `loaded` is kept up to date
+        with the names of the loaded models; other threads may look into it.
         """
         self.loaded: set[str] = set() if loaded is None else loaded
         self._specs = {spec.name: spec for spec in specs}
         self._build = build
         self._memory = memory
+        self._rest_after = rest_after
         self._clock = clock
+        self._last_used: dict[str, float] = {}  #: when each of the engines was loaded or had a job
+        self._holds_spare = False
         self._engines: dict[str, DiffusionEngine] = {}  #: the least recently used first
         self._bytes: dict[str, int] = {}  #: what the weights of each model took, of those away too
         self._tight: set[str] = set()  #: models that are not whole on the device even alone
@@ -155,6 +160,13 @@ class ModelShelf:
     def idle(self) -> bool:
         """Do one small piece of upkeep for each model; return whether there may be more soon."""
         more = [_keep_up(name, engine) for name, engine in self._engines.items()]
+        now = self._clock()
+        unused = {name: now - self._last_used[name] for name in self._idle_models()}
+        if self._rest_after is not None:
+            self._put_away([name for name, seconds in unused.items() if seconds >= self._rest_after])
+        if self._holds_spare and not self.busy and all(seconds >= SPARE_KEPT for seconds in unused.values()):
+            _return_memory()
+            self._holds_spare = False
         return any(more)
 
     def _drop_cancelled(self) -> None:
@@ -169,7 +181,9 @@ class ModelShelf:
         self._engines[name] = engine = self._engines.pop(name)  # now the most recently used
         started = self._clock()
         events = engine.step()
-        self._used[name] += self._clock() - started
+        self._last_used[name] = self._clock()
+        self._holds_spare = True
+        self._used[name] += self._last_used[name] - started
         return events
 
     # loading
@@ -224,23 +238,28 @@ class ModelShelf:
         if engine.model.placement != Placement():
             self._tight.add(name)
         self._engines[name] = engine
+        self._last_used[name] = self._clock()
         self._bytes[name] = weight_bytes(engine.model)
         self.loaded.add(name)
         self._make_room(0, keep=name)
 
     def _make_room(self, needed: int, *, keep: str | None = None) -> None:
         """Put models away, the least recently used first, until so many bytes fit beside the others."""
-        put_away: list[str] = []
+        gone: list[str] = []
         for name in self._idle_models():
-            if sum(self._bytes[name] for name in self._engines) + needed <= self._memory:
+            if sum(self._bytes[name] for name in self._engines if name not in gone) + needed <= self._memory:
                 break
             if name != keep:
-                self.loaded.discard(name)
-                self._engines.pop(name).model.close()
-                put_away.append(name)
-        if put_away:
+                gone.append(name)
+        self._put_away(gone)
+
+    def _put_away(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.loaded.discard(name)
+            self._engines.pop(name).model.close()
+        if names:
             _return_memory()
-            log.info("put away %s", ", ".join(put_away))
+            log.info("put away %s", ", ".join(names))
 
     def _idle_models(self) -> list[str]:
         return [name for name, engine in self._engines.items() if not engine.busy]
@@ -259,8 +278,7 @@ def _keep_up(name: str, engine: DiffusionEngine) -> bool:
 
 def weight_bytes(model: LoadedModel) -> int:
     """Count the bytes that a model's weights take on the device."""
-    parts = [part for part in model.pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    tensors = [tensor for part in model.family.parts.all for tensor in (*part.parameters(), *part.buffers())]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from generation.catalog import ModelSpec
+from generation.diffusion.families.base import Parts
 
 MAIN_MEMORY = torch.device("cpu")
 GIB = 2**30
@@ -28,7 +29,7 @@ class Sizes:
     """Bytes: of the parts' weights, and of the working memory at the model's native size."""
 
     text_encoders: int
-    unet: int
+    denoiser: int
     vae: int
     step: int  #: a U-Net call of ROWS rows
     decode: int  #: decoding a whole picture
@@ -37,7 +38,7 @@ class Sizes:
     @property
     def all(self) -> int:
         """Everything on the device, and the larger of the two kinds of work."""
-        return self.text_encoders + self.unet + self.vae + max(self.step, self.decode)
+        return self.text_encoders + self.denoiser + self.vae + max(self.step, self.decode)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +47,7 @@ class Placement:
 
     decode_in_tiles: bool = False
     text_encoders_wait: bool = False  #: in the host's memory, until there is a prompt to encode
-    unet_streams: bool = False  #: from the host's memory, layer by layer: slow, and a last resort
+    denoiser_streams: bool = False  #: from the host's memory, layer by layer: slow, and a last resort
 
     @property
     def words(self) -> str:
@@ -54,7 +55,7 @@ class Placement:
         measures = {
             "decoding in tiles": self.decode_in_tiles,
             "text encoders wait in main memory": self.text_encoders_wait,
-            "the U-Net streams from main memory, which is slow": self.unet_streams,
+            "the U-Net streams from main memory, which is slow": self.denoiser_streams,
         }
         return "; ".join(words for words, taken in measures.items() if taken) or "all on the device"
 
@@ -65,12 +66,12 @@ def choose_placement(sizes: Sizes, *, free: int, total: int) -> Placement:
     at_work = max(sizes.step, sizes.tile)
     needs = {
         Placement(): sizes.all,
-        Placement(decode_in_tiles=True): sizes.text_encoders + sizes.unet + sizes.vae + at_work,
+        Placement(decode_in_tiles=True): sizes.text_encoders + sizes.denoiser + sizes.vae + at_work,
         # Encoding is done between two steps, when their working memory is free.
-        Placement(decode_in_tiles=True, text_encoders_wait=True): sizes.unet
+        Placement(decode_in_tiles=True, text_encoders_wait=True): sizes.denoiser
         + sizes.vae
         + max(at_work, sizes.text_encoders),
-        Placement(decode_in_tiles=True, text_encoders_wait=True, unet_streams=True): sizes.vae
+        Placement(decode_in_tiles=True, text_encoders_wait=True, denoiser_streams=True): sizes.vae
         + max(at_work, sizes.text_encoders),
     }
     for placement, need in needs.items():
@@ -82,27 +83,20 @@ def choose_placement(sizes: Sizes, *, free: int, total: int) -> Placement:
     )
 
 
-def sizes_of(pipeline: Any, spec: ModelSpec) -> Sizes:
+def sizes_of(parts: Parts, spec: ModelSpec) -> Sizes:
     """Measure the weights in bytes, and estimate the working memory."""
-    unet, vae = pipeline.unet, pipeline.vae
-    side = spec.native_size // pipeline.vae_scale_factor
-    unet_map = side * side * unet.config.block_out_channels[0] * unet.dtype.itemsize
-    channels = vae.config.block_out_channels
-    vae_map = channels[min(1, len(channels) - 1)] * vae.dtype.itemsize
+    unet, channels = parts.denoiser, parts.vae.config.block_out_channels
+    _, height, width = parts.latent_shape(spec.native_size, spec.native_size)
+    unet_map = height * width * unet.config.block_out_channels[0] * unet.dtype.itemsize
+    vae_map = channels[min(1, len(channels) - 1)] * parts.vae.dtype.itemsize
     return Sizes(
-        text_encoders=sum(map(_bytes_of, text_encoders_of(pipeline))),
-        unet=_bytes_of(unet),
-        vae=_bytes_of(vae),
+        text_encoders=sum(map(_bytes_of, parts.text_encoders)),
+        denoiser=_bytes_of(unet),
+        vae=_bytes_of(parts.vae),
         step=_MAPS_A_ROW * ROWS * unet_map,
         decode=_MAPS_OF_DECODER * spec.native_size**2 * vae_map,
         tile=_MAPS_OF_DECODER * min(TILE, spec.native_size) ** 2 * vae_map,
     )
-
-
-def text_encoders_of(pipeline: Any) -> list[nn.Module]:
-    """Return the pipeline's one text encoder, or SDXL's two."""
-    encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2"))
-    return [encoder for encoder in encoders if encoder is not None]
 
 
 def measure_memory(device: torch.device) -> tuple[int, int] | None:
@@ -115,27 +109,27 @@ def measure_memory(device: torch.device) -> tuple[int, int] | None:
     return None
 
 
-def room_to_compile(unet: Any, device: torch.device) -> bool:
-    """Whether a compiling process fits beside the model: it builds a U-Net of its own, without trained weights."""
-    memory = measure_memory(device)
-    return memory is None or memory[0] >= 2 * _bytes_of(unet) + 2 * GIB
+def room_to_compile(parts: Parts) -> bool:
+    """Whether a compiling process fits beside the model: it builds a network of its own, without trained weights."""
+    memory = measure_memory(parts.device)
+    return memory is None or memory[0] >= 2 * _bytes_of(parts.denoiser) + 2 * GIB
 
 
-def place(pipeline: Any, placement: Placement, device: torch.device) -> None:
+def place(parts: Parts, placement: Placement) -> None:
     """Move the parts to where they shall live, in the number format they have."""
-    move([pipeline.vae], device)
+    move([parts.vae], parts.device)
     if placement.decode_in_tiles:
-        decode_in_tiles(pipeline.vae)
-    move(text_encoders_of(pipeline), MAIN_MEMORY if placement.text_encoders_wait else device)
-    if placement.unet_streams:
-        pipeline.unet.enable_group_offload(
-            onload_device=device,
+        decode_in_tiles(parts.vae)
+    move(parts.text_encoders, MAIN_MEMORY if placement.text_encoders_wait else parts.device)
+    if placement.denoiser_streams:
+        parts.denoiser.enable_group_offload(
+            onload_device=parts.device,
             offload_device=MAIN_MEMORY,
             offload_type="leaf_level",
-            use_stream=device.type == "cuda",
+            use_stream=parts.device.type == "cuda",
         )
     else:
-        move([pipeline.unet], device)
+        move([parts.denoiser], parts.device)
 
 
 def decode_in_tiles(vae: Any) -> None:

@@ -7,13 +7,14 @@ is written again. Every other scheduler is an OwnSchedule, an object for each im
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from generation.diffusion.families.base import Schedule
 from generation.diffusion.families.schedulers import make_scheduler, takes_generator
 from generation.request import SchedulerName
 
@@ -21,42 +22,89 @@ _LINEAR = (SchedulerName.DDIM, SchedulerName.EULER)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Signal:
+    """How much of the picture is left at each timestep of the training, and what the model predicts."""
+
+    alphas_cumprod: Tensor  #: [T]
+    prediction_type: str
+
+    def original(self, model_input: Tensor, prediction: Tensor, timestep: float) -> Tensor:
+        """Compute x_0 from latents and prediction [1, C, h, w].
+
+        From x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) e (Ho et al., arXiv:2006.11239, eq. 4) for `epsilon`, and
+        x_0 = sqrt(a_t) x_t - sqrt(1 - a_t) v (Salimans and Ho, arXiv:2202.00512) for `v_prediction`. The model's scaled
+        input is x_t in this form whatever the scheduler's own scale is.
+        """
+        index = min(max(round(timestep), 0), len(self.alphas_cumprod) - 1)
+        alpha = self.alphas_cumprod[index].to(model_input)
+        if self.prediction_type == "epsilon":
+            return (model_input - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
+        if self.prediction_type == "v_prediction":
+            return alpha.sqrt() * model_input - (1 - alpha).sqrt() * prediction
+        return prediction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LinearSchedule:
     """One number a step in each list. It has no state."""
 
     timesteps: list[float]
-    input_scale: list[float]  #: what the U-Net's input is multiplied by
+    input_scale: list[float]  #: what the denoiser's input is multiplied by
     keep: list[float]  #: of the latents
     add: list[float]  #: of the prediction
     init_noise_sigma: float
-    alphas_cumprod: Tensor  #: [T], what is left of the picture at each timestep of the training
+    signal: Signal
 
     def model_input(self, latents: Tensor, step: int) -> Tensor:
-        """Scale the latents [1, C, h, w] as the U-Net expects them at this step."""
+        """As Schedule says."""
         scale = self.input_scale[step]
         return latents if scale == 1 else latents * scale
+
+    def advance(self, latents: Tensor, prediction: Tensor, step: int) -> Tensor:
+        """As Schedule says."""
+        return advance_together([(self, step)], latents, prediction)
+
+    def predicted_original(self, model_input: Tensor, prediction: Tensor, step: int) -> Tensor:
+        """As Schedule says."""
+        return self.signal.original(model_input, prediction, self.timesteps[step])
+
+
+def advance_together(steps: Sequence[tuple[LinearSchedule, int]], latents: Tensor, predictions: Tensor) -> Tensor:
+    """Take one step of each schedule, in one operation for all rows [R, C, h, w].
+
+    Computed row by row and without fused operations, so that an image's bits do not depend on its neighbours.
+    """
+    numbers = [[schedule.keep[step], schedule.add[step]] for schedule, step in steps]
+    precise = torch.promote_types(latents.dtype, torch.float32)
+    keep, add = torch.tensor(numbers, dtype=precise).to(latents.device, non_blocking=True).T[..., None, None, None]
+    stepped = latents.to(precise) * keep + predictions.to(precise) * add
+    return stepped.to(latents.dtype)
 
 
 class OwnSchedule:
     """A diffusers scheduler with the state of one image's run; steps are made in order."""
 
-    def __init__(self, scheduler: Any, generator: torch.Generator) -> None:
+    def __init__(self, scheduler: Any, signal: Signal, generator: torch.Generator) -> None:
         """`scheduler` has its timesteps, on the CPU: looking one up does not make the CPU wait for the GPU."""
         self._scheduler = scheduler
         self._settings = {"generator": generator} if takes_generator(scheduler) else {}
         self.timesteps: list[float] = scheduler.timesteps.tolist()
         self.init_noise_sigma = float(scheduler.init_noise_sigma)
-        self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
+        self._signal = signal
 
     def model_input(self, latents: Tensor, step: int) -> Tensor:
-        """Scale the latents [1, C, h, w] as the U-Net expects them at this step."""
+        """As Schedule says."""
         return self._scheduler.scale_model_input(latents, self._scheduler.timesteps[step])
 
     def advance(self, latents: Tensor, prediction: Tensor, step: int) -> Tensor:
-        """Return the latents after this step; latents and prediction are [1, C, h, w]."""
+        """As Schedule says."""
         timestep = self._scheduler.timesteps[step]
         prediction = prediction.to(latents.dtype)
         return self._scheduler.step(prediction, timestep, latents, **self._settings, return_dict=False)[0]
+
+    def predicted_original(self, model_input: Tensor, prediction: Tensor, step: int) -> Tensor:
+        """As Schedule says."""
+        return self._signal.original(model_input, prediction, self.timesteps[step])
 
 
 class Schedules:
@@ -68,19 +116,24 @@ class Schedules:
         self._dtype = dtype
         self._tables: dict[tuple[SchedulerName, int], LinearSchedule | None] = {}
 
-    def make(self, name: SchedulerName, steps: int, generator: torch.Generator) -> LinearSchedule | OwnSchedule:
+    def make(self, name: SchedulerName, steps: int, generator: torch.Generator) -> Schedule:
         """Make the schedule of an image; `generator` is the image's own."""
         if name in _LINEAR:
             if (name, steps) not in self._tables:
                 self._tables[name, steps] = self._read(name, steps)
             if (table := self._tables[name, steps]) is not None:
                 return table
-        return OwnSchedule(self._scheduler(name, steps), generator)
+        scheduler = self._scheduler(name, steps)
+        return OwnSchedule(scheduler, self._signal(scheduler), generator)
 
     def _scheduler(self, name: SchedulerName, steps: int) -> Any:
         scheduler = make_scheduler(name, self._config)
         scheduler.set_timesteps(steps, device="cpu")
         return scheduler
+
+    def _signal(self, scheduler: Any) -> Signal:
+        kind = self._config.get("prediction_type", "epsilon")
+        return Signal(alphas_cumprod=scheduler.alphas_cumprod, prediction_type=kind)
 
     def _read(self, name: SchedulerName, steps: int) -> LinearSchedule | None:
         """Read the table off diffusers' scheduler; None for one that is not linear with this model."""
@@ -106,5 +159,5 @@ class Schedules:
             keep=keep,
             add=add,
             init_noise_sigma=float(scheduler.init_noise_sigma),
-            alphas_cumprod=scheduler.alphas_cumprod,
+            signal=self._signal(scheduler),
         )

@@ -20,15 +20,24 @@ transformers_logging.set_verbosity_error()
 diffusers_logging.set_verbosity_error()
 
 # ruff: noqa: E402
-from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import DiffusionPipeline, StableDiffusionPipeline
 
 from generation.catalog import ModelFamily, ModelSpec
-from generation.diffusion.calls import lay_out, part_of
 from generation.diffusion.compiled.distrust import distrust_file
 from generation.diffusion.compiled.graphs import Graphs
 from generation.diffusion.compiled.maker_process import MakerProcess
 from generation.diffusion.compiled.recording import CudaRecordings
-from generation.diffusion.families.model import LoadedModel, LoadedModelXL
+from generation.diffusion.families.base import Family, Parts
+from generation.diffusion.families.calls import lay_out, part_of
+from generation.diffusion.families.model_folders import (
+    CONFIGS,
+    DENOISER,
+    TOKENIZERS,
+    read_configs,
+    read_json,
+    require_parts,
+    weights_of,
+)
 from generation.diffusion.families.placement import (
     Placement,
     choose_placement,
@@ -37,26 +46,21 @@ from generation.diffusion.families.placement import (
     room_to_compile,
     sizes_of,
 )
+from generation.diffusion.families.sdxl import StableDiffusionXL
+from generation.diffusion.families.single_files import scheduler_marks
+from generation.diffusion.families.stable_diffusion import StableDiffusion
 from generation.diffusion.loading.devices import require_device
-from generation.diffusion.loading.model_folders import (
-    CONFIGS,
-    TOKENIZERS,
-    read_configs,
-    read_json,
-    require_parts,
-    weights_of,
-)
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.plain_names import plainly_ending, plainly_named
-from generation.diffusion.loading.safetensors_header import read_header
-from generation.diffusion.loading.single_files import scheduler_marks
 from generation.diffusion.loading.sources import BUILTIN, BUILTIN_FOLDER, hub_can_be_asked
+from generation.diffusion.safetensors_header import read_header
 from generation.errors import ModelUnavailable
 
 log = logging.getLogger(__name__)
 
-_FAMILIES: dict[ModelFamily, tuple[Any, type[LoadedModel]]] = {
-    ModelFamily.STABLE_DIFFUSION: (StableDiffusionPipeline, LoadedModel),
-    ModelFamily.STABLE_DIFFUSION_XL: (StableDiffusionXLPipeline, LoadedModelXL),
+_FAMILIES: dict[ModelFamily, type[StableDiffusion]] = {
+    ModelFamily.STABLE_DIFFUSION: StableDiffusion,
+    ModelFamily.STABLE_DIFFUSION_XL: StableDiffusionXL,
 }
 
 
@@ -93,23 +97,23 @@ def load_model(
     dtype: str = "auto",
     cache: Path | None = None,
     graphs: str = "auto",
-    rest_after: float | None = None,
 ) -> LoadedModel:
     """The model on its device, ready to draw. Raises ModelUnavailable.
 
     `graphs` is "auto" (on CUDA), "on" or "off" and says whether shapes that are drawn often get compiled graphs, kept
     below `cache`; without a folder there are none. A graph's last bits are not the eager call's: where pictures have to
-    be reproducible it is "off". `rest_after` is LoadedModel's.
+    be reproducible it is "off".
     """
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
     target = choose_device(device)
     try:
         number = choose_dtype(dtype, target)
-        pipeline_class, model_class = _FAMILIES[spec.family]
-        pipeline, weights = _load_pipeline(pipeline_class, spec, number)
-        _check_usable(pipeline)
-        placement = _prepare(pipeline, spec, target, number)
+        family_class = _FAMILIES[spec.family]
+        pipeline, weights = _load_pipeline(family_class.pipeline_class, spec, number)
+        family = family_class(pipeline, spec, device=target, dtype=number)
+        _check_usable(pipeline, family.parts)
+        placement = _placed(family)
     except ModelUnavailable as error:
         raise ModelUnavailable(spec.name, error.reason, detail=error.detail) from error
     except KeyboardInterrupt:
@@ -117,19 +121,17 @@ def load_model(
     except BaseException as error:  # a panic in a library's Rust is no Exception
         raise ModelUnavailable(spec.name, detail=f"{type(error).__name__}: {error}") from error
     log.info("loaded %s on %s in %s: %s", spec.name, target, str(number).removeprefix("torch."), placement.words)
-    return model_class(
-        pipeline,
-        spec,
+    return LoadedModel(
+        family,
         model_hash=_hashed_in_background(weights),
-        device=target,
         placement=placement,
-        graphs=None if placement.unet_streams else graphs_for(pipeline, target, cache=cache, wish=graphs),
-        rest_after=rest_after,
+        graphs=None if placement.denoiser_streams else graphs_for(family.parts, cache=cache, wish=graphs),
     )
 
 
-def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish: str = "auto") -> Graphs | None:
-    """Make the graphs of a pipeline's U-Net and decoder, or None where `wish` or the device rule them out."""
+def graphs_for(parts: Parts, *, cache: Path | None, wish: str = "auto") -> Graphs | None:
+    """Make the graphs of a model's denoiser and decoder, or None where `wish` or the device rule them out."""
+    device = parts.device
     if cache is None or wish == "off" or (wish == "auto" and device.type != "cuda"):
         return None
     if device.type not in ("cuda", "cpu"):
@@ -145,36 +147,31 @@ def graphs_for(pipeline: Any, device: torch.device, *, cache: Path | None, wish:
     can_compile = any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
     if not can_compile:
         log.warning("no graphs are compiled: there is no C++ compiler here")
-    parts = {name: part_of(name, getattr(pipeline, name)) for name in ("unet", "vae")}
-    on_cuda = device.type == "cuda"
     try:
         return Graphs(
-            parts,
+            {name: part_of(name, getattr(parts, name)) for name in ("denoiser", "vae")},
             cache,
             device=device,
             maker=MakerProcess if can_compile else None,
-            recordings=CudaRecordings(device) if on_cuda else None,
-            room=lambda: room_to_compile(pipeline.unet, device),
+            recordings=CudaRecordings(device) if device.type == "cuda" else None,
+            room=lambda: room_to_compile(parts),
         )
     except OSError as error:
         log.warning("no compiled graphs: %s", error)
         return None
 
 
-def _prepare(pipeline: Any, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Placement:
-    """Give the parts their number formats, their memory layout and their place."""
-    pipeline.to(dtype=dtype)
-    for name in ("unet", "vae"):
-        getattr(pipeline, name).requires_grad_(requires_grad=False)
-    if dtype is torch.float16 and pipeline.vae.config.force_upcast and spec.family is ModelFamily.STABLE_DIFFUSION_XL:
-        pipeline.vae.to(torch.float32)  # SDXL's VAE overflows float16; bfloat16 has the range
-    lay_out(pipeline.unet, device)
-    lay_out(pipeline.vae, device)
-    memory = measure_memory(device)
+def _placed(family: Family) -> Placement:
+    """Give the parts their memory layout and their place."""
+    parts = family.parts
+    for network in (parts.denoiser, parts.vae):
+        network.requires_grad_(requires_grad=False)
+        lay_out(network, parts.device)
+    memory = measure_memory(parts.device)
     placement = Placement()
     if memory is not None:
-        placement = choose_placement(sizes_of(pipeline, spec), free=memory[0], total=memory[1])
-    place(pipeline, placement, device)
+        placement = choose_placement(sizes_of(parts, family.spec), free=memory[0], total=memory[1])
+    place(parts, placement)
     return placement
 
 
@@ -195,7 +192,7 @@ def _load_pipeline(pipeline_class: Any, spec: ModelSpec, dtype: torch.dtype) -> 
     for reader in TOKENIZERS.values():
         if (encoder := getattr(pipeline, reader, None)) is not None:
             _require_all_weights(encoder, source / reader, spec.source)
-    return pipeline, weights_of(source / "unet", spec.source).files[0]
+    return pipeline, weights_of(source / DENOISER, spec.source).files[0]
 
 
 def _require_all_weights(encoder: Any, folder: Path, source: str) -> None:
@@ -245,11 +242,11 @@ def _download(hub_id: str, settings: dict[str, Any], *, half: bool) -> Path:
     return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **wishes))
 
 
-def _check_usable(pipeline: Any) -> None:
+def _check_usable(pipeline: Any, parts: Parts) -> None:
     """Raise ModelUnavailable for a model that cannot draw from words alone, and mend what it left open."""
     if pipeline.text_encoder is None or pipeline.tokenizer is None:
         raise ModelUnavailable("?", "part_missing", detail="text_encoder")
-    channels, latents = pipeline.unet.config.in_channels, pipeline.vae.config.latent_channels
+    channels, latents = parts.denoiser.config.in_channels, parts.vae.config.latent_channels
     if channels != latents:
         raise ModelUnavailable("?", "edits_pictures", detail=f"{channels} channels, not {latents}")
     for name, reader in TOKENIZERS.items():

@@ -10,8 +10,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from generation.diffusion.loading.model_folders import PARTS_XL, Weights, weights_of
-from generation.diffusion.loading.safetensors_header import read_header
+from generation.diffusion.families.model_folders import PARTS_XL, Weights, weights_of
+from generation.diffusion.safetensors_header import read_header
 
 
 @contextmanager

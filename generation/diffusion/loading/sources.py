@@ -7,11 +7,12 @@ import urllib.parse
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from generation.catalog import MAX_ASPECT, Canvas, ModelFamily, ModelSpec
-from generation.diffusion.loading import single_files
-from generation.diffusion.loading.model_folders import (
+from generation.catalog import MAX_ASPECT, Canvas, ModelSpec
+from generation.diffusion.families import single_files
+from generation.diffusion.families.configs import is_turbo, spec_of
+from generation.diffusion.families.model_folders import (
     CONFIGS,
     INDEX,
     read_configs,
@@ -19,17 +20,15 @@ from generation.diffusion.loading.model_folders import (
     require_family,
     require_parts,
 )
-from generation.diffusion.loading.safetensors_header import read_header
+from generation.diffusion.safetensors_header import read_header
 from generation.errors import ModelUnavailable
-from generation.request import MAX_SIZE, SchedulerName
+from generation.request import SchedulerName
 
 BUILTIN = "builtin"
 BUILTIN_FOLDER = Path(__file__).parent.parent.parent / "builtin_model"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".json", ".zip")
 _FOLDERS = ("checkpoints", "data", "models", "weights")  #: how people name folders, and nobody on the hub
-_PREDICTIONS = ("epsilon", "v_prediction", "sample")
-_MOST_LEVELS = 8  #: of a U-Net or VAE
 
 
 def inspect_model(source: str, config: str | None = None) -> ModelSpec:
@@ -47,13 +46,13 @@ def inspect_model(source: str, config: str | None = None) -> ModelSpec:
         raise ModelUnavailable(source, "no_such_source") from error
     if is_folder:
         configs = read_configs(path, source)
-        spec = _spec(path.resolve().name or "model", source, str(path), configs, config=None)
+        spec = spec_of(path.resolve().name or "model", source, str(path), configs, config=None)
         require_parts(path, source, configs, weights=True)
         return spec
     if is_file:
         return _inspect_file(path, source, config)
     if _HUB_ID.fullmatch(source) and not _looks_like_a_path(path):
-        return _spec(path.name, source, source, _hub_configs(source), config=None)
+        return spec_of(path.name, source, source, _hub_configs(source), config=None)
     raise ModelUnavailable(source, "no_such_source")
 
 
@@ -63,18 +62,16 @@ def _inspect_file(path: Path, source: str, config: str | None) -> ModelSpec:
         raise ModelUnavailable(source, "no_safetensors", detail=path.suffix)
     single_files.require_whole_model(header, source)
     if config is None:
-        if _is_turbo(path.stem):
+        if is_turbo(path.stem):
             # Nothing in the file tells it from the model it was distilled from, and the wrong schedule spoils it.
             raise ModelUnavailable(source, "turbo_without_config")
-        return _spec(path.stem, source, str(path), single_files.guessed_configs(header), config=None)
+        return spec_of(path.stem, source, str(path), single_files.guessed_configs(header), config=None)
     folder = Path(config).expanduser()
     configs = read_configs(folder, source)
     configs["scheduler"] = single_files.scheduler_marks(header) | configs["scheduler"]
-    spec = _spec(path.stem, source, str(path), configs, config=config)
+    spec = spec_of(path.stem, source, str(path), configs, config=config)
     require_parts(folder, source, configs, weights=False)
-    wanted, given = configs["unet"].get("cross_attention_dim"), single_files.text_width(header)
-    if isinstance(wanted, int) and given not in (None, wanted):
-        raise ModelUnavailable(source, "parts_differ", detail=f"MODEL_CONFIG: text width {wanted}, the file's: {given}")
+    single_files.require_fitting_configs(header, configs, source)
     return spec
 
 
@@ -83,88 +80,9 @@ def _looks_like_a_path(path: Path) -> bool:
     return path.parts[0] in _FOLDERS or path.parent.exists() or path.suffix.lower() in _FILES
 
 
-def _spec(name: str, source: str, place: str, configs: dict[str, Any], *, config: str | None) -> ModelSpec:
-    """Work out the spec from the configs of the parts; `source` is what the operator wrote, `place` where it is."""
-    unet, vae = configs["unet"], configs["vae"]
-    try:
-        factor = 2 ** (_levels(vae, "vae") - 1)
-        sample = _whole(unet.get("sample_size") or 64, "unet: sample_size")
-        # U-Nets halve the latents once a level but the last; multiples of that keep every skip connection aligned.
-        native, multiple = sample * factor, factor * 2 ** (_levels(unet, "unet") - 1)
-        if not multiple <= native <= MAX_SIZE:
-            raise ValueError(f"unet: sample_size is {sample}")
-        steps, guidance, scheduler = _habits(
-            name, configs["scheduler"], is_distilled=bool(unet.get("time_cond_proj_dim"))
-        )
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ModelUnavailable(source, "broken_config", detail=str(error)) from error
-    _require_drawing_from_words(unet, source)
-    is_xl = unet.get("addition_embed_type") == "text_time"
-    return ModelSpec(
-        name=name,
-        source=place,
-        config=config,
-        family=ModelFamily.STABLE_DIFFUSION_XL if is_xl else ModelFamily.STABLE_DIFFUSION,
-        description=f"{'Stable Diffusion XL' if is_xl else 'Stable Diffusion'}, {native} px",
-        native_size=native,
-        size_multiple=multiple,
-        min_size=max(multiple, native // 4),
-        max_size=min(native * 2, MAX_SIZE),
-        default_steps=steps,
-        default_guidance=guidance,
-        default_scheduler=scheduler,
-    )
-
-
-def _levels(config: dict[str, Any], part: str) -> int:
-    """Count the levels of a network; four, as in every Stable Diffusion's VAE and U-Net, where it does not say."""
-    widths = config.get("block_out_channels", [1] * 4)
-    if not isinstance(widths, list) or not 1 <= len(cast("list[object]", widths)) <= _MOST_LEVELS:
-        raise ValueError(f"{part}: block_out_channels")
-    for width in cast("list[object]", widths):
-        _whole(width, f"{part}: block_out_channels")
-    return len(cast("list[object]", widths))
-
-
-def _whole(value: object, what: str) -> int:
-    """Return a positive whole number, or the larger of several. Raises ValueError for anything else."""
-    numbers = cast("list[object]", value) if isinstance(value, list) else [value]
-    whole = [number for number in numbers if isinstance(number, int) and 0 < number < 2**16]
-    if not whole or len(whole) < len(numbers):
-        raise ValueError(f"{what} is {value!r:.60}")
-    return max(whole)
-
-
-def _require_drawing_from_words(unet: dict[str, Any], source: str) -> None:
-    """Raise ModelUnavailable for a U-Net whose input has more than the latents: one that edits or enlarges pictures."""
-    if (channels := unet.get("in_channels", single_files.LATENT_CHANNELS)) != unet.get("out_channels", channels):
-        raise ModelUnavailable(source, "edits_pictures", detail=f"{channels} channels")
-
-
-def _habits(name: str, scheduler: dict[str, Any], *, is_distilled: bool) -> tuple[int, float, SchedulerName]:
-    """Return the steps, guidance and scheduler that this kind of model was made for. Raises ValueError."""
-    kind = scheduler.get("prediction_type", "epsilon")
-    if kind not in _PREDICTIONS:
-        raise ValueError(f"scheduler: prediction_type is {kind!r:.60}")
-    if scheduler.get("rescale_betas_zero_snr") and kind == "epsilon":
-        raise ValueError("scheduler: rescale_betas_zero_snr without v_prediction")  # divides by zero
-    if _is_turbo(name):
-        return 4, 0.0, SchedulerName.EULER_A
-    if scheduler.get("_class_name") == "LCMScheduler" or re.search(r"(^|[^a-z])lcm([^a-z]|$)", name.casefold()):
-        # Distilled with guidance as an input of the U-Net, or by a LoRA that only bears a little of it.
-        return 6, 8.0 if is_distilled else 1.5, SchedulerName.LCM
-    if scheduler.get("rescale_betas_zero_snr"):
-        return 28, 5.0, SchedulerName.EULER  # their noise has no end for Karras' curve to run to
-    return 25, 7.0, SchedulerName.DPMPP_2M_KARRAS
-
-
-def _is_turbo(name: str) -> bool:
-    return "turbo" in name.casefold()
-
-
 def _builtin() -> ModelSpec:
     concepts: list[dict[str, Any]] = json.loads((BUILTIN_FOLDER / "concepts.json").read_text("utf-8"))
-    spec = _spec(BUILTIN, BUILTIN, BUILTIN, read_configs(BUILTIN_FOLDER, BUILTIN), config=None)
+    spec = spec_of(BUILTIN, BUILTIN, BUILTIN, read_configs(BUILTIN_FOLDER, BUILTIN), config=None)
     return replace(
         spec,
         description=f"ships with the bot; draws small emoji-like pictures of {len(concepts)} things",

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 import torch
 
 from generation.catalog import ModelFamily, ModelSpec
-from generation.diffusion.families.model import LoadedModel, LoadedModelXL
+from generation.diffusion.families.placement import Placement
+from generation.diffusion.families.sdxl import StableDiffusionXL
+from generation.diffusion.families.stable_diffusion import StableDiffusion
+from generation.diffusion.loading.model import LoadedModel
 from generation.job import Job
 from generation.request import GenerationRequest, SchedulerName
 from tests.generation.diffusion.tiny_models import make_pipeline, save_folder
@@ -18,16 +22,21 @@ from tests.generation.diffusion.tiny_models import make_pipeline, save_folder
 SIZE = 32  #: pixels; the tiny models' native size
 
 
-def load_tiny(kind: str, dtype: torch.dtype = torch.float32) -> LoadedModel:
-    """Load a tiny model as the engine wants it."""
+def load_tiny(
+    kind: str, dtype: torch.dtype = torch.float32, *, pipeline: Any = None, placement: Placement | None = None
+) -> LoadedModel:
+    """Load a tiny model as the engine wants it, or that of a given pipeline."""
     family = ModelFamily.STABLE_DIFFUSION_XL if kind == "xl" else ModelFamily.STABLE_DIFFUSION
     spec = ModelSpec(
         name="tiny", source="tiny", family=family, native_size=SIZE, size_multiple=4, min_size=16, max_size=128
     )
     model_hash: Future[str] = Future()
     model_hash.set_result("0123456789")
-    pipeline = make_pipeline(kind).to(dtype=dtype)
-    return (LoadedModelXL if kind == "xl" else LoadedModel)(pipeline, spec, model_hash=model_hash)
+    pipeline = pipeline or make_pipeline(kind)
+    family_class = StableDiffusionXL if kind == "xl" else StableDiffusion
+    spec = replace(spec, guidance_embedded=pipeline.unet.config.time_cond_proj_dim is not None)
+    family = family_class(pipeline, spec, device=torch.device("cpu"), dtype=dtype)
+    return LoadedModel(family, model_hash=model_hash, placement=placement or Placement())
 
 
 def make_job(prompt: str = "a red heart", **wishes: Any) -> Job:

@@ -20,8 +20,13 @@ TEXT_WIDTH_2 = 64  #: another one: by their widths diffusers tells the two encod
 KINDS = ("epsilon", "v_prediction", "xl")
 
 
-def make_pipeline(kind: str) -> Any:
-    """Make a pipeline with random weights, the same at every call: "epsilon", "v_prediction" or "xl"."""
+def make_pipeline(kind: str, *, latent_channels: int = 4, vae: Any = None, unet: Any = None) -> Any:
+    """Make a pipeline with random weights, the same at every call: "epsilon", "v_prediction" or "xl".
+
+    `vae` and `unet` are further settings of their configs.
+    """
+    channels: dict[str, Any] = {"in_channels": latent_channels, "out_channels": latent_channels}
+    unet = channels | (unet or {})
     torch.manual_seed(0)
     tokenizer = CLIPTokenizer.from_pretrained(BUILTIN_FOLDER / "tokenizer")
     scheduler = DDIMScheduler(
@@ -33,28 +38,29 @@ def make_pipeline(kind: str) -> Any:
         steps_offset=1,
         prediction_type="v_prediction" if kind == "v_prediction" else "epsilon",
     )
-    vae = AutoencoderKL(
+    autoencoder = AutoencoderKL(
         block_out_channels=(16, 32),
         down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
+        latent_channels=latent_channels,
         norm_num_groups=8,
         sample_size=32,
+        **(vae or {}),
     )
     text_encoder = CLIPTextModel(_text_config(tokenizer)).eval()
     if kind != "xl":
         return StableDiffusionPipeline(
-            vae=vae.eval(),
+            vae=autoencoder.eval(),
             text_encoder=text_encoder,
             tokenizer=tokenizer,
-            unet=_unet(cross_attention_dim=TEXT_WIDTH),
+            unet=_unet(cross_attention_dim=TEXT_WIDTH, **unet),
             scheduler=scheduler,
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
         )
     return StableDiffusionXLPipeline(
-        vae=vae.eval(),
+        vae=autoencoder.eval(),
         text_encoder=text_encoder,
         text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer, TEXT_WIDTH_2)).eval(),
         tokenizer=tokenizer,
@@ -64,6 +70,7 @@ def make_pipeline(kind: str) -> Any:
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=6 * 8 + TEXT_WIDTH_2,
+            **unet,
         ),
         scheduler=scheduler,
         add_watermarker=False,

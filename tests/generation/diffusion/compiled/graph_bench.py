@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 import torch
 
-from generation.diffusion.calls import Part, example_inputs
 from generation.diffusion.compiled.graph_key import GraphKey
 from generation.diffusion.compiled.graphs import Graphs
+from generation.diffusion.families.base import Parts
+from generation.diffusion.families.calls import Part, example_inputs
+from tests.generation.diffusion.conftest import load_tiny
 
 CPU = torch.device("cpu")
-TWO_ROWS = GraphKey("unet", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, None))
+TWO_ROWS = GraphKey("denoiser", ((2, 4, 16, 16), (2,), (2, 77, 32), None, None, None))
 
 
 class FakeMaker:
@@ -46,6 +48,11 @@ class SmallUnet(torch.nn.Module):
         return latents / 2 + timesteps.view(-1, 1, 1, 1) * text.mean()
 
 
+def parts() -> Parts:
+    """Make the parts of a tiny model."""
+    return load_tiny("epsilon").family.parts
+
+
 class Bench:
     """Graphs of a small part with a fake maker, whose graphs are the eager call, counted."""
 
@@ -55,7 +62,7 @@ class Bench:
         self.graph_calls: list[int] = []
         self.fault: Exception | None = None
         self.graphs = Graphs(
-            {"unet": self.part}, folder, device=CPU, **{"maker": self._hire, "load": self._load, **settings}
+            {"denoiser": self.part}, folder, device=CPU, **{"maker": self._hire, "load": self._load, **settings}
         )
 
     def _hire(self, folder: Path) -> FakeMaker:
@@ -76,9 +83,9 @@ class Bench:
 
     @torch.inference_mode()
     def draw(self, rows: int, times: int = 1) -> torch.Tensor:
-        key = GraphKey("unet", tuple(s and (rows, *s[1:]) for s in TWO_ROWS.shapes))
+        key = GraphKey("denoiser", tuple(s and (rows, *s[1:]) for s in TWO_ROWS.shapes))
         inputs = example_inputs(key.shapes, device=CPU, dtype=torch.float32)
-        return [self.graphs.call("unet", inputs) for _ in range(times)][-1]
+        return [self.graphs.call("denoiser", inputs) for _ in range(times)][-1]
 
     @torch.inference_mode()
     def idle(self) -> bool:

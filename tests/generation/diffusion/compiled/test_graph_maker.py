@@ -14,15 +14,15 @@ import torch
 from PIL import Image
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from generation.diffusion.calls import example_inputs
 from generation.diffusion.compiled.maker_process import MakerProcess
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import Conditioning, LoadedModel
+from generation.diffusion.families.base import Conditioning
+from generation.diffusion.families.calls import example_inputs
 from generation.diffusion.loading.loading import graphs_for
+from generation.diffusion.loading.model import LoadedModel
 from generation.events import ImageReady
-from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS
+from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS, parts
 from tests.generation.diffusion.conftest import load_tiny, make_job
-from tests.generation.diffusion.tiny_models import make_pipeline
 
 HAS_COMPILER = any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
@@ -35,9 +35,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # These make the compiler quick and its code slow.
         patch.setenv("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
         patch.setenv("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
-        graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=folder, wish="on")
+        graphs = graphs_for(parts(), cache=folder, wish="on")
         assert graphs is not None
-        graphs.want("unet", TWO_ROWS.shapes)
+        graphs.want("denoiser", TWO_ROWS.shapes)
         with torch.inference_mode():
             while graphs.idle():
                 time.sleep(0.1)
@@ -90,7 +90,7 @@ class TestRealProcess:
         assert text is not None
         before = model.predict_noise(latents, timesteps, Conditioning(text=text))
         with torch.no_grad():
-            model.unet.conv_out.bias += 1
+            model.family.pipeline.unet.conv_out.bias += 1
         after = model.predict_noise(latents, timesteps, Conditioning(text=text))
         assert torch.allclose(after, before + 1, atol=1e-5)
         assert model.graphs is not None
@@ -105,7 +105,7 @@ class TestRealProcess:
         picture(model)
         assert model.graphs is not None
         assert model.graphs.called
-        weight = model.unet.conv_in.weight
+        weight = model.family.pipeline.unet.conv_in.weight
         memory = StorageWeakRef(weight.untyped_storage())
         model.graphs.forget()
         weight.data = weight.detach().clone()
@@ -126,9 +126,9 @@ class TestRealProcess:
     ) -> None:
         """Closing ends it at once; so does the end of its standard input, which a killed bot leaves behind."""
         for end in ("close", "let go"):
-            graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path / end, wish="on")
+            graphs = graphs_for(parts(), cache=tmp_path / end, wish="on")
             assert graphs is not None
-            graphs.want("unet", TWO_ROWS.shapes)
+            graphs.want("denoiser", TWO_ROWS.shapes)
             process = processes.pop()
             assert process.stdin is not None
             assert process.poll() is None
@@ -143,7 +143,7 @@ class TestRealProcess:
 
     def test_a_compiler_that_fails_is_logged_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         maker = MakerProcess(tmp_path)
-        graph = {"part": "unet", "inputs": [[1]], "path": str(tmp_path / "unet_1.pt2")}
+        graph = {"part": "denoiser", "inputs": [[1]], "path": str(tmp_path / "denoiser_1.pt2")}
         maker.make({"device": "cpu", "parts": {}, "graphs": [graph]})
         while maker.busy:
             time.sleep(0.1)
@@ -188,7 +188,7 @@ def environment_of_the_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def with_graphs(cache: Path) -> LoadedModel:
     model = load_tiny("epsilon")
-    model.graphs = graphs_for(model.pipeline, CPU, cache=cache, wish="on")
+    model.graphs = graphs_for(model.family.parts, cache=cache, wish="on")
     return model
 
 

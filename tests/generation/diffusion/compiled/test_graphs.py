@@ -3,21 +3,22 @@
 import os
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from generation.diffusion.calls import Part, part_of
 from generation.diffusion.compiled.graph_key import BUCKETS, GraphKey, environment_of
 from generation.diffusion.compiled.graphs import Graphs
 from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.families.calls import Part, part_of
 from generation.diffusion.loading.loading import graphs_for
 from generation.errors import WorkerLost
 from generation.events import JobFailed
 from generation.workers.local import LocalWorker
-from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings
+from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings, parts
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import make_pipeline
 from tests.generation.workers.threads import thread_has_ended
@@ -30,9 +31,9 @@ def bench(tmp_path: Path) -> Bench:
 
 class TestKeys:
     def test_a_graphs_name_says_all_of_its_key(self) -> None:
-        assert TWO_ROWS.name == "unet_2x4x16x16_2_2x77x32_none_none_none"
+        assert TWO_ROWS.name == "denoiser_2x4x16x16_2_2x77x32_none_none_none"
         assert GraphKey.parse(TWO_ROWS.name) == TWO_ROWS
-        for nonsense in ("", "unet", "lora_2", "unet_axb"):
+        for nonsense in ("", "denoiser", "lora_2", "denoiser_axb"):
             with pytest.raises(ValueError, match=r"."):
                 GraphKey.parse(nonsense)
 
@@ -41,7 +42,7 @@ class TestKeys:
             rows = 2 * images
             bucket = next(bucket for bucket in BUCKETS if bucket >= rows)
             assert (bucket - rows) / bucket <= 0.2
-        too_many = GraphKey("unet", ((BUCKETS[-1] + 1, 4, 8, 8),))
+        too_many = GraphKey("denoiser", ((BUCKETS[-1] + 1, 4, 8, 8),))
         assert too_many.padded() is None
 
     def test_a_graph_of_another_model_format_or_device_is_another_file(self) -> None:
@@ -101,7 +102,7 @@ class TestTakingUp:
 
     def test_graphs_are_ordered_and_taken_up_one_at_a_time(self, bench: Bench) -> None:
         for rows in (2, 4, 6):
-            bench.graphs.want("unet", [s and (rows, *s[1:]) for s in TWO_ROWS.shapes])
+            bench.graphs.want("denoiser", [s and (rows, *s[1:]) for s in TWO_ROWS.shapes])
         assert len(bench.maker.orders) == 1
         bench.maker.finish()
         ready = [(bench.idle(), len(bench.graphs.rows((4, 16, 16), 77)))]
@@ -198,12 +199,12 @@ class TestTakingUp:
         assert not again.maker.orders
 
     def test_strange_files_among_the_graphs_do_not_matter(self, bench: Bench, tmp_path: Path) -> None:
-        for name in ("readme.txt", "x.pt2", "unet_1x.pt2", "y.loading"):
+        for name in ("readme.txt", "x.pt2", "denoiser_1x.pt2", "y.loading"):
             (bench.maker.folder / name).touch()
         assert Bench(tmp_path).graphs.waiting == 0
 
     def test_graphs_of_an_older_torch_expire(self, bench: Bench, tmp_path: Path) -> None:
-        old = tmp_path / "graphs" / "0123456789abcdef" / "unet_1.pt2"
+        old = tmp_path / "graphs" / "0123456789abcdef" / "denoiser_1.pt2"
         old.parent.mkdir()
         old.touch()
         Bench(tmp_path)
@@ -265,18 +266,17 @@ class TestDistrust:
     def test_a_device_lost_with_graphs_in_use_gets_none_in_the_next_run(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        pipeline = make_pipeline("epsilon")
         bench = Bench(tmp_path, recordings=FakeRecordings())
         bench.draw(2, times=20)
         bench.idle()
-        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is not None
+        assert graphs_for(parts(), cache=tmp_path, wish="on") is not None
         bench.graphs.distrust()
-        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is None
+        assert graphs_for(parts(), cache=tmp_path, wish="on") is None
         (file,) = (tmp_path / "graphs").glob("*.txt")
         assert torch.__version__ in file.name, "another torch has another file"
         assert f"delete {file}" in caplog.text
         file.unlink()
-        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="on") is not None
+        assert graphs_for(parts(), cache=tmp_path, wish="on") is not None
 
     def test_graphs_that_were_not_in_use_are_not_blamed(self, bench: Bench, tmp_path: Path) -> None:
         bench.draw(2, times=20)
@@ -296,9 +296,9 @@ class TestDistrust:
 
         def build() -> DiffusionEngine:
             model = load_tiny("epsilon")
-            parts = {"unet": part_of("unet", model.unet)}
-            model.graphs = Graphs(parts, tmp_path, device=CPU, maker=None, recordings=FakeRecordings(Deadly))
-            model.graphs.want("unet", TWO_ROWS.shapes)
+            drawing = {"denoiser": part_of("denoiser", model.family.parts.denoiser)}
+            model.graphs = Graphs(drawing, tmp_path, device=CPU, maker=None, recordings=FakeRecordings(Deadly))
+            model.graphs.want("denoiser", TWO_ROWS.shapes)
             engine = DiffusionEngine(model, max_rows=2)
             if when == "drawing":
                 engine.idle()
@@ -314,7 +314,7 @@ class TestDistrust:
             (failed,) = [event async for event in stream]
         assert isinstance(failed, JobFailed)
         assert isinstance(failed.error, WorkerLost)
-        assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
+        assert graphs_for(parts(), cache=tmp_path, wish="on") is None
         await worker.close()
 
 
@@ -322,31 +322,30 @@ class TestChoosing:
     def test_graphs_are_made_only_where_they_pay_or_are_wished_for(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        pipeline = make_pipeline("epsilon")
-        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="auto") is None
-        assert graphs_for(pipeline, CPU, cache=tmp_path, wish="off") is None
-        assert graphs_for(pipeline, CPU, cache=None, wish="on") is None
-        assert graphs_for(pipeline, torch.device("mps"), cache=tmp_path, wish="on") is None
+        assert graphs_for(parts(), cache=tmp_path, wish="auto") is None
+        assert graphs_for(parts(), cache=tmp_path, wish="off") is None
+        assert graphs_for(parts(), cache=None, wish="on") is None
+        assert graphs_for(replace(parts(), device=torch.device("mps")), cache=tmp_path, wish="on") is None
         monkeypatch.setattr("shutil.which", lambda name: None)
-        without = graphs_for(pipeline, CPU, cache=tmp_path, wish="on")
+        without = graphs_for(parts(), cache=tmp_path, wish="on")
         assert without is not None
-        without.want("unet", TWO_ROWS.shapes)
+        without.want("denoiser", TWO_ROWS.shapes)
         assert not without.idle()
         assert (without.ordered, without.ready) == (0, ())
 
     def test_a_graph_folder_that_cannot_be_written_means_no_graphs(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
-        assert graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on") is None
+        assert graphs_for(parts(), cache=tmp_path, wish="on") is None
 
     def test_a_graph_folder_that_cannot_be_looked_at_means_no_graphs(self, tmp_path: Path) -> None:
         too_long = tmp_path / ("x" * 300)
-        assert graphs_for(make_pipeline("epsilon"), CPU, cache=too_long, wish="on") is None
+        assert graphs_for(parts(), cache=too_long, wish="on") is None
 
     def test_graphs_that_cannot_be_looked_at_are_as_if_absent(self, tmp_path: Path) -> None:
-        graphs = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on")
+        graphs = graphs_for(parts(), cache=tmp_path, wish="on")
         assert graphs is not None
         (graphs.folder / f"{TWO_ROWS.name}.pt2").symlink_to(tmp_path / "gone")
         (graphs.folder / "making-1").symlink_to(tmp_path / "gone")
-        again = graphs_for(make_pipeline("epsilon"), CPU, cache=tmp_path, wish="on")
+        again = graphs_for(parts(), cache=tmp_path, wish="on")
         assert again is not None
         assert again.ready == ()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from generation.diffusion.calls import part_of
 from generation.diffusion.compiled.graphs import Graphs
 from generation.diffusion.compiled.recording import Recorded
+from generation.diffusion.families.calls import part_of
 from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS, Bench, FakeRecording, FakeRecordings
 from tests.generation.diffusion.tiny_models import make_pipeline
 

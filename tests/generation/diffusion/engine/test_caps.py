@@ -10,7 +10,7 @@ import torch
 
 from generation.diffusion.engine.caps import SHORTAGE, UNMEASURED, RowCaps
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.loading.model import LoadedModel
 from generation.events import JobDone
 from tests.generation.diffusion.conftest import load_tiny, make_job
 
@@ -202,7 +202,7 @@ def test_rows_that_ran_out_of_memory_are_not_tried_after_a_restart(tmp_path: Pat
 def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel, tmp_path: Path) -> None:
     engine = DiffusionEngine(tiny_model, cache=tmp_path)
     drive(engine, [make_job(width=64, steps=1)])
-    drawn = engine.unet_calls
+    drawn = engine.calls
     assert engine.idle()
     drive(engine, [make_job(steps=1)])  # somebody comes in between
     while engine.idle():
@@ -210,7 +210,7 @@ def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel, tmp_path
     (file,) = tmp_path.iterdir()
     known = json.loads(file.read_text())["limits"]
     assert {(tuple(kind["latents"]), kind["tokens"]) for kind in known if kind["knee"]} == {((4, 16, 32), 77), NATIVE}
-    assert engine.unet_calls == drawn + 1, "what is measured is not counted as drawn"
+    assert engine.calls == drawn + 1, "what is measured is not counted as drawn"
 
 
 @pytest.mark.parametrize(("settings", "rows"), [({"max_rows": 6}, 6), ({"reproducible": True}, UNMEASURED)])

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.families.schedulers import make_scheduler
+from generation.diffusion.loading.model import LoadedModel
 from generation.events import ImageReady
 from generation.job import Job
 from generation.request import SchedulerName
@@ -67,9 +67,9 @@ def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: boo
 def latents_alone(model: LoadedModel, job: Job) -> torch.Tensor:
     """Draw the job with the pipeline itself; return its latents [1, C, h, w]."""
     request = job.request
-    model.pipeline.scheduler = make_scheduler(request.scheduler, model.scheduler_config)
-    model.pipeline.set_progress_bar_config(disable=True)
-    return model.pipeline(
+    model.family.pipeline.scheduler = make_scheduler(request.scheduler, model.family.scheduler_config)
+    model.family.pipeline.set_progress_bar_config(disable=True)
+    return model.family.pipeline(
         request.prompt,
         negative_prompt=request.negative_prompt or None,
         width=request.width,
@@ -109,8 +109,8 @@ def test_one_shared_timestep_would_not_equal_the_pipelines_latents(monkeypatch: 
 def test_a_picture_equals_the_pipelines(tiny_model: LoadedModel) -> None:
     job = make_job()
     (ready,) = (event for event in events_of(tiny_model, [job]) if isinstance(event, ImageReady))
-    tiny_model.pipeline.scheduler = make_scheduler(job.request.scheduler, tiny_model.scheduler_config)
-    theirs = tiny_model.pipeline(
+    tiny_model.family.pipeline.scheduler = make_scheduler(job.request.scheduler, tiny_model.family.scheduler_config)
+    theirs = tiny_model.family.pipeline(
         job.request.prompt,
         num_inference_steps=job.request.steps,
         guidance_scale=job.request.guidance_scale,

@@ -12,7 +12,7 @@ import torch
 import generation.diffusion.engine.batch
 import generation.diffusion.engine.finishing
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.loading.model import LoadedModel
 from generation.errors import BrokenImage, DoesNotFit, WorkerFault
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
@@ -37,8 +37,8 @@ class TestBatching:
     def test_a_step_of_several_jobs_is_one_call(self, tiny_model: LoadedModel) -> None:
         engine = DiffusionEngine(tiny_model)
         drive(engine, make_job(steps=5), make_job(steps=5), make_job(steps=5, guidance_scale=1.0))
-        assert engine.unet_calls == 5
-        assert engine.unet_rows == 5 * (2 + 2 + 1)
+        assert engine.calls == 5
+        assert engine.rows == 5 * (2 + 2 + 1)
 
     def test_a_short_job_does_not_wait_for_a_long_one(self, tiny_model: LoadedModel) -> None:
         long, short = make_job(steps=40), make_job(steps=3)
@@ -49,7 +49,7 @@ class TestBatching:
         engine = DiffusionEngine(tiny_model, max_rows=4)
         events = drive(engine, make_job(steps=5, count=4))
         assert sorted(e.image.index for e in events if isinstance(e, ImageReady)) == [0, 1, 2, 3]
-        assert engine.unet_calls == 10
+        assert engine.calls == 10
         steps = [e for e in events if isinstance(e, StepDone)]
         assert (steps[-1].step, steps[-1].steps) == (20, 20)
 
@@ -100,13 +100,13 @@ def taking(seconds: float, now: list[float], work: Callable[..., Any]) -> Callab
 class TestPromptCache:
     def test_the_same_prompt_is_encoded_once(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
         encoded: list[str] = []
-        encode_prompt = tiny_model.pipeline.encode_prompt
+        encode_prompt = tiny_model.family.pipeline.encode_prompt
 
         def counting(prompt: str, *args: Any, **kwargs: Any) -> Any:
             encoded.append(prompt)
             return encode_prompt(prompt, *args, **kwargs)
 
-        monkeypatch.setattr(tiny_model.pipeline, "encode_prompt", counting)
+        monkeypatch.setattr(tiny_model.family.pipeline, "encode_prompt", counting)
         engine = DiffusionEngine(tiny_model)
         drive(engine, make_job(), make_job(seed=2), make_job("a panda"), make_job(negative_prompt="blue"))
         assert encoded == ["a red heart", "a panda", "a red heart"]
@@ -114,7 +114,7 @@ class TestPromptCache:
     def test_the_least_recently_used_prompt_is_forgotten(
         self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("generation.diffusion.families.model.REMEMBERED_PROMPTS", 2)
+        monkeypatch.setattr("generation.diffusion.loading.model.REMEMBERED_PROMPTS", 2)
         size: dict[str, Any] = {"guidance_scale": 5.0, "width": 32, "height": 32}
         first = tiny_model.encode("a", "", **size)
         second = tiny_model.encode("b", "", **size)
@@ -131,7 +131,7 @@ class TestCancelling:
         engine.admit(job, cancelled=lambda: True)
         (event,) = engine.step()
         assert isinstance(event, JobCancelled)
-        assert engine.unet_calls == 0
+        assert engine.calls == 0
         assert not engine.busy
 
     @pytest.mark.parametrize("ticks", [1, 2, 4])
@@ -144,15 +144,15 @@ class TestCancelling:
         for _ in range(ticks):
             engine.step()
         cancelled.append(True)
-        rows = engine.unet_rows
+        rows = engine.rows
         events = engine.step()
-        assert engine.unet_rows - rows == 2
+        assert engine.rows - rows == 2
         assert next(e for e in events if isinstance(e, JobCancelled)).device_seconds > 0
 
     def test_a_job_cancelled_before_decoding_gives_no_picture(self, tiny_model: LoadedModel) -> None:
         engine = DiffusionEngine(tiny_model)
         job = make_job(steps=2)
-        engine.admit(job, cancelled=lambda: engine.unet_calls == 2)
+        engine.admit(job, cancelled=lambda: engine.calls == 2)
         events = drive(engine)
         assert isinstance(ends(events)[job.id], JobCancelled)
         assert [e.step for e in events if isinstance(e, StepDone)] == [1, 2]
@@ -269,7 +269,7 @@ class TestMemory:
         decode = tiny_model.decode
 
         def tight(latents: Any) -> Any:
-            if not tiny_model.vae.use_tiling:
+            if not tiny_model.family.pipeline.vae.use_tiling:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return decode(latents)
 
@@ -302,7 +302,7 @@ class TestMemory:
         engine = DiffusionEngine(tiny_model)
 
         def tight(prompt: str, *args: Any, **kwargs: Any) -> Any:
-            if prompt == "a blue heart" and engine.unet_calls < running.request.steps:
+            if prompt == "a blue heart" and engine.calls < running.request.steps:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return encode(prompt, *args, **kwargs)
 
@@ -315,13 +315,13 @@ class TestEncoding:
     def test_the_device_does_not_wait_for_a_png(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
         """While one picture is being written as PNG, the steps of the others go on."""
         slow = threading.Event()
-        to_picture = tiny_model.to_picture
+        write = generation.diffusion.engine.finishing.png_of
 
-        def patient(pixels: torch.Tensor) -> Any:
+        def patient(*given: Any, **named: Any) -> bytes:
             assert slow.wait(30)
-            return to_picture(pixels)
+            return write(*given, **named)
 
-        monkeypatch.setattr(tiny_model, "to_picture", patient)
+        monkeypatch.setattr("generation.diffusion.engine.finishing.png_of", patient)
         short, long = make_job(steps=2), make_job(steps=12)
         engine = DiffusionEngine(tiny_model)
         engine.admit(short)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.loading.model import LoadedModel
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.engine.test_equals_diffusers import crowd, latents_in_a_crowd
 
@@ -47,8 +47,8 @@ def test_padding_is_at_no_time_more_than_a_fifth_of_the_rows(
         padded = engine.padded_rows
         engine.step()
         padded_calls += engine.padded_rows > padded
-        assert engine.padded_rows <= engine.unet_rows / 5
-    assert engine.unet_rows == sum(calls.rows)
+        assert engine.padded_rows <= engine.rows / 5
+    assert engine.rows == sum(calls.rows)
     assert calls.shapes == {((4, 16, 16), 77)}
     if buckets != (3, 16):
         assert padded_calls > 0

@@ -15,9 +15,9 @@ import torch
 from generation.catalog import ModelSpec
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.engine.shelf import ModelShelf, file_bytes, free_memory, give_way, open_shelf, weight_bytes
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.families.placement import Placement
 from generation.diffusion.loading.loading import load_model
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import inspect_model
 from generation.errors import ModelUnavailable, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, WorkerEvent
@@ -31,7 +31,7 @@ NAMES = ("a", "b", "c")
 class Bench:
     """A shelf of tiny models under test, with a clock that stands still unless it is moved."""
 
-    def __init__(self, *, places: float = 3) -> None:
+    def __init__(self, *, places: float = 3, rest_after: float | None = None) -> None:
         self.now = 0.0
         self.built: list[str] = []
         self.errors: dict[str, list[Exception]] = {}
@@ -41,7 +41,9 @@ class Bench:
         self.placement: Callable[[str], Placement] = lambda name: Placement()
         specs = [ModelSpec(name=name, source=name) for name in NAMES]
         one = weight_bytes(load_tiny("epsilon"))
-        self.shelf = ModelShelf(specs, self._build, memory=int(places * one), clock=lambda: self.now)
+        self.shelf = ModelShelf(
+            specs, self._build, memory=int(places * one), rest_after=rest_after, clock=lambda: self.now
+        )
 
     def _build(self, spec: ModelSpec) -> DiffusionEngine:
         self.built.append(spec.name)
@@ -120,7 +122,7 @@ def test_the_least_recently_used_model_makes_room() -> None:
 def test_a_model_that_is_put_away_is_freed() -> None:
     bench = Bench(places=1)
     model = bench.models["a"]
-    unet = weakref.ref(model().unet)  # type: ignore[union-attr]
+    unet = weakref.ref(model().family.parts.denoiser)  # type: ignore[union-attr]
     bench.admit("a")
     bench.admit("b")
     bench.drain()
@@ -277,6 +279,47 @@ def test_a_model_that_was_never_loaded_is_judged_by_its_files(tmp_path: Path) ->
         shelf.step()
     assert beside == [set(), set()]
     assert shelf.loaded == {"b"}
+
+
+def test_a_model_that_nobody_uses_is_put_away_and_loaded_again_for_the_next_job() -> None:
+    bench = Bench(rest_after=300.0)
+    bench.load("b")
+    bench.now += 200
+    bench.load("a")
+    bench.now += 100
+    bench.shelf.idle()
+    assert bench.shelf.loaded == {"a"}, "b had no job for 300 seconds"
+    bench.admit("a", steps=50)
+    bench.shelf.step()
+    bench.now += 300
+    bench.shelf.idle()
+    assert bench.shelf.loaded == {"a"}, "a model that draws is not idle"
+    bench.drain()
+    bench.now += 300
+    bench.shelf.idle()
+    assert bench.shelf.loaded == set()
+    job = bench.admit("a")
+    assert isinstance(ends(bench.drain())[job], JobDone)
+    assert bench.built == ["a", "b", "a"]
+
+
+def test_models_stay_unless_it_is_said_when_they_rest() -> None:
+    bench = Bench()
+    bench.now += 1e9
+    bench.shelf.idle()
+    assert bench.shelf.loaded == {"a"}
+
+
+def test_an_idle_shelf_gives_spare_memory_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.load("a")
+    returned: list[float] = []
+    monkeypatch.setattr("gc.collect", lambda: returned.append(bench.now))
+    started = bench.now
+    for second in range(0, 600, 10):
+        bench.now = started + second
+        bench.shelf.idle()
+    assert returned == [started + 60]
 
 
 def test_upkeep_is_done_for_every_model() -> None:

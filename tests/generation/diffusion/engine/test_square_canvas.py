@@ -10,8 +10,8 @@ from PIL import Image
 from generation.catalog import Canvas, DrawingOptions
 from generation.diffusion.engine.ground import on_ground
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.loading.loading import load_model
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import inspect_model
 from generation.events import ImageReady, StepDone, WorkerEvent
 from generation.job import Job
@@ -21,7 +21,7 @@ from tests.png_parameters import parse_parameters
 
 @pytest.fixture
 def square_model(tiny_model: LoadedModel) -> LoadedModel:
-    tiny_model.spec = replace(tiny_model.spec, canvas=Canvas.SQUARE)
+    tiny_model.family.spec = replace(tiny_model.spec, canvas=Canvas.SQUARE)
     return tiny_model
 
 

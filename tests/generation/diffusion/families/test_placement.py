@@ -1,18 +1,15 @@
 """Models that do not fit are made to fit, measure by measure, or refused with numbers."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from generation.diffusion.calls import lay_out
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel
+from generation.diffusion.families.calls import lay_out
 from generation.diffusion.families.placement import (
     GIB,
     TILE,
@@ -35,7 +32,7 @@ from tests.generation.diffusion.tiny_models import make_pipeline
 EVERYTHING = Placement()
 TILES = Placement(decode_in_tiles=True)
 WAITING = Placement(decode_in_tiles=True, text_encoders_wait=True)
-STREAMING = Placement(decode_in_tiles=True, text_encoders_wait=True, unet_streams=True)
+STREAMING = Placement(decode_in_tiles=True, text_encoders_wait=True, denoiser_streams=True)
 
 
 def gib(value: float) -> int:
@@ -43,8 +40,8 @@ def gib(value: float) -> int:
 
 
 #: SDXL at 1024 pixels and Stable Diffusion 1.5 at 512 in half precision.
-XL = Sizes(text_encoders=gib(1.53), unet=gib(4.78), vae=gib(0.16), step=gib(0.8), decode=gib(3.5), tile=gib(0.88))
-SD = Sizes(text_encoders=gib(0.23), unet=gib(1.6), vae=gib(0.16), step=gib(0.2), decode=gib(0.88), tile=gib(0.88))
+XL = Sizes(text_encoders=gib(1.53), denoiser=gib(4.78), vae=gib(0.16), step=gib(0.8), decode=gib(3.5), tile=gib(0.88))
+SD = Sizes(text_encoders=gib(0.23), denoiser=gib(1.6), vae=gib(0.16), step=gib(0.2), decode=gib(0.88), tile=gib(0.88))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +72,7 @@ def test_a_model_that_cannot_fit_is_refused_with_numbers() -> None:
 
 def test_more_memory_never_asks_for_more_measures() -> None:
     measures = [
-        sum((p.decode_in_tiles, p.text_encoders_wait, p.unet_streams))
+        sum((p.decode_in_tiles, p.text_encoders_wait, p.denoiser_streams))
         for p in (choose_placement(XL, free=gib(size / 4), total=gib(size / 4)) for size in range(8, 60))
     ]
     assert measures == sorted(measures, reverse=True)
@@ -84,12 +81,12 @@ def test_more_memory_never_asks_for_more_measures() -> None:
 
 def test_sizes_are_those_of_the_weights() -> None:
     model = load_tiny("xl", torch.bfloat16)
-    sizes = sizes_of(model.pipeline, model.spec)
-    assert sizes.unet == 2 * sum(weight.numel() for weight in model.unet.parameters())
-    both = (model.pipeline.text_encoder, model.pipeline.text_encoder_2)
+    sizes = sizes_of(model.family.parts, model.spec)
+    assert sizes.denoiser == 2 * sum(weight.numel() for weight in model.family.pipeline.unet.parameters())
+    both = (model.family.pipeline.text_encoder, model.family.pipeline.text_encoder_2)
     assert sizes.text_encoders >= 2 * sum(weight.numel() for encoder in both for weight in encoder.parameters())
     assert 0 < sizes.tile <= sizes.decode
-    larger = sizes_of(model.pipeline, replace(model.spec, native_size=1024, max_size=1024))
+    larger = sizes_of(model.family.parts, replace(model.spec, native_size=1024, max_size=1024))
     assert larger.decode == sizes.decode * 32**2
     assert larger.tile == sizes.decode * 16**2
 
@@ -101,11 +98,9 @@ def test_main_memory_is_not_measured() -> None:
 @pytest.mark.parametrize("placement", [TILES, WAITING, STREAMING], ids=lambda placement: placement.words)
 @pytest.mark.parametrize("kind", ["epsilon", "xl"])
 def test_a_picture_is_the_same_wherever_the_parts_live(kind: str, placement: Placement) -> None:
-    pipeline = make_pipeline(kind)
-    place(pipeline, placement, torch.device("cpu"))
-    plain = load_tiny(kind)
-    model = type(plain)(pipeline, plain.spec, device=torch.device("cpu"), placement=placement)
-    assert model.vae.use_tiling
+    plain, model = load_tiny(kind), load_tiny(kind, placement=placement)
+    place(model.family.parts, placement)
+    assert model.family.pipeline.vae.use_tiling
     job = make_job()
     assert torch.equal(latents_in_a_crowd(model, [job])[7], latents_in_a_crowd(plain, [job])[7])
 
@@ -143,76 +138,24 @@ def test_a_picture_of_sdxls_native_size_is_decoded_in_tiles() -> None:
 
 
 def test_a_model_that_saves_memory_decodes_the_next_time_in_tiles() -> None:
-    plain = load_tiny("epsilon")
-    pipeline = plain.pipeline
+    pipeline = make_pipeline("epsilon")
     pipeline.vae = vae_of_sdxl()
-    model = LoadedModel(pipeline, plain.spec)
+    model = load_tiny("epsilon", pipeline=pipeline)
     assert model.save_memory()
-    assert len(decoded_in(model.vae, torch.zeros(1, 4, 128, 128))) > 1
+    assert len(decoded_in(model.family.pipeline.vae, torch.zeros(1, 4, 128, 128))) > 1
     assert not model.save_memory(), "there is no more to save"
 
 
-class Moves:
-    """Notes where networks are moved to instead of moving them: there is one device here."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seen: list[tuple[int, str]] = []
-        self.released = 0
-        for module in ("model", "residence"):
-            monkeypatch.setattr(f"generation.diffusion.families.{module}.move", self._move)
-        monkeypatch.setattr(torch.cuda, "empty_cache", self._release)
-
-    def _move(self, networks: list[Any], device: torch.device) -> None:
-        self.seen.append((len(networks), device.type))
-
-    def _release(self) -> None:
-        self.released += 1
-
-
-@pytest.fixture
-def moves(monkeypatch: pytest.MonkeyPatch) -> Moves:
-    return Moves(monkeypatch)
-
-
-def resident(now: list[float], **settings: Any) -> LoadedModel:
-    """Make a tiny model that believes to live on a GPU."""
-    plain = load_tiny("epsilon")
-    return LoadedModel(plain.pipeline, plain.spec, device=torch.device("cuda"), clock=lambda: now[0], **settings)
-
-
-class TestResting:
-    def test_an_idle_model_gives_its_spare_memory_back_once(self, moves: Moves) -> None:
-        now = [0.0]
-        model = resident(now)
-        for second in range(0, 600, 10):
-            now[0] = second
-            assert not model.idle()
-            assert moves.released == (second >= 60)
-        assert not moves.seen, "it stays where it is unless it is told otherwise"
-
-    def test_an_idle_model_leaves_the_device_and_comes_back_for_the_next_job(self, moves: Moves) -> None:
-        now = [0.0]
-        model = resident(now, rest_after=300.0)
-        now[0] = 299
-        model.idle()
-        assert not moves.seen
-        now[0] = 300
-        model.idle(), model.idle()
-        assert moves.seen == [(3, "cpu")]
-        assert moves.released == 2, "what was spare, and what was its place"
-        with suppress(RuntimeError, AssertionError):  # there is no such device here
-            model.encode("a", "", guidance_scale=5.0, width=32, height=32)
-        assert moves.seen == [(3, "cpu"), (3, "cuda")]
-        now[0] = 599
-        model.idle()
-        assert len(moves.seen) == 2, "the clock starts anew with each job"
-
-    def test_text_encoders_are_on_the_device_only_to_encode(self, moves: Moves) -> None:
-        plain = load_tiny("xl")
-        model = type(plain)(plain.pipeline, plain.spec, placement=WAITING)
-        for prompt in ("a", "a", "b"):
-            model.encode(prompt, "", guidance_scale=5.0, width=32, height=32)
-        assert moves.seen == [(2, "cpu"), (2, "cpu")] * 2
+def test_text_encoders_that_wait_are_on_the_device_only_to_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        "generation.diffusion.loading.model.move",
+        lambda networks, device: seen.append((len(networks), device.type)),
+    )
+    model = load_tiny("xl", placement=WAITING)
+    for prompt in ("a", "a", "b"):
+        model.encode(prompt, "", guidance_scale=5.0, width=32, height=32)
+    assert seen == [(2, "cpu"), (2, "cpu")] * 2
 
 
 class TestLoading:
@@ -227,18 +170,18 @@ class TestLoading:
         self, tiny_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         spec = inspect_model(str(tiny_folder("xl")))
-        sizes = sizes_of(load_model(spec, device="cpu").pipeline, spec)
+        sizes = sizes_of(load_model(spec, device="cpu").family.parts, spec)
         tight = sizes.vae + max(sizes.step, sizes.tile, sizes.text_encoders)
         monkeypatch.setattr("generation.diffusion.loading.loading.measure_memory", lambda device: (tight, 0))
         model = load_model(spec, device="cpu")
-        assert model.placement.unet_streams
+        assert model.placement.denoiser_streams
         assert draws(DiffusionEngine(model))
 
     def test_the_memory_layout_changes_no_picture(self) -> None:
         plain, turned = load_tiny("epsilon"), load_tiny("epsilon")
-        for network in (turned.unet, turned.vae):
+        for network in (turned.family.pipeline.unet, turned.family.pipeline.vae):
             lay_out(network, torch.device("cuda"))
-        assert turned.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+        assert turned.family.pipeline.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
         job = make_job()
         ours, theirs = (latents_in_a_crowd(model, [job])[7] for model in (turned, plain))
         assert (ours - theirs).abs().max().item() <= 1e-4

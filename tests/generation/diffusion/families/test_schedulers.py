@@ -23,7 +23,7 @@ def test_every_scheduler_makes_few_steps_and_many(name: SchedulerName, kind: str
     model = load_tiny(kind)
     most = MAX_LCM_STEPS if name is SchedulerName.LCM else MAX_STEPS
     for steps in (1, 2, 3, most):
-        scheduler = make_scheduler(name, model.scheduler_config)
+        scheduler = make_scheduler(name, model.family.scheduler_config)
         scheduler.set_timesteps(steps)
         assert len(scheduler.timesteps) == steps
         assert torch.isfinite(scheduler.timesteps.float()).all()
@@ -36,7 +36,7 @@ def test_every_scheduler_makes_few_steps_and_many(name: SchedulerName, kind: str
 
 
 def test_karras_sigmas_differ_from_plain_ones() -> None:
-    config = load_tiny("epsilon").scheduler_config
+    config = load_tiny("epsilon").family.scheduler_config
     plain, karras = (make_scheduler(n, config) for n in (SchedulerName.DPMPP_2M, SchedulerName.DPMPP_2M_KARRAS))
     plain.set_timesteps(10)
     karras.set_timesteps(10)

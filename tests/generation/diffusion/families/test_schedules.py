@@ -8,9 +8,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generation.diffusion.engine.batch import ImageRun, JobRun, advance, stepping_together
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.families.schedulers import make_scheduler
 from generation.diffusion.families.schedules import LinearSchedule, OwnSchedule, Schedules
+from generation.diffusion.loading.model import LoadedModel
 from generation.request import SchedulerName
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.engine.test_equals_diffusers import BOUND, latents_alone, latents_in_a_crowd
@@ -133,6 +133,6 @@ def image_of(model: LoadedModel, number: int, dtype: torch.dtype) -> ImageRun:
     run = JobRun(make_job(seed=number, scheduler=LINEAR[number % 2], steps=5 + number), cancelled=lambda: False)
     run.encode(model)
     assert run.conditioning is not None
-    image = ImageRun(run, 0, model, run.conditioning, Schedules(model.scheduler_config, torch.float32))
+    image = ImageRun(run, 0, model, run.conditioning)
     image.latents = image.latents.to(dtype)
     return image

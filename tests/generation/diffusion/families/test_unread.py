@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from generation.diffusion.engine.loop import DiffusionEngine
+from generation.diffusion.families.base import PromptConditioning
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.events import JobDone
@@ -32,17 +33,19 @@ LONG = "heart " * 75
     ],
 )
 def test_the_words_beyond_the_limit_are_named(kind: str, prompt: str, unread: str) -> None:
-    model = load_tiny(kind)
-    assert model.unread(prompt) == unread
+    encoded = encode(kind, prompt)
+    assert encoded.unread == unread
     if unread:
-        cut = prompt[: prompt.rindex(unread)]
-        size = {"guidance_scale": 1.0, "width": 32, "height": 32}
-        assert torch.equal(model.encode(prompt, "", **size).positive.text, model.encode(cut, "", **size).positive.text)
+        assert torch.equal(encoded.positive.text, encode(kind, prompt[: prompt.rindex(unread)]).positive.text)
 
 
 def test_a_word_that_is_read_in_part_counts_as_unread() -> None:
-    model = load_tiny("epsilon")
-    assert model.unread("heart " * 74 + "supercalifragilistic star") == "supercalifragilistic star"
+    encoded = encode("epsilon", "heart " * 74 + "supercalifragilistic star")
+    assert encoded.unread == "supercalifragilistic star"
+
+
+def encode(kind: str, prompt: str) -> PromptConditioning:
+    return load_tiny(kind).encode(prompt, "", guidance_scale=1.0, width=32, height=32)
 
 
 def test_a_done_job_says_what_was_not_read() -> None:

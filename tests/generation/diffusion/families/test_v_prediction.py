@@ -11,8 +11,8 @@ import diffusers
 import pytest
 import torch
 
-from generation.diffusion.families.model import LoadedModel
 from generation.diffusion.loading.loading import load_model
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import inspect_model
 from generation.errors import ModelUnavailable
 from generation.request import SchedulerName

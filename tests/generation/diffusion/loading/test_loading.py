@@ -12,8 +12,9 @@ import torch
 
 from generation.catalog import DrawingOptions, ModelFamily
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.families.model import LoadedModel, LoadedModelXL
+from generation.diffusion.families.sdxl import StableDiffusionXL
 from generation.diffusion.loading.loading import choose_device, choose_dtype, load_model
+from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import BUILTIN_FOLDER, inspect_model
 from generation.errors import ModelUnavailable
 from generation.events import ImageReady
@@ -54,6 +55,11 @@ class TestInspecting:
         assert (spec.default_steps, spec.default_guidance) == (4, 0.0)
         lcm = inspect_model(str(shutil.copytree(tiny_folder("epsilon"), tmp_path / "LCM_v7")))
         assert lcm.default_scheduler is SchedulerName.LCM
+        assert lcm.rows(8.0) == 2, "distilled by a LoRA"
+        embedded = make_pipeline("epsilon", unet={"time_cond_proj_dim": 8})
+        embedded.save_pretrained(tmp_path / "LCM_embedded")
+        spec = inspect_model(str(tmp_path / "LCM_embedded"))
+        assert (spec.default_guidance, spec.rows(8.0)) == (8.0, 1)
         other = inspect_model(str(shutil.copytree(tiny_folder("epsilon"), tmp_path / "calcmodel")))
         assert other.default_scheduler is SchedulerName.DPMPP_2M_KARRAS
 
@@ -72,7 +78,7 @@ class TestLoading:
     @pytest.mark.parametrize("kind", ["epsilon", "xl"])
     def test_a_folder_is_loaded_and_draws(self, tiny_folder: Folders, kind: str) -> None:
         model = load_model(inspect_model(str(tiny_folder(kind))), device="cpu")
-        assert isinstance(model, LoadedModelXL) == (kind == "xl")
+        assert isinstance(model.family, StableDiffusionXL) == (kind == "xl")
         assert model.dtype is torch.float32
         assert draws(DiffusionEngine(model))
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from generation.diffusion.loading.safetensors_header import Header, read_header
+from generation.diffusion.safetensors_header import Header, read_header
 from generation.errors import ModelUnavailable
 
 INDEX = "model_index.json"
 CONFIGS = {"unet": "unet/config.json", "vae": "vae/config.json", "scheduler": "scheduler/scheduler_config.json"}
 TOKENIZERS = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}  #: and who reads their tokens
-PARTS = ("unet", "vae", "text_encoder")
+DENOISER = "unet"  #: the part by whose weights a model is known
+PARTS = (DENOISER, "vae", "text_encoder")
 PARTS_XL = (*PARTS, "text_encoder_2")
 _MOST = 64 * 2**20  #: bytes of a small file
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

@@ -5,7 +5,7 @@ Tensor names are those of CompVis' and Stability AI's own code, in which such fi
 
 from typing import Any
 
-from generation.diffusion.loading.safetensors_header import Header
+from generation.diffusion.safetensors_header import Header
 from generation.errors import ModelUnavailable
 
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
@@ -67,10 +67,13 @@ def is_xl(header: Header) -> bool:
     return header.has("conditioner.")
 
 
-def text_width(header: Header) -> int | None:
-    """The features of a token that its U-Net takes; None where no layer says so."""
+def require_fitting_configs(header: Header, configs: dict[str, Any], source: str) -> None:
+    """Raise ModelUnavailable if the configs are of a model with other texts than the file's U-Net takes."""
     layers = (name for name in header.shapes if name.startswith(UNET) and name.endswith("attn2.to_k.weight"))
-    return next((_second(header.shapes[name]) for name in layers), None)
+    given = next((_second(header.shapes[name]) for name in layers), None)
+    wanted = configs["unet"].get("cross_attention_dim")
+    if isinstance(wanted, int) and given not in (None, wanted):
+        raise ModelUnavailable(source, "parts_differ", detail=f"MODEL_CONFIG: text width {wanted}, the file's: {given}")
 
 
 def guessed_configs(header: Header) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 # pyright: reportPrivateImportUsage=false
-"""The two calls that drawing is made of, the U-Net's and the decoder's, in one form for eager and compiled use."""
+"""The two calls that drawing is made of, the denoiser's and the decoder's, in one form for eager and compiled use."""
 
 import itertools
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,8 +12,6 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor, nn
 
 Shape: TypeAlias = tuple[int, ...]
-
-_CLASSES: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
 
 
 class UnetCall(nn.Module):
@@ -60,6 +58,13 @@ class DecoderCall(nn.Module):
         return self.decoder(latents if self.post_quant_conv is None else self.post_quant_conv(latents))
 
 
+#: Part -> the class of its network, and its call.
+_PARTS: dict[str, tuple[Any, Callable[[Any], nn.Module]]] = {
+    "denoiser": (UNet2DConditionModel, UnetCall),
+    "vae": (AutoencoderKL, DecoderCall),
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
     """A network with its call: what a graph is made of, and what it is compared with."""
@@ -80,14 +85,15 @@ class Part:
 
 
 def part_of(name: str, network: Any) -> Part:
-    """Make the part called "unet" or "vae" of a network."""
-    return Part(network=network, call=UnetCall(network) if name == "unet" else DecoderCall(network))
+    """Make the part called "denoiser" or "vae" of a network."""
+    _, call = _PARTS[name]
+    return Part(network=network, call=call(network))
 
 
 def build_part(name: str, config: Mapping[str, Any], *, device: torch.device, dtype: torch.dtype) -> Part:
     """Make a part of the same geometry with random weights, laid out in memory as `lay_out` does."""
     with torch.device(device), made_in(dtype):
-        network: Any = _CLASSES[name].from_config(dict(config))
+        network: Any = _PARTS[name][0].from_config(dict(config))
     network.to(dtype=dtype).eval().requires_grad_(requires_grad=False)
     lay_out(network, device)
     return part_of(name, network)

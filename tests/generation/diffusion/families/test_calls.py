@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from generation.diffusion.calls import UnetCall, build_part, example_inputs, part_of
+from generation.diffusion.families.calls import UnetCall, build_part, example_inputs, part_of
 from generation.diffusion.loading.sources import BUILTIN_FOLDER
 from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS
 from tests.generation.diffusion.tiny_models import make_pipeline
@@ -34,14 +34,14 @@ def unet_of(kind: str) -> Any:
 def test_each_kind_of_unet_can_be_exported_whole(kind: str, shapes: Any) -> None:
     """The exported U-Net answers as the U-Net does, depends on no constant but its weights, and is built from JSON."""
     network = unet_of(kind)
-    config = json.loads(json.dumps(part_of("unet", network).config))
-    twin = build_part("unet", config, device=CPU, dtype=torch.float32)
+    config = json.loads(json.dumps(part_of("denoiser", network).config))
+    twin = build_part("denoiser", config, device=CPU, dtype=torch.float32)
     inputs = example_inputs(shapes, device=CPU, dtype=torch.float32)
     with torch.no_grad():
         program = torch.export.export(twin.call, inputs)
         twin.network.load_state_dict(network.state_dict())  # the program shares its weights
         assert torch.allclose(program.module()(*inputs), UnetCall(network)(*inputs), atol=1e-5)
-        assert set(program.state_dict) == set(part_of("unet", network).weights)
+        assert set(program.state_dict) == set(part_of("denoiser", network).weights)
         assert not program.constants
 
 
@@ -56,7 +56,7 @@ def test_a_part_made_in_half_precision_was_never_larger(monkeypatch: pytest.Monk
         return network
 
     monkeypatch.setattr(UNet2DConditionModel, "from_config", noted)
-    config = part_of("unet", unet_of("epsilon")).config
-    assert build_part("unet", config, device=CPU, dtype=torch.bfloat16).network.dtype is torch.bfloat16
+    config = part_of("denoiser", unet_of("epsilon")).config
+    assert build_part("denoiser", config, device=CPU, dtype=torch.bfloat16).network.dtype is torch.bfloat16
     assert made == [torch.bfloat16]
     assert torch.get_default_dtype() is torch.float32

@@ -1,0 +1,168 @@
+"""Family and Schedule: all that the engine does not know about a kind of model, and the values that go between.
+
+Shapes: a latent is [C, h, w], with as many channels as the model's VAE has; a row of the running batch is one latent
+with one timestep and one text embedding [T, D] (T tokens, D features).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from generation.catalog import ModelSpec
+from generation.request import GenerationRequest
+
+LatentShape: TypeAlias = tuple[int, int, int]
+Inputs: TypeAlias = tuple[Tensor | None, ...]  #: of a call in `calls`
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """The networks of a model, and where and in which number format they draw."""
+
+    denoiser: Any  #: predicts the noise, or whatever the model predicts
+    vae: Any
+    text_encoders: tuple[nn.Module, ...]
+    device: torch.device
+    dtype: torch.dtype  #: of the latents
+
+    @property
+    def all(self) -> tuple[nn.Module, ...]:
+        """Each of them."""
+        return self.denoiser, self.vae, *self.text_encoders
+
+    def latent_shape(self, width: int, height: int) -> LatentShape:
+        """Return [C, h, w] of an image of this many pixels: the VAE halves its sides once a level but the last."""
+        factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return self.vae.config.latent_channels, height // factor, width // factor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditioning:
+    """What the denoiser is told besides latents and timestep, one entry a row.
+
+    `text` is [R, T, D]; `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] is that of models distilled
+    with guidance as an input (LCM).
+    """
+
+    text: Tensor
+    pooled: Tensor | None = None
+    time_ids: Tensor | None = None
+    guidance: Tensor | None = None
+
+    @property
+    def tokens(self) -> int:
+        """T, the length of the text."""
+        return self.text.shape[1]
+
+    @classmethod
+    def stack(cls, parts: "Sequence[Conditioning]") -> "Conditioning":
+        """Stack several of one model into one, row after row."""
+        return cls(
+            text=torch.cat([part.text for part in parts]),
+            pooled=_cat([part.pooled for part in parts]),
+            time_ids=_cat([part.time_ids for part in parts]),
+            guidance=_cat([part.guidance for part in parts]),
+        )
+
+    def rows(self, which: slice | Tensor) -> "Conditioning":
+        """Return some of the rows, by a slice or by their indices."""
+        return Conditioning(
+            text=self.text[which],
+            pooled=_cut(self.pooled, which),
+            time_ids=_cut(self.time_ids, which),
+            guidance=_cut(self.guidance, which),
+        )
+
+
+def _cat(values: list[Tensor | None]) -> Tensor | None:
+    tensors = [value for value in values if value is not None]
+    return torch.cat(tensors) if tensors else None
+
+
+def _cut(values: Tensor | None, which: slice | Tensor) -> Tensor | None:
+    return None if values is None else values[which]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptConditioning:
+    """One job's rows: what is asked for, and what guidance pushes away from (None: no guidance)."""
+
+    positive: Conditioning
+    negative: Conditioning | None
+    unread: str = ""  #: the end of the prompt, beyond the model's limit
+    unread_negative: str = ""  #: and of the negative prompt, where it is used
+
+    @property
+    def rows(self) -> int:
+        """Rows that an image takes in a call, as `ModelSpec.rows` says."""
+        return 1 if self.negative is None else 2
+
+
+class Schedule(Protocol):
+    """An image's way from noise to picture: timesteps, and what a step does to its latents [1, C, h, w]."""
+
+    @property
+    def timesteps(self) -> Sequence[float]:
+        """The timestep of each step, as the denoiser takes it."""
+        ...
+
+    @property
+    def init_noise_sigma(self) -> float:
+        """What unit noise is multiplied by to begin with."""
+        ...
+
+    def model_input(self, latents: Tensor, step: int) -> Tensor:
+        """Scale the latents as the denoiser expects them at this step."""
+        ...
+
+    def advance(self, latents: Tensor, prediction: Tensor, step: int) -> Tensor:
+        """Return the latents after this step. Steps are made in order, each once."""
+        ...
+
+    def predicted_original(self, model_input: Tensor, prediction: Tensor, step: int) -> Tensor:
+        """Compute the model's guess at this step of the finished latents x_0."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """What an image begins with."""
+
+    latents: Tensor  #: [1, C, h, w]
+    schedule: Schedule
+
+
+class Family(Protocol):
+    """One model of a kind, as what differs between kinds: how it reads, begins, predicts, guides and decodes.
+
+    It knows no batch, no neighbours and no memory; only the thread of its device calls it.
+    """
+
+    pipeline_class: ClassVar[Any]  #: diffusers' class whose parts it draws with
+    spec: ModelSpec
+    parts: Parts
+
+    def encode(
+        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+    ) -> PromptConditioning:
+        """Encode prompts as the denoiser needs them, for an image of this many pixels; what is too long is cut."""
+        ...
+
+    def start(self, request: GenerationRequest, generator: torch.Generator) -> Start:
+        """Make the schedule and draw the first latents of one image, by the image's own generator."""
+        ...
+
+    def denoiser_inputs(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Inputs:
+        """Put the arguments of the denoiser's call together: latents [R, C, h, w], timesteps float32 [R]."""
+        ...
+
+    def guide(self, negative: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
+        """Put guidance together from predictions [N, C, h, w] and scales [N, 1, 1, 1]."""
+        ...
+
+    def decoder_inputs(self, latents: Tensor) -> Inputs:
+        """Turn latents [B, C, h, w] into the arguments of the decoder's call."""
+        ...

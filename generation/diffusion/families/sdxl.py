@@ -1,0 +1,48 @@
+# pyright: reportPrivateImportUsage=false
+"""Stable Diffusion XL: two text encoders, a pooled embedding, and the picture's size as a condition."""
+
+from typing import Any, ClassVar
+
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+from generation.catalog import ModelSpec
+from generation.diffusion.families.stable_diffusion import StableDiffusion
+
+
+class StableDiffusionXL(StableDiffusion):
+    """The family of that name."""
+
+    pipeline_class: ClassVar[Any] = StableDiffusionXLPipeline
+
+    def __init__(
+        self,
+        pipeline: Any,
+        spec: ModelSpec,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        """As StableDiffusion says."""
+        super().__init__(pipeline, spec, device=device, dtype=dtype)
+        if self.parts.dtype is torch.float16 and pipeline.vae.config.force_upcast:
+            pipeline.vae.to(torch.float32)  # it overflows float16; bfloat16 has the range
+
+    def _embed(
+        self, prompt: str, negative_prompt: str, *, guided: bool, width: int, height: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        positive, negative, pooled, negative_pooled = self.pipeline.encode_prompt(
+            prompt,
+            device=self.parts.device,
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=guided,
+            negative_prompt=negative_prompt or None,
+        )
+        # original size, crop, target size: section 2.2 of the SDXL paper, arXiv:2307.01952
+        time_ids = torch.tensor(
+            [[height, width, 0, 0, height, width]], device=self.parts.device, dtype=self.parts.dtype
+        )
+        return (
+            {"text": positive, "pooled": pooled, "time_ids": time_ids},
+            {"text": negative, "pooled": negative_pooled, "time_ids": time_ids},
+        )

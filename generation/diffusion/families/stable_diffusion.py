@@ -1,0 +1,112 @@
+# pyright: reportPrivateImportUsage=false
+"""Stable Diffusion 1.x and 2.x: one text encoder, a U-Net, classifier-free guidance."""
+
+from typing import Any, ClassVar
+
+import torch
+from diffusers import StableDiffusionPipeline
+from torch import Tensor
+
+from generation.catalog import ModelSpec
+from generation.diffusion.families.base import Conditioning, Inputs, Parts, PromptConditioning, Start
+from generation.diffusion.families.schedules import Schedules
+from generation.diffusion.families.unread import unread_end
+from generation.diffusion.transfer import to_device
+from generation.request import GenerationRequest, SchedulerName
+
+
+class StableDiffusion:
+    """The family of that name; SDXL differs in its text and in its VAE."""
+
+    pipeline_class: ClassVar[Any] = StableDiffusionPipeline
+
+    def __init__(
+        self,
+        pipeline: Any,
+        spec: ModelSpec,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        """`device` and `dtype` are what it draws on and in, by default what the U-Net has."""
+        self.pipeline = pipeline
+        self.spec = spec
+        pipeline.to(dtype=dtype or pipeline.unet.dtype)
+        encoders = (getattr(pipeline, name, None) for name in ("text_encoder", "text_encoder_2"))
+        self.parts = Parts(
+            denoiser=pipeline.unet,
+            vae=pipeline.vae,
+            text_encoders=tuple(encoder for encoder in encoders if encoder is not None),
+            device=device or pipeline.unet.device,
+            dtype=pipeline.unet.dtype,
+        )
+        self.scheduler_config: dict[str, Any] = dict(pipeline.scheduler.config)
+        self._schedules = Schedules(self.scheduler_config, self.parts.dtype)
+
+    def encode(
+        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+    ) -> PromptConditioning:
+        """As Family says."""
+        guided = self.spec.rows(guidance_scale) == 2
+        positive, negative = self._embed(prompt, negative_prompt, guided=guided, width=width, height=height)
+        guidance = self._guidance_embedding(guidance_scale)
+        return PromptConditioning(
+            positive=self._row(positive, guidance),
+            negative=self._row(negative, guidance) if guided else None,
+            unread=self._unread(prompt),
+            unread_negative=self._unread(negative_prompt) if guided else "",
+        )
+
+    def _embed(
+        self, prompt: str, negative_prompt: str, *, guided: bool, width: int, height: int
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the fields of the positive and the negative row."""
+        positive, negative = self.pipeline.encode_prompt(
+            prompt, self.parts.device, 1, guided, negative_prompt=negative_prompt or None
+        )
+        return {"text": positive}, {"text": negative}
+
+    def _row(self, embedded: dict[str, Any], guidance: Tensor | None) -> Conditioning:
+        return Conditioning(guidance=guidance, **{name: value.to(self.parts.dtype) for name, value in embedded.items()})
+
+    def _guidance_embedding(self, guidance_scale: float) -> Tensor | None:
+        size = self.parts.denoiser.config.time_cond_proj_dim
+        if size is None:
+            return None
+        scale = torch.tensor([guidance_scale - 1])
+        return self.pipeline.get_guidance_scale_embedding(scale, embedding_dim=size).to(
+            self.parts.device, self.parts.dtype
+        )
+
+    def _unread(self, prompt: str) -> str:
+        """Return the end of the prompt that is cut off, by the shorter of two tokenizers; mostly nothing."""
+        tokenizers = (getattr(self.pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
+        return max((unread_end(one, prompt) for one in tokenizers if one is not None), key=len, default="")
+
+    def start(self, request: GenerationRequest, generator: torch.Generator) -> Start:
+        """As Family says. Noise is drawn on the CPU, so that a seed means the same on every device."""
+        shape = self.parts.latent_shape(*self.spec.drawn_size(request.width, request.height))
+        schedule = self._schedules.make(SchedulerName(request.scheduler), request.steps, generator)
+        noise = torch.randn((1, *shape), generator=generator, dtype=self.parts.dtype)
+        return Start(latents=to_device(noise, self.parts.device) * schedule.init_noise_sigma, schedule=schedule)
+
+    def denoiser_inputs(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Inputs:
+        """As Family says."""
+        c = conditioning
+        return latents, timesteps, c.text, c.pooled, c.time_ids, c.guidance
+
+    def guide(self, negative: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
+        """Classifier-free guidance: equation 6 of Ho and Salimans, arXiv:2207.12598, in diffusers' form."""
+        return negative + scale * (positive - negative)
+
+    def decoder_inputs(self, latents: Tensor) -> Inputs:
+        """As Family says: undo the scale and shift that the latents of the training had."""
+        config = self.parts.vae.config
+        latents = latents.to(self.parts.vae.dtype)
+        mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
+        if mean is not None and std is not None:
+            mean, std = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, std))
+            return (latents * std / config.scaling_factor + mean,)
+        latents = latents / config.scaling_factor
+        shift = getattr(config, "shift_factor", None)
+        return (latents if shift is None else latents + shift,)
