@@ -10,9 +10,9 @@ from typing import TypeAlias, TypeVar
 from bot.clock import ClockCheck, utc_now
 from bot.discord_ui.connection import point_at, stay_connected
 from bot.discord_ui.front_end import open_front_end
-from bot.errors import CannotConnect, is_storage_fault
-from bot.process import StopSignals, drained, every, exit_code, first_of, lock_folder, model_failure
-from bot.retrying import PATIENT, retried
+from bot.errors import CannotConnect, DatabaseInUse, is_storage_fault
+from bot.process import StopSignals, drained, every, exit_code, first_of, model_failure
+from bot.retrying import retried
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
 from bot.services.limits import Limits
@@ -23,10 +23,11 @@ from bot.settings import IMAGES, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
 from bot.storage.database import Database
-from bot.storage.exclusive import DatabaseLock
+from bot.storage.identity import pair
 from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import remove_leftovers
 from bot.storage.journal import StoredJournal
+from bot.turn import patience_with, take_turn
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
@@ -66,7 +67,6 @@ async def run(settings: Settings, *, make_worker: MakeWorker | None = None) -> i
 async def _run(settings: Settings, make_worker: MakeWorker) -> int:
     stop = StopSignals(asyncio.get_running_loop())
     async with AsyncExitStack() as parts:
-        lock_folder(settings.folder, parts)
         if (token := settings.token) is None:
             raise CannotConnect("no_token")
         limits = Limits(settings.ceiling)
@@ -75,16 +75,19 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         catalog = ModelCatalog(specs)
 
         say_if_former(settings.database_url or "")
-        lock = DatabaseLock(settings.database)
-        parts.push_async_callback(lock.release)
-        await _patiently(stop, lock.acquire, "locking the database")
         database = Database(settings.database)
-        parts.push_async_callback(database.close)
-        await _patiently(stop, database.open, "opening the database")
+        await take_turn(settings.folder, database, parts, standby=settings.standby, pause=stop.pause)
+
+        async def patiently(work: Callable[[], Awaitable[T]], doing: str) -> T:
+            policy = patience_with(database)
+            return await retried(work, policy, passing=is_storage_fault, doing=doing, pause=stop.pause)
+
+        await patiently(database.open, "opening the database")
+        await patiently(lambda: pair(database, settings.folder), "looking whose folder this is")
         folder = settings.folder / IMAGES
-        await _patiently(stop, lambda: remove_leftovers(database, folder), "removing what a crash left")
+        await patiently(lambda: remove_leftovers(database, folder), "removing what a crash left")
         files = ImageFiles(folder)
-        await _patiently(stop, lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
+        await patiently(lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
 
         journal = StoredJournal(database=database, files=files, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
@@ -100,8 +103,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         parts.push_async_callback(images.close)
         admin = AdminService(database=database, dispatcher=dispatcher, catalog=catalog, limits=limits, clock=utc_now)
         restart = Restart(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
-        await _patiently(stop, restart.learn_costs, "learning what jobs cost")
-        recovery = await _patiently(stop, restart.recover, "looking for unfinished jobs")
+        await patiently(restart.learn_costs, "learning what jobs cost")
+        recovery = await patiently(restart.recover, "looking for unfinished jobs")
         clock_check = ClockCheck()
         point_at(settings.api_base, settings.gateway_url)
         front = await open_front_end(
@@ -128,25 +131,21 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         parts.push_async_callback(dispatcher.close)
         await dispatcher.start()
 
-        await first_of(
-            drained(dispatcher, stop, settings.drain_seconds),
-            model_failure(dispatcher),
-            dispatcher.lost(),
-            lock.keep(),
-            stay_connected(front.bot, token),
-            every(RETENTION_INTERVAL, retention.sweep),
-            every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
-            every(CATCH_UP_INTERVAL, journal.catch_up),
-            every(TRY_AGAIN_INTERVAL, lambda: restart.settle(journal.owed)),
-        )
+        try:
+            await first_of(
+                drained(dispatcher, stop, settings.drain_seconds),
+                model_failure(dispatcher),
+                dispatcher.lost(),
+                database.stay(),
+                stay_connected(front.bot, token),
+                every(RETENTION_INTERVAL, retention.sweep),
+                every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
+                every(CATCH_UP_INTERVAL, journal.catch_up),
+                every(TRY_AGAIN_INTERVAL, lambda: restart.settle(journal.owed)),
+            )
+        except DatabaseInUse:
+            # Another bot goes on with every job: whatever this one said or wrote now would be against it.
+            parts.pop_all()
+            raise
         log.info("stopping")
         return 0
-
-
-async def _patiently(stop: StopSignals, work: Callable[[], Awaitable[T]], doing: str) -> T:
-    """Until it is done, or somebody wants to stop."""
-
-    def passing(error: BaseException) -> bool:
-        return is_storage_fault(error) and not stop.asked.is_set()
-
-    return await retried(work, PATIENT, passing=passing, doing=doing)

@@ -54,12 +54,17 @@ class ClockCheck:
             self._listening = True
             await ask()
         while (said := self._said) is None:
-            log.info("no picture is removed before Discord has said what time it is")
+            log.info("no picture is removed to make room before Discord has said what time it is")
             await self._heard.wait()
         # In this order, as a sum may be past the last day there is.
         apart = self._clock() - said - timedelta(seconds=self._monotonic() - self._said_at)
         if abs(apart) > MOST_APART:
             hours, which = abs(apart) / timedelta(hours=1), "ahead of" if apart > timedelta() else "behind"
-            log.warning("this computer's clock is %.1f hours %s Discord's: no picture is removed", hours, which)
+            log.warning(
+                "this computer's clock is %.1f hours %s Discord's: no picture is removed, and a day's limits begin and "
+                "end when it says so",
+                hours,
+                which,
+            )
             return False
         return True

@@ -22,6 +22,7 @@ KnownError
 ├── BackupRefused               nothing was copied
 ├── DataInUse                   another bot has this DATA_DIR
 ├── DatabaseInUse               another bot has this database
+├── WrongFolder                 this DATA_DIR is not the one the database was used with
 └── CannotConnect               Discord does not let this bot in, and waiting will not help
 """
 
@@ -108,7 +109,7 @@ class StorageFault(KnownError, code="storage"):
 class UnusableDatabase(KnownError):
     """What is where the database should be cannot be used, and waiting will not change that."""
 
-    reason: Literal["damaged", "not_ours", "newer", "no_place", "missing", "no_room"]
+    reason: Literal["damaged", "not_ours", "newer", "no_place", "missing", "no_room", "replaced"]
     where: str
     _: KW_ONLY
     detail: str = ""
@@ -135,6 +136,14 @@ class DatabaseInUse(KnownError):
     where: str  #: without a password
     _: KW_ONLY
     was_ours: bool = False  #: until its connection was lost
+
+
+class WrongFolder(KnownError):
+    """The pictures that the database's rows speak of are in another DATA_DIR."""
+
+    folder: str
+    database: str  #: its id
+    file: str  #: where the folder's id stands, or would
 
 
 class CannotConnect(KnownError):

@@ -1,6 +1,14 @@
 """Errors -> one plain line for the operator: what is wrong, and what to do about it."""
 
-from bot.errors import BackupRefused, CannotConnect, DatabaseInUse, DataInUse, StorageFault, UnusableDatabase
+from bot.errors import (
+    BackupRefused,
+    CannotConnect,
+    DatabaseInUse,
+    DataInUse,
+    StorageFault,
+    UnusableDatabase,
+    WrongFolder,
+)
 from generation import operator_words as of_generation
 from generation.errors import KnownError, WorkerLost
 
@@ -16,6 +24,7 @@ _UNUSABLE = {
     "newer": "A newer version of this bot has used this database; start that version",
     "no_place": "The database cannot be opened or made here",
     "missing": "There is no database here",
+    "replaced": "The database's file was removed or replaced while I used it; stop me before you do that",
     "no_room": "The database has to be brought up to date, and the disk has too little room for that",
 }
 
@@ -29,8 +38,15 @@ def operator_words(error: KnownError) -> str:
             return f"Another bot is running with DATA_DIR={error.folder}."
         case DataInUse():
             return f"DATA_DIR={error.folder} cannot be used: {error.detail}"
+        case DatabaseInUse(was_ours=True):
+            return f"Another bot has taken the database {error.where} while it was out of reach; I write nothing more."
         case DatabaseInUse():
-            return f"Another bot is running with the database {error.where}, from another DATA_DIR."
+            return f"Another bot is running with the database {error.where}."
+        case WrongFolder():
+            return (
+                f"DATA_DIR={error.folder} is not the folder this database was used with: its pictures are elsewhere. "
+                f"If they are lost, or you have put them here, write {error.database} into {error.file}."
+            )
         case BackupRefused(reason="not_sqlite"):
             return "Only SQLite is copied here; use the database server's own tool, such as pg_dump."
         case BackupRefused():

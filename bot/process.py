@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +26,10 @@ EXIT_UNEXPECTED = 70  #: a fault of ours, or the database is in trouble; the log
 EXIT_WORKER_LOST = 75  #: the device hangs or is gone, or the lock on the database; a new process goes on with every job
 
 
+class ToldToStop(Exception):
+    """SIGTERM or Ctrl-C came while the bot was still starting."""
+
+
 async def exit_code(work: Awaitable[int]) -> int:
     """What the work returns, or the code for what it raises; the operator reads why in the log."""
     try:
@@ -37,6 +41,9 @@ async def exit_code(work: Awaitable[int]) -> int:
         # Somebody else may have locked the database, or filled the disk: that passes.
         codes: dict[type[KnownError], int] = {WorkerLost: EXIT_WORKER_LOST, StorageFault: EXIT_UNEXPECTED}
         return codes.get(type(error), EXIT_CANNOT_RUN)
+    except ToldToStop:
+        log.info("told to stop before I was ready")
+        return 0
     except Exception:
         log.exception("the bot stopped unexpectedly")
         return EXIT_UNEXPECTED
@@ -58,6 +65,14 @@ class StopSignals:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGHUP, self.asked.set)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait so long. Raises ToldToStop as soon as one came."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.asked.wait()
+        if self.asked.is_set():
+            raise ToldToStop
+
     def receive(self) -> None:
         """One more signal."""
         if not self.asked.is_set():
@@ -68,12 +83,19 @@ class StopSignals:
             self._loop.remove_signal_handler(number)
 
 
-def lock_folder(folder: Path, parts: AsyncExitStack) -> None:
-    """Make the data folder and keep others out of it. Raises DataInUse."""
+def make_folder(folder: Path) -> None:
+    """Make the data folder. Raises DataInUse where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.name != "nt" and folder.stat().st_mode & 0o077:
             log.warning("%s can be read by others than its owner: chmod -R go= %s", folder, folder)
+    except OSError as error:
+        raise DataInUse(str(folder), detail=str(error)) from error
+
+
+def lock_folder(folder: Path, parts: AsyncExitStack) -> None:
+    """Keep others out of the data folder. Raises DataInUse."""
+    try:
         parts.enter_context(FileLock(folder / "bot.lock", timeout=0))
     except Timeout:
         raise DataInUse(str(folder)) from None

@@ -1,4 +1,4 @@
-"""Two policies for trying again: while somebody waits for an answer, and for what must not be lost."""
+"""Three policies for trying again: while somebody waits for an answer, for what must not be lost, and for ever."""
 
 import asyncio
 import logging
@@ -32,6 +32,7 @@ class Policy:
 
 PROMPT = Policy(attempts=3, longest=0.5)  #: Discord waits 3 seconds for a first answer, not longer
 PATIENT = Policy(attempts=7, longest=8.0)  #: about 15 seconds of pauses, beside what each attempt itself waits
+UNTIL_STOPPED = Policy(attempts=10**9, longest=15.0)
 
 
 async def retried(

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     retention_gb: float | None = Field(None, gt=0, le=1e9)
     limits: str = ""
     direct_messages: bool = True
+    standby: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("log_level", "dtype", "graphs", mode="before")

@@ -5,11 +5,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bot.clock import utc_now
-from bot.process import EXIT_CANNOT_RUN, lock_folder
+from bot.process import EXIT_CANNOT_RUN, lock_folder, make_folder
 from bot.settings import IMAGES, Settings
 from bot.storage.backup import backup, pictures_beside
 from bot.storage.database import Database
-from bot.storage.exclusive import DatabaseLock
 from bot.storage.inspection import inspect, repair
 
 log = logging.getLogger(__name__)
@@ -18,14 +17,13 @@ log = logging.getLogger(__name__)
 async def check(settings: Settings, *, mend: bool) -> int:
     """Compare rows and files, say what does not agree, and mend it where asked to; the process' exit code."""
     folder = settings.folder
+    database = Database(settings.database)
     async with AsyncExitStack() as parts:
-        if mend:
-            lock_folder(folder, parts)
-            lock = DatabaseLock(settings.database)
-            parts.push_async_callback(lock.release)
-            await lock.acquire()
-        database = Database(settings.database)
         parts.push_async_callback(database.close)
+        if mend:
+            make_folder(folder)
+            lock_folder(folder, parts)
+            await database.hold()
         await database.look_over()
         await database.open(make=False)
         findings = await inspect(database, folder / IMAGES)

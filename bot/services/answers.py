@@ -66,11 +66,12 @@ class Resumed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recovery:
-    """What a restart found: jobs that go on, jobs whose pictures have to be delivered, jobs that it ended."""
+    """What a restart found: jobs that go on, that have pictures to deliver, that it ended, or that are half deleted."""
 
     resumed: tuple[Resumed, ...] = ()
     rendered: tuple[JobRecord, ...] = ()
     ended: tuple[JobRecord, ...] = ()  #: came to nothing, and their requester does not know it yet
+    deleted: tuple[JobRecord, ...] = ()  #: their pictures are gone, and their message may still be there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -190,7 +190,8 @@ class ImageService:
         await self._finish(job_id, JobStatus.FAILED, code)
 
     async def told(self, job_id: JobId) -> None:
-        """The requester of a job that came to nothing knows it now, or can never be told."""
+        """The requester of a job that came to nothing knows it now, or can never be told; or a deleted job's message is
+        gone."""
         now = self._clock()
         await self._database.write(lambda transaction: unfinished.tell(transaction, job_id, now))
 

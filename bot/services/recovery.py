@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,13 +15,14 @@ from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
 from generation.errors import Interrupted, Refusal
 from generation.job import Job, JobId, JobStatus
+from generation.request import GenerationRequest
 from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
 
 CRASHES_ALLOWED = 1  #: a neighbour may have caused the first crash; afterwards the job runs alone
 LEARNS_FROM = 500  #: jobs
-TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended
+TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended, and looking for a message
 
 
 class Restart:
@@ -72,15 +72,17 @@ class Restart:
 
     async def learn_costs(self) -> None:
         """Let the dispatcher judge new jobs by what the last ones have cost."""
-        for request, device_seconds in await self._database.read(lambda tx: usage.measured(tx, LEARNS_FROM)):
-            with suppress(Refusal):  # of another day's rules
-                request.check()
-                self._dispatcher.estimates.learn(request, device_seconds)
+        for request, device_seconds in await self._database.read(_costs):
+            self._dispatcher.estimates.learn(request, device_seconds)
 
     def _found(self, transaction: Transaction, now: datetime) -> tuple[list[JobRecord], Recovery]:
         again = [self._again(transaction, record, now) for record in jobs.live(transaction)]
-        rendered, ended = unfinished.unposted(transaction), unfinished.untold(transaction, now - TELLS_WITHIN)
-        return [record for record in again if record is not None], Recovery(rendered=rendered, ended=ended)
+        found = Recovery(
+            rendered=unfinished.unposted(transaction),
+            ended=unfinished.untold(transaction, now - TELLS_WITHIN),
+            deleted=unfinished.with_messages_left(transaction, now - TELLS_WITHIN),
+        )
+        return [record for record in again if record is not None], found
 
     def _again(self, transaction: Transaction, record: JobRecord, now: datetime) -> JobRecord | None:
         """The job as it goes on; None when it was ended here instead."""
@@ -100,6 +102,19 @@ class Restart:
         # Waiting again in the row as well: a second crash before its turn is not its doing.
         unfinished.count_crash(transaction, record)
         return replace(record, status=JobStatus.ACCEPTED, crashes=record.crashes + 1)
+
+
+def _costs(transaction: Transaction) -> list[tuple[GenerationRequest, float]]:
+    """What the last jobs have cost, those aside that today's rules would refuse."""
+    return [(request, seconds) for request, seconds in usage.measured(transaction, LEARNS_FROM) if _is_valid(request)]
+
+
+def _is_valid(request: GenerationRequest) -> bool:
+    try:
+        request.check()
+    except Refusal:
+        return False
+    return True
 
 
 def resume(dispatcher: Dispatcher[JobRecord], record: JobRecord) -> JobTicket[JobRecord]:

@@ -1,6 +1,7 @@
 """A copy of the database while the bot runs, and a look over a database's file."""
 
 import asyncio
+import hashlib
 import logging
 import shutil
 import sqlite3
@@ -60,12 +61,13 @@ def _copy(source: Path, target: Path, pictures: Path | None) -> int:
     partial = target.with_name(target.name + ".partial")
     copied = 0
     try:
+        partial.unlink(missing_ok=True)  # of a copy that was interrupted
         with closing(_opened(source)) as origin, closing(sqlite3.connect(partial)) as copy:
             origin.backup(copy)
         look_over(partial)
         if pictures is not None:
             # After the database: a row comes after its file, so each file is there unless it was removed since.
-            copied = _copy_pictures(_names(partial), pictures, folder)
+            copied = _copy_pictures(_hashes(partial), pictures, folder)
         partial.replace(target)
     except UnusableDatabase as error:
         raise UnusableDatabase(error.reason, str(source), detail=error.detail) from error
@@ -76,33 +78,40 @@ def _copy(source: Path, target: Path, pictures: Path | None) -> int:
     return copied
 
 
-def _names(file: Path) -> list[str]:
-    """The files that the rows of a database speak of; of one from before an update too."""
+def _hashes(file: Path) -> dict[str, str]:
+    """By name, the hash of each file that the rows of a database speak of; of one from before an update too."""
     with closing(_opened(file)) as database:
         database.row_factory = sqlite3.Row
         rows = map(dict, database.execute("SELECT * FROM images ORDER BY file"))
-        return [row["file"] for row in rows if not (row.get("removed_at") or row.get("cleared_at"))]
+        return {row["file"]: row["sha256"] for row in rows if not (row.get("removed_at") or row.get("cleared_at"))}
 
 
-def _copy_pictures(names: list[str], source: Path, target: Path) -> int:
-    """Copy them to a new folder, or leave none behind; says how many. What retention has removed meanwhile is named."""
-    target.mkdir()
-    missing = 0
+def _copy_pictures(hashes: dict[str, str], source: Path, target: Path) -> int:
+    """Copy them to a new folder, or leave none behind; says how many. What is gone or damaged is named."""
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a copy that was interrupted
+    partial.mkdir()
+    copied = 0
     try:
-        for name in names:
-            file = target / name
+        for name, sha256 in hashes.items():
+            file = partial / name
             file.parent.mkdir(parents=True, exist_ok=True)
             try:
-                shutil.copyfile(source / name, file)
+                png = (source / name).read_bytes()
             except FileNotFoundError:
                 if not source.is_dir():  # a disk may be missing
                     raise
                 log.warning("not copied, because it is there no more: %s", name)
-                missing += 1
+                continue
+            if hashlib.sha256(png).hexdigest() != sha256:
+                log.warning("copied, and it is not what was written once: %s", name)
+            file.write_bytes(png)
+            copied += 1
+        partial.replace(target)
     except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
         raise
-    return len(names) - missing
+    return copied
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -1,20 +1,27 @@
 """The way to the rows: one thread that writes, one that reads, and the event loop waits for neither."""
 
 import asyncio
+import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
+from filelock import FileLock
 from sqlalchemy import Connection
 
-from bot.errors import StorageFault, UnusableDatabase
+from bot.errors import DatabaseInUse, StorageFault, UnusableDatabase
+from bot.retrying import Pause
 from bot.storage import schema
 from bot.storage.addresses import sqlite_file
 from bot.storage.backup import look_over
 from bot.storage.engines import faults, lasting, make_engine
+from bot.storage.exclusive import lock_beside, lock_with_each_connection
 from bot.storage.lines import Group, Line, Outcome, Serve, failed, tell
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -23,6 +30,7 @@ B = TypeVar("B")
 Transaction: TypeAlias = Connection  #: a connection in a transaction, which somebody else ends
 Work: TypeAlias = Callable[[Transaction], T]  #: runs on another thread, and brings the time with it
 
+_LOOKED_AFTER = 10.0  #: seconds between two looks whether the database is still ours
 _TOGETHER = 100  #: small writes in one transaction: a fraction of a second, for those who come next
 _FIRST_GUESS = 0.01  #: seconds that a writer's turn takes, before any was measured
 _NEWEST = 0.2  #: the share of the newest turn in the running mean of all
@@ -39,6 +47,10 @@ class Database:
     def __init__(self, url: str) -> None:
         self.file = sqlite_file(url)  #: None on a database server
         self._url = url
+        self._lock: FileLock | None = None
+        self._inode = 0  #: of the SQLite file when it was opened
+        self._held = False  #: whether a turn was ever taken
+        self._lost: asyncio.Future[NoReturn] | None = None  #: once no other bot may use a server's database
         self._threads: list[threading.Thread] = []
         self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()  #: False: finish and end
         self._reads: queue.SimpleQueue[tuple[asyncio.Future[Any], Work[Any]] | None] = queue.SimpleQueue()
@@ -49,12 +61,51 @@ class Database:
         #: Whose first share a transaction, in this order: what an admin has set holds for the next job.
         self._lines: list[Line[Any, Any]] = [self._small]
 
+    async def hold(self) -> None:
+        """Keep every other bot off, until this is closed. Before anything else, and again where it was refused.
+
+        Raises DatabaseInUse, UnusableDatabase, StorageFault.
+        """
+        if self.file is not None:
+            self._lock = self._lock or await asyncio.to_thread(lock_beside, self.file)
+            return
+        self._lost = self._lost or asyncio.get_running_loop().create_future()
+        await self.write(_nothing, alone=True)  # the writer connects
+
+    async def stay(self, *, pause: Pause = asyncio.sleep) -> NoReturn:
+        """Ends as soon as the database is ours no more.
+
+        Raises DatabaseInUse where another bot has taken it, after its lock was lost with a connection;
+        UnusableDatabase where somebody has removed the SQLite file or put another in its place.
+        """
+        while True:
+            waits = asyncio.ensure_future(pause(_LOOKED_AFTER))
+            ends = {waits} if self._lost is None else {waits, self._lost}
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waits.cancel()
+            if self._lost is not None and self._lost.done():
+                self._lost.result()
+            await self._look()
+
+    async def _look(self) -> None:
+        if self.file is not None:
+            if _inode(self.file) != self._inode:
+                raise UnusableDatabase("replaced", str(self.file))
+            return
+        try:
+            await self.write(_nothing, alone=True)  # takes the lock again, if the connection is a new one
+        except StorageFault as fault:
+            log.warning("the database cannot be looked after: %s", fault.detail)
+
     async def open(self, *, make: bool = True) -> None:
         """Bring the tables up to date; without `make` only where there is a database. Raises StorageFault.
 
         Raises UnusableDatabase where waiting will not help.
         """
         await asyncio.to_thread(self._opened, make)
+        self._inode = _inode(self.file) if self.file is not None else 0
 
     async def look_over(self) -> None:
         """Have SQLite look through the whole file. Raises UnusableDatabase, StorageFault."""
@@ -69,6 +120,9 @@ class Database:
             self._reads.put(None)
         for thread in threads:
             await asyncio.to_thread(thread.join)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     async def read(self, work: Work[T]) -> T:
         """What this piece of work returns. It sees one moment of the database, and waits for no writer.
@@ -117,7 +171,7 @@ class Database:
             with faults(), engine.begin() as connection:
                 if not schema.is_current(connection):
                     if self.file is not None:
-                        schema.check_room(self.file)
+                        schema.check_room(connection, self.file)
                     schema.upgrade(connection)
         except StorageFault as fault:
             if reason := lasting(fault):
@@ -161,6 +215,8 @@ class Database:
 
     def _write_on(self) -> None:
         engine = make_engine(self._url, writing=True)
+        if self._lost is not None:
+            lock_with_each_connection(engine)
         try:
             goes_on = True
             while goes_on:
@@ -187,11 +243,31 @@ class Database:
                 for line, group in boarded:
                     outcomes += line.serve(connection, group, guarded=guarded)
         except BaseException as error:  # nothing was written; a turn that never came was theirs all the same
+            error = self._kept_off(error) if isinstance(error, DatabaseInUse) and self._held else error
             boarded = boarded or [(line, line.board()) for line in lines]
             outcomes = [outcome for _, group in boarded for outcome in failed(group, error)]
+        else:
+            self._held = True
         self._turn_takes += _NEWEST * (time.perf_counter() - began - self._turn_takes)
         self._turn_began = None
         tell(outcomes)
+
+    def _kept_off(self, error: DatabaseInUse) -> StorageFault:
+        """Another bot has the lock that was ours: nothing is written any more."""
+        if self._lost is not None:
+            tell([(self._lost, None, DatabaseInUse(error.where, was_ours=True))])
+        return StorageFault(detail="another bot has the database")
+
+
+def _inode(file: Path) -> int:
+    try:
+        return file.stat().st_ino
+    except OSError:
+        return 0
+
+
+def _nothing(transaction: Transaction) -> None:
+    """Only take a turn."""
 
 
 def _one(connection: Transaction, works: list[Work[Any]]) -> list[Any]:

@@ -6,21 +6,33 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url
 
 from bot.errors import StorageFault
 
 BUSY_TIMEOUT = 5.0  #: seconds to wait for another process that writes
 _WRITER_LOCK = 0x1_D2A3  #: any number, the same for all of us; names PostgreSQL's advisory lock
+#: How soon a server that has vanished is given up, in seconds, and milliseconds for the last; a URL may say otherwise.
+_GIVES_UP = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
 
 
 def make_engine(url: str, *, writing: bool, foreign_keys: bool = True) -> Engine:
     """An engine with one connection, for one thread. A writer's transaction keeps other writers out from its start."""
     sqlite = url.startswith("sqlite")
+    # sqlite3 would begin transactions by its own rules; None leaves that to _begin.
+    given = make_url(url).query
+    options = (
+        {"isolation_level": None} if sqlite else {name: _GIVES_UP[name] for name in _GIVES_UP if name not in given}
+    )
     engine = create_engine(
         url,
-        # sqlite3 would begin transactions by its own rules; None leaves that to _begin.
-        **({"connect_args": {"isolation_level": None}} if sqlite else {}),
+        connect_args=options,
         # A reader sees one moment; SQLite's transactions do so anyway.
         **({} if sqlite or writing else {"isolation_level": "REPEATABLE READ"}),
         pool_size=1,

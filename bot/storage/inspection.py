@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,10 +66,9 @@ async def remove_leftovers(database: Database, folder: Path) -> int:
     """
     at_most = await database.read(lambda transaction: int(transaction.scalar(_RAN) or 0))
     try:
-        found = await asyncio.to_thread(_files, folder)
-        leftovers = {name for name in found if name.endswith(HALF_WRITTEN)}
+        complete, leftovers = await asyncio.to_thread(_complete_and_not, folder)
         if at_most:  # else nothing was drawn whose row is missing
-            orphans = await _orphans(database, found - leftovers)
+            orphans = await database.read(lambda transaction: _orphans(transaction, complete))
             leftovers |= orphans if len(orphans) <= at_most else set()
         await asyncio.to_thread(_remove, leftovers, folder)
     except OSError as error:
@@ -84,12 +84,11 @@ def _known(transaction: Transaction) -> dict[str, tuple[UUID, str]]:
     return {file: (job_id, sha256) for job_id, file, sha256 in transaction.execute(_KNOWN)}
 
 
-async def _orphans(database: Database, files: set[str]) -> set[str]:
+def _orphans(transaction: Transaction, files: set[str]) -> set[str]:
     """Those that no row speaks of; looked up by name, so that it takes no longer after a year than after a day."""
     orphans, names = set(files), sorted(files)
     for first in range(0, len(names), _LOOKED_UP):
-        some = {"files": names[first : first + _LOOKED_UP]}
-        orphans -= set(await database.read(lambda tx, some=some: tx.scalars(_KNOWN_OF, some).all()))
+        orphans.difference_update(transaction.scalars(_KNOWN_OF, {"files": names[first : first + _LOOKED_UP]}))
     return orphans
 
 
@@ -101,7 +100,18 @@ def _remove(names: set[str], folder: Path) -> None:
 def _files(folder: Path) -> set[str]:
     if not folder.is_dir():
         return set()
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    below = len(str(folder)) + 1
+    return {f"{at}/{name}"[below:] for at, _, names in os.walk(folder, onerror=_raise) for name in names}
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _complete_and_not(folder: Path) -> tuple[set[str], set[str]]:
+    found = _files(folder)
+    half_written = {name for name in found if name.endswith(HALF_WRITTEN)}
+    return found - half_written, half_written
 
 
 def _compare(rows: dict[str, tuple[UUID, str]], folder: Path) -> Findings:

@@ -136,7 +136,7 @@ def post(transaction: Transaction, job_id: JobId, at: datetime, message: str | N
 
 def delete(transaction: Transaction, job_id: JobId, at: datetime) -> bool:
     """Mark a job as deleted and give its pictures up; its row stays as history. False when it was so already."""
-    if not transaction.execute(_DELETE, {"id_": job_id, "deleted_at": at}).rowcount:
+    if not transaction.execute(_DELETE, {"id_": job_id, "deleted_at": at, "told_at": None}).rowcount:
         return False
     transaction.execute(_GIVE_UP, {"id_": job_id, "removed_at": at})
     return True

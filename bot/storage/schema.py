@@ -46,8 +46,12 @@ def is_current(connection: Connection) -> bool:
     return revision == scripts.get_current_head()
 
 
-def check_room(file: Path) -> None:
-    """Raises UnusableDatabase where the disk has less free than migrating a SQLite file needs."""
+def check_room(connection: Connection, file: Path) -> None:
+    """Raises UnusableDatabase where the disk has less free than a SQLite file needs to have its tables rebuilt."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    to_come = ScriptDirectory.from_config(config()).iterate_revisions("head", revision)
+    if not any(getattr(script.module, "REBUILDS_TABLES", False) for script in to_come):
+        return
     needed, free = _NEEDS * file.stat().st_size, shutil.disk_usage(file.parent).free
     if free < needed:
         detail = f"{needed / 1e6:,.0f} MB are needed beside it, {free / 1e6:,.0f} MB are free"

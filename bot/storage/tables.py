@@ -86,7 +86,8 @@ JOBS = sa.Table(
     _needed("accepted_at", UtcDateTime()),
     sa.Column("rendered_at", UtcDateTime()),
     sa.Column("ended_at", UtcDateTime()),
-    sa.Column("told_at", UtcDateTime()),  # when the message of a job that came to nothing began to say so
+    # When the message of a job that came to nothing began to say so, or that of a deleted one was removed.
+    sa.Column("told_at", UtcDateTime()),
     sa.Column("deleted_at", UtcDateTime()),
     _needed("crashes", sa.Integer(), server_default="0"),  # how often the process died while it ran
     _needed("device_seconds", sa.Double()),
@@ -99,6 +100,7 @@ JOBS = sa.Table(
     sa.Index(None, "requester", "status", "accepted_at"),  # what a member has waiting or running, and their results
     sa.Index(None, "status", "ended_at"),  # recovery, and what the last jobs have cost
     sa.Index(None, "error_code", "server", **_where("error_code IS NOT NULL")),  # quarantine
+    sa.Index(None, "deleted_at", **_where("deleted_at IS NOT NULL")),  # messages that a crash has left
 )
 
 #: A row for each picture; the file it names was complete before the row was written.
@@ -168,3 +170,6 @@ AUDIT = sa.Table(
     _needed("at", UtcDateTime()),
     sa.Index(None, "server", "at"),
 )
+
+#: One row: what the database and its DATA_DIR both carry, so that neither is used with another.
+IDENTITY = sa.Table("identity", METADATA, sa.Column("id", sa.Uuid(), primary_key=True))

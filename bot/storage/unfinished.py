@@ -38,6 +38,7 @@ _UNTOLD = JOBS_IN_ORDER.where(
     _C.ended_at >= bindparam("since"),
     _NOT_DELETED,
 )
+_MESSAGE_LEFT = JOBS_IN_ORDER.where(_C.deleted_at >= bindparam("since"), _C.told_at.is_(None), _C.message.is_not(None))
 _TELL = update(JOBS).where(_THIS)
 
 
@@ -102,6 +103,11 @@ def untold(transaction: Transaction, since: datetime) -> tuple[JobRecord, ...]:
     return records(transaction, _UNTOLD, since=since)
 
 
+def with_messages_left(transaction: Transaction, since: datetime) -> tuple[JobRecord, ...]:
+    """The jobs that were deleted since then and whose message may still be there."""
+    return records(transaction, _MESSAGE_LEFT, since=since)
+
+
 def tell(transaction: Transaction, job_id: JobId, at: datetime) -> None:
-    """Note that the requester was told of the job's bad end."""
+    """Note that the requester was told of the job's bad end, or that the message of a deleted job is gone."""
     transaction.execute(_TELL, {"id_": job_id, "told_at": at})

@@ -42,7 +42,7 @@ _STOPPED_BY_MEMBER = and_(_C.status == JobStatus.CANCELLED, _C.ended_by == _C.re
 _CHARGED = case((_C.status.in_(LIVE), _C.estimated_seconds), else_=_C.device_seconds)
 
 _SUMS = (
-    func.count(_C.id).label("jobs"),
+    func.count().label("jobs"),
     func.coalesce(func.sum(case((_C.status.in_(DRAWN), _C.count), else_=0)), 0).label("images"),
     func.coalesce(func.sum(case((_C.status.in_(FAILED), 1), else_=0)), 0).label("failures"),
     func.coalesce(func.sum(_C.device_seconds), 0.0).label("seconds"),
@@ -91,12 +91,22 @@ _MEASURED = (
 _ONE_DAY = select(*_SUMS).where(
     _C.server == bindparam("server_"), _C.accepted_at >= bindparam("since"), _C.accepted_at < bindparam("until")
 )
-_BY_MEMBER = (
-    select(_C.requester, func.max(_C.requester_name).label("name"), *_SUMS)
-    .where(_C.server == bindparam("server_"), _C.accepted_at >= bindparam("since"))
+_SINCE = (_C.server == bindparam("server_"), _C.accepted_at >= bindparam("since"))
+_SECONDS = func.sum(_C.device_seconds)
+#: No more than the order needs: this groups all that a server has asked for in three months.
+_HEAVIEST = (
+    select(_C.requester)
+    .where(*_SINCE)
     .group_by(_C.requester)
-    .order_by(_SUMS[3].desc(), _SUMS[0].desc(), _C.requester)
+    .order_by(_SECONDS.desc(), func.count().desc(), _C.requester)
     .limit(bindparam("most"))
+)
+_OF_MEMBER = select(*_SUMS).where(_C.requester == bindparam("member"), *_SINCE)
+_NAME_OF_MEMBER = (
+    select(_C.requester_name)
+    .where(_C.requester == bindparam("member"), *_SINCE)
+    .order_by(_C.accepted_at.desc())
+    .limit(1)
 )
 
 
@@ -146,8 +156,14 @@ def by_day(transaction: Transaction, server: str, first: date, days: int) -> tup
 
 def by_member(transaction: Transaction, server: str, first: date, most: int) -> tuple[MemberStats, ...]:
     """Those who used a server's device most since that day, the heaviest first."""
-    rows = transaction.execute(_BY_MEMBER, {"server_": server, "since": _midnight(first), "most": most})
-    return tuple(MemberStats(member=row.requester, name=row.name, **_sums(row)) for row in rows)
+    asked = {"server_": server, "since": _midnight(first)}
+
+    def one(member: str) -> MemberStats:
+        of_member = {**asked, "member": member}
+        name = transaction.scalar(_NAME_OF_MEMBER, of_member)
+        return MemberStats(member=member, name=str(name), **_sums(transaction.execute(_OF_MEMBER, of_member).one()))
+
+    return tuple(one(member) for member in transaction.scalars(_HEAVIEST, {**asked, "most": most}).all())
 
 
 def _sums(row: Any) -> dict[str, Any]:

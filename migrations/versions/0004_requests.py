@@ -11,6 +11,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+REBUILDS_TABLES = True  #: which takes room on the disk
+
 SNOWFLAKE = sa.String(32)
 MOMENT = sa.DateTime(timezone=True)
 STATUSES = ("accepted", "started", "rendered", "posted", "failed", "cancelled", "interrupted")

@@ -7,14 +7,7 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from bot.storage.tables import METADATA
-from tests.bot.postgres import Server, running_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
-    """A PostgreSQL server; the test is skipped, with the reason, where there can be none."""
-    with running_server() as server:
-        yield server
+from tests.bot.postgres import Server
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from bot.storage.addresses import current_url
 
@@ -29,6 +31,15 @@ class Server:
     @property
     def url(self) -> str:
         return current_url(f"postgresql://postgres@127.0.0.1:{self.port}/postgres")
+
+    def new_database(self) -> str:
+        """The URL of an empty one."""
+        name = f"bot_{uuid4().hex}"
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return self.url.removesuffix("/postgres") + f"/{name}"
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"

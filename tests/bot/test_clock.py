@@ -59,7 +59,7 @@ async def test_before_the_first_answer_a_look_says_so_once_and_waits(clocks, cap
         await asyncio.sleep(0)
     assert not looking.done()
     assert [record.message for record in caplog.records] == [
-        "no picture is removed before Discord has said what time it is"
+        "no picture is removed to make room before Discord has said what time it is"
     ]
     clocks.check.hear(SAID)
     assert await looking

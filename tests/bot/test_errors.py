@@ -32,6 +32,7 @@ from bot.errors import (
     TooBusy,
     UnknownJob,
     UnusableDatabase,
+    WrongFolder,
 )
 from bot.operator_words import operator_words
 from generation import errors as generation_errors
@@ -87,6 +88,8 @@ FOR_THE_OPERATOR = [
     CannotConnect("token_refused"),
     DataInUse("data"),
     DatabaseInUse("bot.db"),
+    DatabaseInUse("bot.db", was_ours=True),
+    WrongFolder("data", "an id", "data/identity"),
     DataInUse("data", detail="read-only file system"),
     InvalidRequest("steps", "range", 0, least=1, most=150),
     ModelUnavailable("pinwheel", "no_such_source"),
@@ -102,6 +105,7 @@ NOBODYS_MESSAGE = {
     DataInUse,
     DatabaseInUse,
     UnusableDatabase,
+    WrongFolder,
     WorkerLost,
 }  #: no member can meet these
 

@@ -6,7 +6,6 @@ The bot is a process on the playground's Discord with discord.py's own network s
 import asyncio
 import itertools
 import signal
-import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,13 +15,15 @@ import pytest
 import pytest_asyncio
 
 from bot.playground import BotProcess, PlaygroundServer, Post
-from bot.process import EXIT_WORKER_LOST
+from bot.process import EXIT_CANNOT_RUN, EXIT_WORKER_LOST
 from bot.settings import IMAGES, read_settings
 from bot.storage.database import Database
 from bot.storage.inspection import inspect
 from bot.upkeep import check
+from tests.bot.postgres import Server
 from tests.e2e.faults import Fault, Moment, Trouble
 from tests.e2e.launcher import Play
+from tests.e2e.records import rows
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.asyncio(loop_scope="module")]
 
@@ -37,15 +38,17 @@ _numbers = itertools.count(1)
 class Scene:
     """A Discord, the data of one bot, and one channel for what happens in a test."""
 
-    def __init__(self, server: PlaygroundServer, data: Path) -> None:
+    def __init__(self, server: PlaygroundServer, data: Path, database_url: str | None = None) -> None:
         self.server = server
         self.data = data
+        self.settings = read_settings(_env_file=None, data_dir=data, database_url=database_url)
         self.channel = f"channel-{next(_numbers)}"
         server.world.channels[self.channel] = server.world.server.create_text_channel(self.channel)
 
     def bot(self, play: Play = WORKER, **settings: str) -> BotProcess:
         """Another run of the bot on this data."""
-        environment = {**self.server.environment(), "DATA_DIR": str(self.data), "DATABASE_URL": "", **settings}
+        where = {"DATA_DIR": str(self.data), "DATABASE_URL": self.settings.database}
+        environment = {**self.server.environment(), **where, **settings}
         environment |= play.environment()
         return BotProcess(COMMAND, environment, output=self.data.parent / "bot.log")
 
@@ -55,9 +58,8 @@ class Scene:
 
     def rows(self) -> list[tuple[str, str | None]]:
         """The status and the message of each job that was asked for here."""
-        query = "SELECT status, message FROM jobs WHERE request ->> 'prompt' = ? ORDER BY accepted_at"
-        with sqlite3.connect(f"file:{self.data / 'bot.db'}?mode=ro", uri=True) as connection:
-            return connection.execute(query, (self.channel,)).fetchall()
+        query = "SELECT status, message FROM jobs WHERE request ->> 'prompt' = :prompt ORDER BY accepted_at"
+        return rows(self.settings.database, query, prompt=self.channel)
 
     def posts(self) -> list[Post]:
         """What everybody sees here."""
@@ -76,8 +78,7 @@ class Scene:
 
     async def agrees(self) -> bool:
         """What `python -m bot check` says, and as many pictures as there are posts."""
-        settings = read_settings(_env_file=None, data_dir=self.data)
-        database = Database(settings.database)
+        database = Database(self.settings.database)
         findings = await inspect(database, self.data / IMAGES)
         await database.close()
         return findings.agree and findings.pictures == len(self.posts())
@@ -196,11 +197,17 @@ STATES = {
 }
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """An empty database; None for the file in the data folder."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def stage(tmp_path: Path) -> AsyncIterator[Scene]:
-    """A Discord and a data folder of the test's own."""
+async def stage(tmp_path: Path, database_url: str | None) -> AsyncIterator[Scene]:
+    """A Discord, a data folder and a database of the test's own."""
     async with PlaygroundServer(port=0, answer_within=10) as server:
-        yield Scene(server, tmp_path / "data")
+        yield Scene(server, tmp_path / "data", database_url)
 
 
 @pytest.mark.parametrize("killed", ["before", "after"])
@@ -251,6 +258,27 @@ async def test_a_device_that_hangs_ends_the_process_and_the_next_start_goes_on(s
     assert await stage.agrees()
 
 
+@pytest.mark.parametrize("killed_at", ["bot.services.images:ImageService.delete", "bot.services.images:clear"])
+async def test_a_bot_killed_inside_delete_removes_files_and_message_at_the_next_start(
+    stage: Scene, killed_at: str
+) -> None:
+    """Between the row and the files, or between the files and the message."""
+    when = "before" if killed_at.endswith("clear") else "after"
+    async with stage.bot(replace(WORKER, killed_at=killed_at, killed=when)) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.ask()
+        [post] = await stage.posted()
+        pressing = asyncio.create_task(stage.server.click("Ben", post, label="Delete"))
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+        pressing.cancel()
+        await asyncio.gather(pressing, return_exceptions=True)
+    assert len(stage.posts()) == 1
+    async with stage.bot():
+        await stage.server.until(lambda: not stage.posts(), within=60, what="the message's end")
+        assert not [file for file in (stage.data / IMAGES).rglob("*") if file.is_file()]
+    assert await stage.agrees()
+
+
 async def test_a_bot_stopped_while_it_draws_goes_on_after_the_next_start(stage: Scene) -> None:
     """SIGTERM in the middle of a job: said in its message, and gone on with by the next start."""
     async with stage.bot(DRAIN_SECONDS="0") as bot:
@@ -279,3 +307,111 @@ async def test_pictures_are_posted_though_discord_fails_while_the_bot_starts_aga
             await stage.posted()
     assert trouble.happened == 1
     assert await stage.agrees()
+
+
+# ----------------------------------------------------------------------- one that stands by, and a server that is away
+
+
+async def said(bot: BotProcess, words: str, *, times: int = 1) -> None:
+    """Wait until its log has these words so often."""
+    async with asyncio.timeout(60):
+        while bot.text().count(words) < times:  # noqa: ASYNC110 - another process' file tells no Event
+            await asyncio.sleep(0.1)
+
+
+async def test_a_bot_that_stands_by_takes_over_within_15_seconds_of_the_others_death(stage: Scene) -> None:
+    """It has loaded no model and is not connected before that; then every job goes on, and one more is taken."""
+    async with stage.bot(replace(WORKER, room=1)) as first:
+        await stage.server.until_ready("imagine", within=60)
+        async with stage.bot(STANDBY="1") as second:
+            await said(second, "standing by")
+            for steps in (LONG, QUICK):
+                await stage.ask(steps=steps)
+            assert stage.server.gateway.identified == 1
+            first.kill()
+            await first.wait()
+            died = asyncio.get_running_loop().time()
+            await stage.server.until(lambda: stage.server.gateway.identified == 2, within=15, what="the second bot")
+            await stage.ask()
+            assert asyncio.get_running_loop().time() - died < 15
+            await stage.posted(3)
+            assert await second.stop() == 0
+    assert await stage.agrees()
+
+
+async def test_a_bot_that_stands_by_can_be_stopped_and_leaves_the_other_alone(stage: Scene) -> None:
+    async with stage.bot():
+        await stage.server.until_ready("imagine", within=60)
+        async with stage.bot(STANDBY="1") as second:
+            await said(second, "standing by")
+            assert await second.stop() == 0
+        await stage.ask()
+        await stage.posted()
+
+
+async def test_a_bot_with_another_folder_does_not_even_stand_by(stage: Scene) -> None:
+    url = stage.settings.database
+    async with stage.bot() as first:
+        await stage.server.until_ready("imagine", within=60)
+        elsewhere = str(stage.data.parent / "elsewhere")
+        async with stage.bot(STANDBY="1", DATA_DIR=elsewhere, DATABASE_URL=url) as second:
+            assert await asyncio.wait_for(second.wait(), 30) == EXIT_CANNOT_RUN
+        assert "is not the folder this database was used with" in second.text()
+        assert await first.stop() == 0
+    async with stage.bot(DATA_DIR=elsewhere, DATABASE_URL=url) as third:
+        assert await asyncio.wait_for(third.wait(), 30) == EXIT_CANNOT_RUN
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def on_a_server(tmp_path: Path, postgres: Server) -> AsyncIterator[Scene]:
+    """A Discord and a data folder, with the database on a server that can be stopped."""
+    async with PlaygroundServer(port=0, answer_within=10) as server:
+        yield Scene(server, tmp_path / "data", postgres.new_database())
+
+
+async def test_a_database_server_that_is_away_for_6_seconds_costs_no_job(on_a_server: Scene, postgres: Server) -> None:
+    async with on_a_server.bot(Play(seconds=0.5, room=2)) as bot:
+        await on_a_server.server.until_ready("imagine", within=60)
+        for member in ("Ada", "Ben", "Cleo"):
+            for _ in range(4):
+                await on_a_server.server.slash(
+                    member, "imagine", where=on_a_server.channel, prompt=on_a_server.channel, steps=1
+                )
+        postgres.stop()
+        await asyncio.sleep(6)  # how long it is away
+        postgres.start()
+        await on_a_server.posted(12)
+        assert await bot.stop() == 0
+    assert await on_a_server.agrees()
+
+
+async def test_a_database_server_that_is_down_at_the_start_is_waited_for(on_a_server: Scene, postgres: Server) -> None:
+    postgres.stop()
+    try:
+        async with on_a_server.bot() as bot:
+            await said(bot, "trying again", times=7)  # a locked file gets fewer tries
+            postgres.start()
+            await on_a_server.server.until_ready("imagine", within=60)
+            await on_a_server.ask()
+            await on_a_server.posted()
+            postgres.stop()
+        async with on_a_server.bot() as bot:
+            await said(bot, "trying again", times=bot.text().count("trying again") + 1)
+            assert await bot.stop(within=5) == 0, "who waits can be told to stop"
+    finally:
+        postgres.start()
+
+
+async def test_a_bot_whose_database_another_one_has_taken_ends_with_75_and_writes_nothing_more(
+    on_a_server: Scene, postgres: Server
+) -> None:
+    async with on_a_server.bot(Play(seconds=0.5)) as bot:
+        await on_a_server.server.until_ready("imagine", within=60)
+        await on_a_server.ask(steps=LONG)
+        postgres.stop()
+        postgres.start()
+        other = Database(on_a_server.settings.database)
+        await other.hold()
+        assert await asyncio.wait_for(bot.wait(), 30) == EXIT_WORKER_LOST
+        assert on_a_server.rows()[0][0] == "started"
+        await other.close()

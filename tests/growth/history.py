@@ -1,6 +1,7 @@
 """Builds the record of a busy year by bulk insert, in the schema of any revision."""
 
 import json
+import os
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ def build(file: Path, now: datetime, size: Size | None = None, revision: str = "
     _insert(database, "limits", columns, limits(size))
     database.commit()
     database.close()
+    os.sync()  # a year's record is not written in the last minute: nobody's commit should have to wait for it
 
 
 def jobs(now: datetime, size: Size) -> Iterator[dict[str, Any]]:

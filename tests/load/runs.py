@@ -1,8 +1,8 @@
-"""The two runs: a mix of everything at a steady rate, and everybody at the same moment."""
+"""The runs: a mix of everything at a steady rate, the same with kill -9, and everybody at the same moment."""
 
 import asyncio
 import os
-import sqlite3
+import random
 import statistics
 import subprocess
 import sys
@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bot.playground import BotProcess, PlaygroundServer
+from tests.e2e import records
 from tests.e2e.launcher import Play
 from tests.load.crowd import PROMPTS, Asked, Crowd, Meter
 
@@ -67,69 +69,110 @@ class Report:
         ]
 
 
-async def mixed(folder: Path, *, rate: int, seconds: float, members: int) -> Report:
+async def mixed(folder: Path, *, rate: int, seconds: float, members: int, database: str = "") -> Report:
     """All commands and buttons, so many a second, with a worker that takes a twentieth of a second a job."""
     play = Play(seconds=0.025, room=16)
-    async with _bot(folder, play, members) as (crowd, bot), Meter(pid=bot.process.pid) as meter:
+    data = Data(folder, database)
+    async with _bot(data, play, members) as (crowd, bot), Meter(pid=bot.process.pid) as meter:
         await crowd.mix(rate, seconds)
         await _answered(crowd)
-        await _finished(folder, within=60)
-        return await _report(f"{rate} interactions a second for {seconds:g} s", crowd, bot, folder, meter)
+        await data.finished(within=60)
+        return await _report(f"{rate} interactions a second for {seconds:g} s", crowd, bot, data, meter)
 
 
-async def rush(folder: Path, *, members: int, capacity: int, engine: bool) -> Report:
+async def rush(folder: Path, *, members: int, capacity: int, engine: bool, database: str = "") -> Report:
     """Everybody's /imagine at once, more than the queue holds."""
     play = Play(seconds=None if engine else 0.35, room=ROOM, capacity=capacity)
-    async with _bot(folder, play, members) as (crowd, bot):
+    data = Data(folder, database)
+    async with _bot(data, play, members) as (crowd, bot):
         if engine:
-            await _until_it_draws(crowd, folder)
+            await _until_it_draws(crowd, data)
         async with Meter(pid=bot.process.pid) as meter:
             for number, member in enumerate(crowd.members):
                 prompt = PROMPTS[number % len(PROMPTS)]
                 crowd.use(member, "imagine", prompt=prompt, steps=1 + number % 2, guidance=1.0)
             await _answered(crowd)
-            await _finished(folder, within=400)
-            return await _report(f"/imagine by {members} members at once", crowd, bot, folder, meter)
+            await data.finished(within=400)
+            return await _report(f"/imagine by {members} members at once", crowd, bot, data, meter)
+
+
+async def kills(folder: Path, *, times: int, rate: int = 40, members: int = 100, database: str = "") -> Report:
+    """The mix of commands, with so many kill -9 at moments that chance chooses; then one run to the end."""
+    play, chance, data = Play(seconds=0.05, room=4), random.Random(times), Data(folder, database)
+    async with PlaygroundServer(port=0, answer_within=60) as server:
+        crowd = Crowd(server)
+        crowd.gather(members)
+        for killed in range(times + 1):
+            async with _started(server, data, play, connections=killed + 1) as bot:
+                if killed == times:
+                    async with Meter(pid=bot.process.pid) as meter:
+                        await data.finished(within=120)
+                        return await _report(f"{times} times killed", crowd, bot, data, meter)
+                mixing = asyncio.create_task(crowd.mix(rate, 60))
+                await asyncio.sleep(chance.uniform(0.2, 2.5))  # the moment of the kill
+                mixing.cancel()
+                bot.kill()
+                await bot.wait()
+    raise AssertionError("the last run returns")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the bot writes: its folder, and its database there or on a server."""
+
+    folder: Path
+    database: str = ""  #: a URL; empty for a file in the folder
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"DATA_DIR": str(self.folder / "data"), "DATABASE_URL": self.database, "LOG_LEVEL": "WARNING"}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        return records.rows(self.database or f"sqlite:///{self.folder / 'data' / 'bot.db'}", query)
+
+    async def finished(self, *, within: float) -> None:
+        """Wait until no row is waiting, running or undelivered; looked at from outside, for there is no other way."""
+        query = f"SELECT count(*) FROM jobs WHERE status IN {UNFINISHED}"  # noqa: S608 - a constant
+        async with asyncio.timeout(within):
+            while self.rows(query) != [(0,)]:  # noqa: ASYNC110 - another process' file tells no Event
+                await asyncio.sleep(0.25)
 
 
 @asynccontextmanager
-async def _bot(folder: Path, play: Play, members: int) -> AsyncIterator[tuple[Crowd, BotProcess]]:
+async def _bot(data: Data, play: Play, members: int) -> AsyncIterator[tuple[Crowd, BotProcess]]:
     """A simulated Discord with so many members, and the bot on it."""
     async with PlaygroundServer(port=0, answer_within=60) as server:
         crowd = Crowd(server)
         crowd.gather(members)
-        environment = {**server.environment(), **_environment(folder), **play.environment()}
-        async with BotProcess(BOT, environment, output=folder / "bot.log") as bot:
-            try:
-                await server.until_ready("imagine", within=60)
-            except TimeoutError as error:
-                error.add_note(bot.text()[-2000:])
-                raise
+        async with _started(server, data, play, connections=1) as bot:
             yield crowd, bot
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    return {"DATA_DIR": str(folder / "data"), "DATABASE_URL": "", "LOG_LEVEL": "WARNING"}
+@asynccontextmanager
+async def _started(server: PlaygroundServer, data: Data, play: Play, *, connections: int) -> AsyncIterator[BotProcess]:
+    """The bot, once it is there; `connections` is how often one has come by then."""
+    environment = {**server.environment(), **data.environment, **play.environment()}
+    async with BotProcess(BOT, environment, output=data.folder / "bot.log") as bot:
+        try:
+            await server.until_ready("imagine", within=60)
+            await server.until(lambda: server.gateway.identified >= connections, within=60, what="the bot")
+        except TimeoutError as error:
+            error.add_note(bot.text()[-2000:])
+            raise
+        yield bot
 
 
-async def _until_it_draws(crowd: Crowd, folder: Path) -> None:
+async def _until_it_draws(crowd: Crowd, data: Data) -> None:
     """One picture before it begins: the model is loaded then."""
     crowd.use(crowd.members[0], "imagine", prompt="a red heart", steps=1)
     await _answered(crowd)
-    await _finished(folder, within=120)
+    await data.finished(within=120)
     crowd.asked.clear()
 
 
 async def _answered(crowd: Crowd) -> None:
     await crowd.server.until(lambda: crowd.unanswered == 0, within=60, what="an answer for everybody")
-
-
-async def _finished(folder: Path, *, within: float) -> None:
-    """Wait until no row is waiting, running or undelivered; looked at in the file, for there is no other way in."""
-    query = "SELECT count(*) FROM jobs WHERE status IN ('accepted', 'started', 'rendered')"
-    async with asyncio.timeout(within):
-        while rows(folder, query) != [(0,)]:  # noqa: ASYNC110 - another process' file tells no Event
-            await asyncio.sleep(0.25)
 
 
 async def _quiet(crowd: Crowd) -> None:
@@ -140,25 +183,19 @@ async def _quiet(crowd: Crowd) -> None:
         await asyncio.sleep(0.5)
 
 
-def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
-    """What a query finds in the bot's database."""
-    with sqlite3.connect(f"file:{folder / 'data' / 'bot.db'}?mode=ro", uri=True) as connection:
-        return connection.execute(query).fetchall()
-
-
-async def _report(name: str, crowd: Crowd, bot: BotProcess, folder: Path, meter: Meter) -> Report:
+async def _report(name: str, crowd: Crowd, bot: BotProcess, data: Data, meter: Meter) -> Report:
     spent = meter.bot_seconds, meter.own_seconds, meter.wall_seconds, meter.slowdown
     await _quiet(crowd)
     code = await bot.stop(within=30)
     asked = list(crowd.asked.values())
     lags = sorted(meter.lags)
-    log = (folder / "bot.log").read_text()
+    log = (data.folder / "bot.log").read_text()
     return Report(
         name=name,
         asked=asked,
         refused=Counter(words for one in asked if (words := _refusal(crowd, one))),
-        jobs=Counter(str(status) for (status,) in rows(folder, "SELECT status FROM jobs")),
-        mistakes=[*disagreements(crowd, folder), *([] if code == 0 else [f"the bot ended with {code}"])],
+        jobs=Counter(str(status) for (status,) in data.rows("SELECT status FROM jobs")),
+        mistakes=[*disagreements(crowd, data), *([] if code == 0 else [f"the bot ended with {code}"])],
         errors=[line for line in log.splitlines() if " ERROR " in line or "Traceback" in line],
         growth=meter.growth(),
         memory=max(amount for _, amount in meter.memory),
@@ -180,12 +217,12 @@ def _refusal(crowd: Crowd, asked: Asked) -> str | None:
     return stored.content if stored is not None else "?"
 
 
-def disagreements(crowd: Crowd, folder: Path) -> list[str]:
+def disagreements(crowd: Crowd, data: Data) -> list[str]:
     """Where rows, files and messages do not agree one to one, once the bot has stopped."""
     found: list[str] = []
     done = subprocess.run(
         [sys.executable, "-m", "bot", "check"],
-        env={**os.environ, **_environment(folder)},
+        env={**os.environ, **data.environment},
         capture_output=True,
         text=True,
         check=False,
@@ -199,7 +236,7 @@ def disagreements(crowd: Crowd, folder: Path) -> list[str]:
         for message in channel.values()
         if message.attachments and message.content.startswith("✅")
     }
-    posted = rows(folder, "SELECT message, count FROM jobs WHERE status = 'posted' AND deleted_at IS NULL")
+    posted = data.rows("SELECT message, count FROM jobs WHERE status = 'posted' AND deleted_at IS NULL")
     expected = Counter({int(str(message)): int(str(count)) for message, count in posted})
     if len(expected) != len(posted):
         found.append(f"{len(posted) - len(expected)} rows share a message")
@@ -210,6 +247,6 @@ def disagreements(crowd: Crowd, folder: Path) -> list[str]:
         for message, count in expected.items()
         if pictures.get(message, count) != count
     ]
-    unfinished = rows(folder, f"SELECT id FROM jobs WHERE status IN {UNFINISHED}")  # noqa: S608 - a constant
+    unfinished = data.rows(f"SELECT id FROM jobs WHERE status IN {UNFINISHED}")  # noqa: S608 - a constant
     found += [f"unfinished: {job_id}" for (job_id,) in unfinished]
     return found

@@ -129,6 +129,7 @@ def images() -> list[dict[str, Any]]:
             "sha256": "0" * 64,
             "size": 100,
             "removed_at": LATER if row["id"] == f"{60:032x}" else None,
+            "cleared_at": LATER if row["id"] == f"{60:032x}" else None,
             "made_at": LATER,
         }
         for row in drawn

@@ -49,7 +49,7 @@ async def stored(database: Database, number: int) -> JobRecord:
 
 
 def test_there_is_one_of_every_revision_before_the_last():
-    assert len(FILES) >= 3
+    assert len(FILES) >= 4
 
 
 async def test_every_row_is_read_as_it_was(database):
@@ -109,11 +109,14 @@ async def test_killed_in_the_middle_the_old_schema_is_whole(database, file, monk
     assert len(await database.read(jobs.live)) == 2 + len(ODD)
 
 
-async def test_a_disk_without_room_for_it_is_said_before_anything_is_done(database, file, monkeypatch):
+async def test_a_disk_without_room_for_it_is_said_before_anything_is_done(database, file, monkeypatch, request):
     before = dump(file)
     total, used, _ = usage = shutil.disk_usage(file)
     almost_full = type(usage)(total, used, file.stat().st_size)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: almost_full)
+    if request.node.callspec.id >= "0004":  # no table is built anew
+        await database.open()
+        return
     with pytest.raises(UnusableDatabase, match="no_room"):
         await database.open()
     assert dump(file) == before

@@ -18,12 +18,10 @@ from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.post import Ticket
 from bot.discord_ui.inputs import member_of, member_of_reaction, requester_of, rights_of_reaction
-from bot.discord_ui.unsent import is_passing
 from bot.discord_ui.words import embeds
 from bot.discord_ui.words.errors import words_for
 from bot.errors import NotAllowed, StaleButton, UnknownJob
 from bot.records import Member, Place
-from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
 from generation.job import JobId, JobStatus
 
@@ -128,8 +126,7 @@ class ResultActions(commands.Cog):
 
     async def _delete(self, job_id: JobId, member: Member, remove_message: Callable[[], Awaitable[Any]]) -> None:
         job = await self._images.delete(job_id, member)
-        with suppress(discord.NotFound):  # somebody was faster
-            await retried(remove_message, PATIENT, passing=is_passing, doing=f"deleting the message of job {job_id}")
+        await self._deliveries.remove(job_id, remove_message)
         if job.deleted_at is None:
             await private.tell_deleted(self._client, job, by=member.id)
 

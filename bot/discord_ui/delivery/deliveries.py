@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,9 @@ import discord
 
 from bot.discord_ui.delivery.post import Desk, JobPost, Ticket
 from bot.discord_ui.unsent import UNSENT, is_passing
-from bot.errors import TooBusy
+from bot.errors import StorageFault, TooBusy
 from bot.records import JobRecord, Place
+from bot.retrying import PATIENT, retried
 from bot.services.answers import Recovery, Resumed
 from generation.errors import ShuttingDown
 from generation.job import JobId
@@ -76,6 +78,8 @@ class Deliveries:
                 self._owe(job.id, post, post.deliver(job))
         if recovery.ended:
             self.errand(self._tell_ended(recovery.ended), name="tell the ended")
+        if recovery.deleted:
+            self.errand(self._remove_messages(recovery.deleted), name="remove messages of deleted jobs")
         self._recovered = True
 
     def resume(self, resumed: Resumed) -> None:
@@ -83,6 +87,12 @@ class Deliveries:
         if resumed.job.id not in self._owed:
             post = self._earlier(resumed.job)
             self._owe(resumed.job.id, post, post.resume(resumed.ticket), resumed.ticket)
+
+    async def remove(self, job_id: JobId, remove_message: Callable[[], Awaitable[object]]) -> None:
+        """Remove the message of a deleted job; one that is gone already is fine. Raises one of UNSENT, StorageFault."""
+        with suppress(discord.NotFound):
+            await retried(remove_message, PATIENT, passing=is_passing, doing=f"deleting the message of job {job_id}")
+        await self._images.told(job_id)
 
     async def try_again(self) -> None:
         """Deliver what was drawn a while ago and could not be posted then: Discord or the disk was out of order."""
@@ -167,6 +177,18 @@ class Deliveries:
                 await self._earlier(job).tell_end()
             except Exception:  # the others should hear of theirs
                 log.exception("the end of job %s could not be told", job.id)
+
+    async def _remove_messages(self, jobs: tuple[JobRecord, ...]) -> None:
+        """What Delete had not come to when the process ended. What cannot be removed now is tried at the next start."""
+        for job in jobs:
+            try:
+                await self.remove(job.id, self._message(job).delete)
+            except (*UNSENT, StorageFault) as error:
+                log.info("the message of the deleted job %s may still be there: %r", job.id, error)
+
+    def _message(self, job: JobRecord) -> discord.PartialMessage:
+        channel = self._desk.client.get_partial_messageable(int(job.place.channel))
+        return channel.get_partial_message(int(job.place.message or 0))
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

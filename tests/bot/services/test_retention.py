@@ -72,6 +72,14 @@ async def test_nothing_goes_by_a_clock_that_is_a_year_ahead(house, ann, clock, c
     assert "8760.0 hours ahead of Discord's: no picture is removed" in caplog.text
 
 
+async def test_a_wrong_clock_is_said_though_nothing_is_to_be_removed(house, clock, caplog):
+    check = ClockCheck(clock=clock, monotonic=lambda: 0)
+    check.hear("Fri, 17 May 2030 12:00:00 GMT")
+    clock.pass_(days=1)
+    assert await house.retention(check).sweep() == 0
+    assert "24.0 hours ahead of Discord's" in caplog.text
+
+
 async def test_a_bot_that_was_off_for_a_month_sweeps_as_usual(house, ann, clock):
     await house.drawn(ann)
     clock.pass_(days=31)

@@ -31,6 +31,7 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "delete": lambda c: jobs.delete(c, JOB, NOON),
     "unposted": unfinished.unposted,
     "untold": lambda c: unfinished.untold(c, WEEK_AGO),
+    "messages left": lambda c: unfinished.with_messages_left(c, WEEK_AGO),
     "results": lambda c: unfinished.results_of(c, "1001", 25),
     "quarantined": lambda c: unfinished.quarantined(c, "9000"),
     "used": lambda c: usage.of_members(c, ACCOUNTS, NOON, NOON),

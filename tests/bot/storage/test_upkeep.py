@@ -155,6 +155,23 @@ async def test_a_picture_that_went_while_the_backup_ran_is_named_and_no_failure(
     assert (tmp_path / "copy.db.images" / other).read_bytes() == (folder / other).read_bytes()
 
 
+async def test_a_damaged_picture_is_copied_as_it_is_and_named(database, url, folder, drawn, tmp_path, caplog):
+    damaged, good = await files_of(database, drawn)
+    (folder / damaged).write_bytes(b"scribbled over")
+    assert await backup(url, tmp_path / "copy.db", folder) == 2
+    assert damaged in caplog.text
+    assert good not in caplog.text
+
+
+async def test_a_backup_that_was_killed_among_the_pictures_is_in_nobodys_way(database, url, folder, drawn, tmp_path):
+    (tmp_path / "copy.db.partial").write_bytes(b"half a database")
+    (tmp_path / "copy.db.images.partial").mkdir()
+    (tmp_path / "copy.db.images.partial" / "half.png").write_bytes(b"half")
+    assert await backup(url, tmp_path / "copy.db", folder) == 2
+    assert not (tmp_path / "copy.db.images" / "half.png").exists()
+    assert not list(tmp_path.glob("*.partial"))
+
+
 async def test_a_backup_writes_into_no_folder_that_is_there_already(database, url, folder, drawn, tmp_path):
     precious = tmp_path / "copy.db.images"
     precious.mkdir()
@@ -173,7 +190,7 @@ async def test_a_backup_whose_pictures_cannot_be_copied_leaves_nothing(
         raise OSError("no space left on device")
 
     if trouble == "disk full":
-        monkeypatch.setattr("shutil.copyfile", full)
+        monkeypatch.setattr("pathlib.Path.write_bytes", full)
     else:
         folder.rename(tmp_path / "elsewhere")
     with pytest.raises(StorageFault):
@@ -185,9 +202,9 @@ async def test_a_database_from_before_an_update_is_copied_with_its_pictures(url,
     (folder / "ab").mkdir(parents=True)
     (folder / "ab" / "old.png").write_bytes(b"old")
     with closing(sqlite3.connect(tmp_path / "bot.db")) as old, old:
-        for table in ("alembic_version (version_num)", "jobs (id)", "images (id, file)"):
+        for table in ("alembic_version (version_num)", "jobs (id)", "images (id, file, sha256)"):
             old.execute(f"CREATE TABLE {table}")
-        old.execute("INSERT INTO images VALUES (1, 'ab/old.png')")
+        old.execute("INSERT INTO images VALUES (1, 'ab/old.png', '')")
     assert await backup(url, tmp_path / "copy.db", folder) == 1
     assert (tmp_path / "copy.db.images/ab/old.png").read_bytes() == b"old"
 
