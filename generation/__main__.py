@@ -5,17 +5,18 @@ import asyncio
 import sys
 import uuid
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from generation.catalog import DrawingOptions, ModelSpec
+from generation.catalog import DEFAULT_STRENGTH, DrawingOptions, ModelSpec
 from generation.diffusion.loading.devices import require_device
 from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
-from generation.errors import KnownError
-from generation.job import Job
+from generation.errors import BadPicture, KnownError
+from generation.inputs import InputPicture, require_same_ratio
+from generation.job import Job, JobInputs
 from generation.journal import MemoryJournal
 from generation.operator_words import operator_words
 from generation.picture_folder import PictureFolder
@@ -35,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_device(options.device)
         spec = inspect_model(options.model, options.config)
-        requests = [spec.request(_chosen(prompt, options)) for prompt in options.prompts]
+        inputs = _Inputs.of(options)
+        requests = [spec.request(_chosen(prompt, options, inputs)) for prompt in options.prompts]
         folder.prepare(requests)
-        return asyncio.run(_draw(spec, requests, folder, options))
+        return asyncio.run(_draw(spec, requests, inputs.bytes, folder, options))
     except KnownError as error:
         _say(operator_words(error))
         return 1
@@ -49,11 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _draw(
-    spec: ModelSpec, requests: list[GenerationRequest], folder: PictureFolder, options: argparse.Namespace
+    spec: ModelSpec,
+    requests: list[GenerationRequest],
+    inputs: JobInputs,
+    folder: PictureFolder,
+    options: argparse.Namespace,
 ) -> int:
     for request in requests:
         if spec.unknown_words(request.prompt):
             _say(_hint(spec, request.prompt))
+    if (steps := requests[0].steps) != (options.steps or spec.default_steps):
+        _say(f"At strength {requests[0].strength:g} it takes {steps} steps to make one, so there are {steps}.")
     # Each picture is a job of its own, so that it is kept as soon as it is done; they are drawn together all the same.
     alone = [replace(request, seed=seed, count=1) for request in requests for seed in request.seeds]
     kept = _KeptPictures(folder)
@@ -63,7 +71,7 @@ async def _draw(
     try:
         _say(f"loading {spec.name} ...")
         await dispatcher.ready()
-        tickets = [dispatcher.submit(Job(id=uuid.uuid4(), request=one, requester=one.prompt)) for one in alone]
+        tickets = [dispatcher.submit(_job(one, inputs)) for one in alone]
         await _show_progress(tickets, kept)
     except asyncio.CancelledError:
         await dispatcher.close()  # first: until then there may be one more
@@ -116,7 +124,7 @@ class _KeptPictures(MemoryJournal):
 
 async def _show_progress(tickets: list[JobTicket[GenerationResult]], kept: _KeptPictures) -> None:
     """Show the steps until all is over, or until a picture cannot be written."""
-    with tqdm(total=sum(ticket.job.request.steps for ticket in tickets), unit="step") as bar:
+    with tqdm(total=sum(ticket.job.request.drawn_steps for ticket in tickets), unit="step") as bar:
         while kept.failure is None and not all(ticket.done for ticket in tickets):
             await next(ticket for ticket in tickets if not ticket.done).wait(REFRESH)
             bar.update(sum(ticket.progress.step for ticket in tickets) - bar.n)
@@ -145,10 +153,50 @@ def _say(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
-def _chosen(prompt: str, options: argparse.Namespace) -> DrawingOptions:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Inputs:
+    """The pictures to begin with."""
+
+    source: InputPicture | None
+    mask: InputPicture | None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "_Inputs":
+        """Read the files. Raises BadPicture and InvalidRequest."""
+        source, mask = (_read(path, role) for path, role in ((options.image, "image"), (options.mask, "mask")))
+        if source is not None and mask is not None:
+            require_same_ratio(source, mask)
+        return cls(source=source, mask=mask)
+
+    @property
+    def bytes(self) -> JobInputs:
+        return JobInputs(source=self.source and self.source.png, mask=self.mask and self.mask.png)
+
+
+def _read(path: Path | None, role: str) -> InputPicture | None:
+    if path is None:
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadPicture(role, "unreadable", detail=f"{path}: {error.strerror or error}") from error
+    return InputPicture.decode(data, role=role)
+
+
+def _job(request: GenerationRequest, inputs: JobInputs) -> Job:
+    return Job(id=uuid.uuid4(), request=request, requester=request.prompt, inputs=inputs)
+
+
+def _chosen(prompt: str, options: argparse.Namespace, inputs: _Inputs) -> DrawingOptions:
     # There the model is a source, and the only one.
-    names = {field.name for field in fields(DrawingOptions)} - {"model"}
-    return DrawingOptions(prompt=prompt, **{name: value for name, value in vars(options).items() if name in names})
+    names = {field.name for field in fields(DrawingOptions)} - {"model", "mask"}
+    chosen = DrawingOptions(prompt=prompt, **{name: value for name, value in vars(options).items() if name in names})
+    return replace(
+        chosen,
+        aspect=chosen.aspect or (inputs.source and inputs.source.aspect),
+        source=inputs.source and inputs.source.sha256,
+        mask=inputs.mask and inputs.mask.sha256,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,7 +208,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "float16", "bfloat16"])
     parser.add_argument("--negative-prompt", default="", help="what to keep out of the picture")
-    parser.add_argument("--aspect", default="1:1", help="such as 16:9; keeps the model's number of pixels")
+    parser.add_argument("--image", type=Path, help="a picture to begin with")
+    parser.add_argument("--mask", type=Path, help="a picture that is white where the other one is drawn anew")
+    parser.add_argument("--strength", type=float, help=f"of the change, up to 1 ({DEFAULT_STRENGTH:g}; with a mask 1)")
+    parser.add_argument("--aspect", help="such as 16:9, by default 1:1 or the picture's; keeps the number of pixels")
     parser.add_argument("--steps", type=int, help="denoising steps")
     parser.add_argument("--guidance", type=float, help="guidance scale; at most 1 means none")
     parser.add_argument("--seed", type=int, help="0 to 4294967295; random when not given")

@@ -9,9 +9,18 @@ from typing import Self
 
 from generation import vocabulary
 from generation.errors import InvalidRequest, ModelUnavailable
-from generation.request import SEEDS, SIZE_STEP, GenerationRequest, SchedulerName, clean_text
+from generation.request import (
+    LEAST_STRENGTH,
+    SEEDS,
+    SIZE_STEP,
+    GenerationRequest,
+    SchedulerName,
+    clean_text,
+    fewest_steps,
+)
 
 MAX_ASPECT = 3.0  #: no side longer than this times the other; models draw everything twice beyond
+DEFAULT_STRENGTH = 0.6  #: of the change to a picture without a mask
 _LEEWAY = 1.25  #: times as many pixels as the native size has, or as few, for a ratio that is closer to the asked one
 _PIXELS_COUNT = 0.1  #: how much a change of pixels counts beside as large a change of the ratio
 _GROUND_COUNTS = 0.02  #: the same, where the pixels are mere ground
@@ -46,6 +55,9 @@ class DrawingOptions:
     count: int | None = None  #: pictures; 1 by default
     scheduler: str | None = None
     model: str | None = None
+    source: str | None = None  #: sha256 of an InputPicture to begin with
+    mask: str | None = None  #: and of one that is white where it is drawn anew
+    strength: float | None = None  #: of the change; with a mask all of it by default
 
     @classmethod
     def of(cls, request: GenerationRequest, *, seed: int) -> Self:
@@ -61,6 +73,9 @@ class DrawingOptions:
             count=request.count,
             scheduler=request.scheduler,
             model=request.model,
+            source=request.source,
+            mask=request.mask,
+            strength=request.strength,
         )
 
 
@@ -81,6 +96,7 @@ class ModelSpec:
     default_steps: int = 25
     default_guidance: float = 7.5
     default_scheduler: SchedulerName = SchedulerName.DPMPP_2M_KARRAS
+    inpaints: bool = False  #: made to fill in what a mask covers, and draws nothing without picture and mask
     guidance_embedded: bool = False  #: distilled with guidance as an input (LCM)
     examples: tuple[str, ...] = ()  #: prompts it does well
     vocabulary: tuple[str, ...] = ()  #: all it can draw, in the words people use; empty for models that know the world
@@ -125,7 +141,10 @@ class ModelSpec:
         return vocabulary.unknown_words(self.vocabulary, prompt) if self.vocabulary else ()
 
     def request(self, options: DrawingOptions) -> GenerationRequest:
-        """A valid request for this model, whatever model the options name. Raises InvalidRequest."""
+        """A valid request for this model, whatever model the options name. Raises InvalidRequest.
+
+        Where so few steps are asked for that a picture to begin with leaves none of them, there are more.
+        """
         default_width, default_height = self.size_of(options.aspect or "1:1")
         width = default_width if options.width is None else options.width
         height = default_height if options.height is None else options.height
@@ -140,17 +159,27 @@ class ModelSpec:
                     most=self.max_size,
                     holds_for=self.name,
                 )
+        if self.inpaints and (options.source is None or options.mask is None):
+            raise InvalidRequest("model", "together", choices=("image", "mask"), holds_for=self.name)
+        strength, steps = options.strength, self.default_steps if options.steps is None else options.steps
+        if options.source is not None:
+            strength = strength if strength is not None else DEFAULT_STRENGTH if options.mask is None else 1.0
+            if LEAST_STRENGTH <= strength <= 1:
+                steps = max(steps, fewest_steps(strength))
         return GenerationRequest(
             prompt=clean_text(options.prompt),
             negative_prompt=clean_text(options.negative_prompt or ""),
             model=self.name,
             width=width,
             height=height,
-            steps=self.default_steps if options.steps is None else options.steps,
+            steps=steps,
             guidance_scale=self.default_guidance if options.guidance is None else options.guidance,
             scheduler=self.default_scheduler if options.scheduler is None else scheduler_named(options.scheduler),
             seed=random_seed() if options.seed is None else options.seed,
             count=1 if options.count is None else options.count,
+            source=options.source,
+            mask=options.mask,
+            strength=strength,
         )
 
     def _sizes_near(self, ratio: float) -> Iterator[tuple[int, int]]:

@@ -3,11 +3,13 @@
     KnownError
     ├── Refusal                     nothing was started; the member can do something about it
     │   ├── InvalidRequest          a field is out of its range
+    │   ├── BadPicture              a picture to begin with cannot be taken
     │   ├── QueueFull
     │   └── ShuttingDown
     ├── DrawingFailed               the job was started and could not be finished
     │   ├── DoesNotFit              too large for the device even alone
     │   ├── BrokenImage             the model produced NaN or infinite numbers
+    │   ├── InputGone               a picture that the job begins with is no longer kept
     │   ├── ModelUnavailable        the model cannot be loaded
     │   └── WorkerFault             unexpected; the trace is in the log under `reference`
     ├── JobStopped                  somebody or something ended the job on purpose
@@ -59,8 +61,11 @@ class Refusal(KnownError, code="refused"):
 
 
 #: What an InvalidRequest's field had to be: in a range, a multiple in a range, not longer than `most`, one of the
-#: choices, a ratio, something to see, given at all, or given without another one.
-Rule: TypeAlias = Literal["range", "multiple", "length", "choice", "ratio", "visible", "missing", "conflict"]
+#: choices, a ratio, the ratio of one of the choices, something to see, given at all, given without another one, or
+#: given together with another one.
+Rule: TypeAlias = Literal[
+    "range", "multiple", "length", "choice", "ratio", "ratio_of", "visible", "missing", "conflict", "together"
+]
 
 
 class InvalidRequest(Refusal):
@@ -75,6 +80,17 @@ class InvalidRequest(Refusal):
     multiple_of: int | None = None
     choices: tuple[str, ...] = ()  #: also what it conflicts with
     holds_for: str | None = None  #: the model or scheduler whose rule it is
+
+
+class BadPicture(Refusal):
+    """A picture to begin with is of no known format, too large, or broken."""
+
+    role: str  #: "image" or "mask"
+    reason: Literal["unreadable", "format", "bytes", "pixels", "broken"]
+    _: KW_ONLY
+    most: int | None = None
+    choices: tuple[str, ...] = ()  #: formats
+    detail: str = ""
 
 
 class QueueFull(Refusal):
@@ -105,6 +121,12 @@ class BrokenImage(DrawingFailed):
 
     _: KW_ONLY
     where: str = ""  #: "latents" or "picture"
+
+
+class InputGone(DrawingFailed):
+    """A picture that the job begins with is no longer kept."""
+
+    role: str  #: "image" or "mask"
 
 
 #: Why a model cannot be loaded. The error's detail names the part, the file or the device; with "no_model" it is a code

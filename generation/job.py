@@ -1,13 +1,28 @@
 """A Job is a request that was accepted: it has an id and somebody who waits for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from generation.errors import InputGone
 from generation.request import GenerationRequest
 
 JobId: TypeAlias = UUID
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobInputs:
+    """The PNGs that a request names by their hashes: what `InputPicture.decode` makes of a picture."""
+
+    source: bytes | None = field(default=None, repr=False)
+    mask: bytes | None = field(default=None, repr=False)
+
+    def require(self, request: GenerationRequest) -> None:
+        """Raise InputGone if one is missing that the request names."""
+        for role, digest, data in (("image", request.source, self.source), ("mask", request.mask, self.mask)):
+            if digest is not None and data is None:
+                raise InputGone(role)
 
 
 class JobStatus(StrEnum):
@@ -38,6 +53,7 @@ class Job:
     request: GenerationRequest
     requester: str
     weight: float = 1.0  #: share of the device the requester has a right to, relative to others of their group
+    inputs: JobInputs = JobInputs()
     group: str | None = None  #: whose weights are balanced against each other, such as a server; None: a group of one
 
     @property

@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from generation.request import GenerationRequest
 
 CHUNK = "parameters"
+_HASH = 10  #: digits, as of the model's
 _NEGATIVE = "Negative prompt: "
 _WORDS_OF_THE_FORM = re.compile(r"(negative prompt|steps)(?=:)", re.IGNORECASE)
 
@@ -26,6 +27,9 @@ def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | 
         "CFG scale": exact(request.guidance_scale),
         "Seed": seed,
         "Size": f"{request.width}x{request.height}",
+        **({} if request.strength is None else {"Denoising strength": exact(request.strength)}),
+        **({"Init image hash": request.source[:_HASH]} if request.source else {}),
+        **({"Mask hash": request.mask[:_HASH]} if request.mask else {}),
         **({"Model hash": model_hash} if model_hash else {}),
         **({"Model": model} if (model := _name(request.model)) else {}),
     }

@@ -1,8 +1,10 @@
 """Errors -> one plain line for the operator: what is wrong, and what to do about it."""
 
 from generation.errors import (
+    BadPicture,
     BrokenImage,
     DoesNotFit,
+    InputGone,
     InvalidRequest,
     KnownError,
     ModelUnavailable,
@@ -25,7 +27,7 @@ _NOT_LOADED: dict[NotLoaded, str] = {
     "part_missing": "a part of it is missing; fetch the model again, or copy that part from the model it was made of",
     "part_pickled": "a part has its weights in a format that can run code of its makers; safetensors are needed",
     "parts_differ": "its parts do not belong together",
-    "edits_pictures": "it edits or enlarges pictures and cannot draw from words alone",
+    "edits_pictures": "it edits or enlarges pictures in a way that I do not know",
     "other_family": "it is of a family that I do not draw with; I draw with Stable Diffusion 1, 2 and XL",
     "hub_silent": "the hub did not give its configs",
     "turbo_without_config": f"nothing in a single file of a Turbo model tells its schedule: {_OWN_CONFIGS}",
@@ -74,6 +76,10 @@ def operator_words(error: KnownError) -> str:
         case DoesNotFit():
             size = f"{error.width}x{error.height}"
             return f"A picture of {size} does not fit into this device's memory; a smaller size does"
+        case BadPicture():
+            return _with_detail(bad_picture(error), error.detail)
+        case InputGone():
+            return f"The {error.role} that this begins with is no longer kept"
         case BrokenImage():
             return "The model produced no picture (NaN or infinity); another seed, a lower guidance or float32 may help"
         case WorkerFault():
@@ -82,6 +88,20 @@ def operator_words(error: KnownError) -> str:
             return _with_detail("The device stopped answering", error.detail)
         case _:
             return str(error)
+
+
+def bad_picture(error: BadPicture) -> str:
+    """Why a picture to begin with cannot be taken, in words that suit members as well."""
+    return (
+        f"The {error.role} "
+        + {
+            "format": "must be a picture of one of these kinds: " + ", ".join(error.choices),
+            "bytes": f"must be a file of at most {(error.most or 0) / 1e6:g} MB",
+            "pixels": f"must have at most {(error.most or 0) / 1e6:g} megapixels",
+            "broken": "is broken and cannot be read",
+            "unreadable": "cannot be read",
+        }[error.reason]
+    )
 
 
 def demand(error: InvalidRequest) -> str:
@@ -96,6 +116,8 @@ def demand(error: InvalidRequest) -> str:
         "visible": "must be something to see",
         "missing": "needs one of " + ", ".join(error.choices),
         "conflict": "does not go together with " + ", ".join(error.choices),
+        "together": "goes only together with " + " and ".join(error.choices),
+        "ratio_of": f"must be of the same shape as {', '.join(error.choices)}",
     }[error.rule]
     return said if error.holds_for is None else f"{said} for {error.holds_for}"
 

@@ -1,5 +1,7 @@
 """What was asked for. A constructed GenerationRequest is valid, inner code does not check again."""
 
+import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -15,8 +17,11 @@ MAX_LCM_STEPS = 50  #: LCM picks its timesteps from the 50 it was distilled at
 MAX_GUIDANCE = 30.0
 MAX_COUNT = 4
 SEEDS = 2**32
+LEAST_STRENGTH = 0.02  #: one step of LCM's 50
 SIZE_STEP = 8  #: pixels one latent covers in every Stable Diffusion model
 MAX_SIZE = 4096  #: pixels a side, whatever the model says
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class SchedulerName(StrEnum):
@@ -87,6 +92,9 @@ class GenerationRequest:
     seed: int  #: 32-bit unsigned
     count: int = 1
     negative_prompt: str = ""
+    source: str | None = None  #: sha256, in hex, of the picture it begins with
+    mask: str | None = None  #: and of the one that is white where the source is drawn anew
+    strength: float | None = None  #: of the change, 1 for all of it; given with a source, and only then
 
     def __post_init__(self) -> None:
         self.check()
@@ -119,11 +127,35 @@ class GenerationRequest:
         _check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE)
         _check_range("seed", self.seed, 0, SEEDS - 1)
         _check_range("count", self.count, 1, MAX_COUNT)
+        for field, digest in (("image", self.source), ("mask", self.mask)):
+            if digest is not None and not _SHA256.fullmatch(digest):
+                raise InvalidRequest(field, "choice", digest, choices=("sha256",))
+        if self.source is None:
+            for field, value in (("mask", self.mask), ("strength", self.strength)):
+                if value is not None:
+                    raise InvalidRequest(field, "together", choices=("image",))
+        else:
+            strength = math.nan if self.strength is None else self.strength
+            _check_range("strength", strength, LEAST_STRENGTH, 1)
+            _check_range("steps", self.steps, fewest_steps(strength), MAX_STEPS, holds_for=f"strength {strength:g}")
+
+    @property
+    def drawn_steps(self) -> int:
+        """Steps that are made for an image: the first ones are skipped where there is a picture already.
+
+        Rounded as diffusers does.
+        """
+        return self.steps if self.strength is None else min(int(self.steps * self.strength), self.steps)
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seed of each image, in order."""
         return tuple((self.seed + index) % SEEDS for index in range(self.count))
+
+
+def fewest_steps(strength: float) -> int:
+    """The steps of a schedule of which one at least is made at this strength."""
+    return next(steps for steps in range(1, MAX_STEPS + 1) if int(steps * strength) >= 1)
 
 
 def _check_range(field: str, value: float, least: float, most: float, *, holds_for: str | None = None) -> None:

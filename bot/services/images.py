@@ -222,7 +222,7 @@ class ImageService:
                 place=place,
                 prompt=job.request.prompt if mine else None,
                 step=progress.step,
-                steps=progress.steps or job.request.steps * job.request.count,
+                steps=progress.steps or job.request.drawn_steps * job.request.count,
                 count=job.request.count,
             )
 

@@ -1,8 +1,8 @@
 """What was asked for, as a row keeps it: one JSON record with one writer and one reader.
 
 Stored requests are history: they are read as they are, though today's rules may refuse them. `version` is the form of
-the record, `syntax` the rules by which its prompts are read; what a request is made from, such as pictures, will stand
-under `inputs`.
+the record, `syntax` the rules by which its prompts are read; the pictures that a request begins with stand under
+`inputs`, by role and sha256.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,19 @@ from generation.request import GenerationRequest
 VERSION = 1
 SYNTAX = 1  #: a prompt is taken word for word
 
+_ROLES = ("source", "mask")
 _FIELDS = [field.name for field in fields(GenerationRequest)]
 
 
 def to_data(request: GenerationRequest) -> dict[str, Any]:
     """The record for a row."""
-    return {"version": VERSION, "syntax": SYNTAX, **{name: getattr(request, name) for name in _FIELDS}}
+    values = {name: getattr(request, name) for name in _FIELDS}
+    inputs = {role: values.pop(role) for role in _ROLES}
+    named = {role: digest for role, digest in inputs.items() if digest is not None}
+    return {"version": VERSION, "syntax": SYNTAX, **values, "inputs": named}
 
 
 def from_data(data: Mapping[str, Any]) -> GenerationRequest:
     """The request that a row has kept, checked by nobody."""
-    return GenerationRequest.stored({name: data[name] for name in _FIELDS if name in data})
+    known = {**data, **data.get("inputs", {})}
+    return GenerationRequest.stored({name: known[name] for name in _FIELDS if name in known})

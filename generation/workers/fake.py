@@ -91,7 +91,7 @@ class FakeWorker:
             stream.put(JobFailed(job_id=job.id, error=_known(self._errors.pop(0)), device_seconds=self._seconds))
             return
         for index, seed in enumerate(job.request.seeds):
-            stream.put(_step(job, (index + 1) * job.request.steps))
+            stream.put(_step(job, (index + 1) * job.request.drawn_steps))
             stream.put(ImageReady(job_id=job.id, image=_square(job.request, index, seed)))
         stream.put(JobDone(job_id=job.id, device_seconds=self._seconds * job.request.count, unread=self.unread))
 
@@ -103,7 +103,9 @@ def _known(error: Exception) -> KnownError:
 def _step(job: Job, step: int) -> StepDone:
     picture = io.BytesIO()
     Image.new("RGB", (job.request.width, job.request.height), _colour(job.request.seed)).save(picture, "JPEG")
-    return StepDone(job_id=job.id, step=step, steps=job.request.steps * job.request.count, preview=picture.getvalue())
+    return StepDone(
+        job_id=job.id, step=step, steps=job.request.drawn_steps * job.request.count, preview=picture.getvalue()
+    )
 
 
 def _square(request: GenerationRequest, index: int, seed: int) -> GeneratedImage:

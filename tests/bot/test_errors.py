@@ -37,10 +37,12 @@ from bot.errors import (
 from bot.operator_words import operator_words
 from generation import errors as generation_errors
 from generation.errors import (
+    BadPicture,
     BrokenImage,
     Cancelled,
     DoesNotFit,
     DrawingFailed,
+    InputGone,
     Interrupted,
     InvalidRequest,
     JobStopped,
@@ -58,9 +60,12 @@ MIDNIGHT = datetime(2030, 1, 1, tzinfo=UTC)
 FOR_MEMBERS = [
     AlreadyOver(),
     Blocked("spam"),
+    BadPicture("image", "pixels", most=16_000_000),
+    BadPicture("mask", "broken", detail="SyntaxError: /secret/place"),
     BrokenImage(where="latents"),
     Cancelled("7"),
     DoesNotFit(512, 640, detail="CUDA out of memory"),
+    InputGone("image"),
     Interrupted(),
     InvalidRequest("steps", "range", 0, least=1, most=150),
     LimitReached("images_a_day", 10, 2, 9, MIDNIGHT),

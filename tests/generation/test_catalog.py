@@ -1,6 +1,7 @@
 """Aspects, sizes and defaults of the models on offer."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from generation.catalog import Canvas, DrawingOptions, ModelCatalog, ModelSpec
 from generation.errors import InvalidRequest, ModelUnavailable
+from generation.operator_words import operator_words
 from generation.request import SchedulerName
 
 SD = ModelSpec(name="Dreamlike", source="somebody/dreamlike", native_size=512, min_size=256, max_size=1024)
@@ -126,3 +128,43 @@ def test_a_small_model_names_the_words_it_does_not_know(prompt: str, unknown: tu
 def test_two_models_of_one_name_cannot_be_told_apart() -> None:
     with pytest.raises(ModelUnavailable, match="same_name"):
         ModelCatalog([SD, ModelSpec(name="dreamlike", source="somewhere/else")])
+
+
+SHA = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("wishes", "strength"),
+    [({}, 0.6), ({"mask": SHA}, 1.0), ({"strength": 0.3}, 0.3), ({"mask": SHA, "strength": 0.3}, 0.3)],
+)
+def test_a_picture_is_changed_by_somewhat_more_than_half_and_behind_a_mask_wholly(
+    wishes: dict[str, Any], strength: float
+) -> None:
+    request = SD.request(DrawingOptions(prompt="x", source=SHA, **wishes))
+    assert (request.source, request.mask, request.strength) == (SHA, wishes.get("mask"), strength)
+    assert SD.request(DrawingOptions.of(request, seed=request.seed)) == request
+    assert SD.request(DrawingOptions(prompt="x")).strength is None
+
+
+def test_where_rounding_leaves_no_step_there_are_more() -> None:
+    one_step = replace(SD, default_steps=1)
+    request = one_step.request(DrawingOptions(prompt="x", source=SHA))
+    assert (request.steps, request.drawn_steps) == (2, 1)
+    asked = SD.request(DrawingOptions(prompt="x", source=SHA, steps=5, strength=0.1))
+    assert (asked.steps, asked.drawn_steps) == (10, 1)
+    assert SD.request(DrawingOptions(prompt="x", source=SHA, steps=5)).steps == 5
+
+
+@pytest.mark.parametrize("wishes", [{"mask": SHA}, {"strength": 0.5}])
+def test_a_mask_or_a_strength_without_a_picture_is_refused(wishes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="together"):
+        SD.request(DrawingOptions(prompt="x", **wishes))
+
+
+def test_a_model_for_inpainting_wants_picture_and_mask() -> None:
+    inpainting = replace(SD, inpaints=True)
+    for wishes in ({}, {"source": SHA}):
+        with pytest.raises(InvalidRequest) as error:
+            inpainting.request(DrawingOptions(prompt="x", **wishes))
+        assert operator_words(error.value) == "model goes only together with image and mask for Dreamlike"
+    assert inpainting.request(DrawingOptions(prompt="x", source=SHA, mask=SHA)).strength == 1.0

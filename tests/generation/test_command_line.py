@@ -1,5 +1,7 @@
 """`python -m generation`: all is looked at before anything is drawn, and what is done is kept."""
 
+import hashlib
+import io
 import os
 import signal
 import subprocess
@@ -216,3 +218,62 @@ def test_a_prompt_beyond_the_limit_is_said_to_be_read_in_part(tmp_path: Path) ->
     assert not spec.unknown_words(prompt)
     assert done.stderr.count("is too long for the model, which did not read") == 1
     assert "did not read 'a red star'." in done.stderr
+
+
+class TestPictures:
+    @pytest.fixture
+    def heart(self, tmp_path: Path) -> Path:
+        Image.new("RGB", (90, 60), "red").save(tmp_path / "heart.jpg")
+        return tmp_path / "heart.jpg"
+
+    def test_a_picture_goes_along_by_its_bytes_and_in_its_own_shape(
+        self, draw: Draw, worker: Workers, heart: Path
+    ) -> None:
+        status, _, err = draw("a blue heart", "a star", "--image", str(heart), "--strength", "0.5")
+        assert status == 0
+        for job in worker.drawn:
+            assert (job.request.width, job.request.height, job.request.strength) == (96, 64, 0.5)
+            assert job.request.source == hashlib.sha256(job.inputs.source or b"").hexdigest()
+            assert Image.open(io.BytesIO(job.inputs.source or b"")).size == (90, 60)
+            assert (job.request.mask, job.inputs.mask) == (None, None)
+        assert len(worker.drawn) == 2
+        assert "least" not in err
+
+    def test_an_aspect_goes_before_the_pictures_own(self, draw: Draw, worker: Workers, heart: Path) -> None:
+        assert draw("a blue heart", "--image", str(heart), "--aspect", "1:1")[0] == 0
+        assert (worker.drawn[0].request.width, worker.drawn[0].request.height) == (64, 64)
+
+    def test_a_mask_changes_all_that_it_covers(self, draw: Draw, worker: Workers, heart: Path, tmp_path: Path) -> None:
+        Image.new("L", (45, 30), 255).save(tmp_path / "mask.png")
+        assert draw("a blue heart", "--image", str(heart), "--mask", str(tmp_path / "mask.png"))[0] == 0
+        (job,) = worker.drawn
+        assert job.request.strength == 1.0
+        assert job.request.mask == hashlib.sha256(job.inputs.mask or b"").hexdigest()
+
+    def test_more_steps_than_were_asked_for_are_said(self, draw: Draw, worker: Workers, heart: Path) -> None:
+        status, _, err = draw("a blue heart", "--image", str(heart), "--steps", "1")
+        assert (status, worker.drawn[0].request.steps) == (0, 2)
+        assert "At strength 0.6 it takes 2 steps to make one, so there are 2." in err
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--strength", "0.5"], "strength goes only together with image"),
+            (["--mask", "heart.jpg"], "mask goes only together with image"),
+            (["--image", "nowhere.png"], "The image cannot be read (nowhere.png: No such file or directory)"),
+            (["--image", "text"], "The image must be a picture of one of these kinds: PNG, JPEG"),
+            (["--image", "heart.jpg", "--mask", "text"], "The mask must be a picture of one of these kinds: PNG, JPEG"),
+            (["--image", "heart.jpg", "--mask", "tall.png"], "mask must be of the same shape as 90x60, not '60x90'"),
+            (["--image", "heart.jpg", "--strength", "0"], "strength must be from 0.02 to 1"),
+        ],
+    )
+    def test_what_cannot_be_taken_is_one_sentence(
+        self, draw: Draw, heart: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+    ) -> None:
+        monkeypatch.chdir(heart.parent)
+        Path("text").write_text("no picture")
+        Image.new("L", (60, 90)).save("tall.png")
+        status, out, err = draw("a blue heart", *arguments)
+        assert (status, out) == (1, "")
+        assert err.startswith(said)
+        assert not Path("out").exists()

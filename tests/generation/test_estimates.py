@@ -105,3 +105,12 @@ def test_a_model_with_guidance_as_an_input_takes_one_row_whatever_the_guidance()
     ordinary = Estimates()
     ordinary.learn(plain, 10.0)
     assert ordinary.seconds(guided) == pytest.approx(17.0)
+
+
+def test_skipped_steps_cost_nothing_and_encoding_costs_something() -> None:
+    estimates = Estimates()
+    estimates.learn(request(steps=7), 10.0)  # ten rows, as above
+    edit = {"source": "0" * 64, "strength": 0.5}
+    assert estimates.seconds(request(steps=14, **edit)) == pytest.approx(11.4)
+    assert estimates.seconds(request(steps=14, count=2, **edit)) == pytest.approx(21.4)
+    assert estimates.seconds(request(steps=14, **edit, mask="1" * 64)) == pytest.approx(12.8)

@@ -38,6 +38,15 @@ def test_parameters_are_written_as_automatic1111_writes_them() -> None:
     )
 
 
+def test_a_picture_to_begin_with_is_named_by_its_strength_and_hash() -> None:
+    edit = request(source="0123456789abcdef" * 4, mask="fedcba9876543210" * 4, strength=0.75)
+    text = parameters_text(edit, seed=2)
+    assert text.endswith(
+        "Size: 64x48, Denoising strength: 0.75, Init image hash: 0123456789, Mask hash: fedcba9876, Model: builtin"
+    )
+    assert parse_parameters(text)["Denoising strength"] == "0.75"
+
+
 def test_a_png_carries_its_parameters() -> None:
     png = png_of(Image.new("RGB", (64, 48)), request(prompt="ein 🟥 Herz"), seed=3, model_hash=None)
     fields = parse_parameters(Image.open(io.BytesIO(png)).text["parameters"])  # type: ignore[attr-defined]

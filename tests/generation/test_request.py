@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from generation.errors import InvalidRequest
 from generation.operator_words import demand
-from generation.request import GenerationRequest, SchedulerName, clean_text
+from generation.request import GenerationRequest, SchedulerName, clean_text, fewest_steps
 
 VALID: dict[str, Any] = {
     "prompt": "a red heart",
@@ -88,3 +88,48 @@ def test_a_request_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         request.seed = 2  # type: ignore[misc]
     assert replace(request, seed=2).seed == 2
+
+
+SHA = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("steps", "strength", "made"),
+    [(50, 0.58, 28), (100, 0.29, 28), (20, 0.6, 12), (4, 1.0, 4), (2, 0.6, 1), (150, 0.02, 3)],
+)
+def test_strength_is_rounded_as_diffusers_rounds_it(steps: int, strength: float, made: int) -> None:
+    request = GenerationRequest(**VALID | {"steps": steps, "source": SHA, "strength": strength})
+    assert request.drawn_steps == made
+
+
+def test_without_a_picture_all_steps_are_made() -> None:
+    assert GenerationRequest(**VALID).drawn_steps == 20
+
+
+@pytest.mark.parametrize(
+    ("wishes", "field", "said"),
+    [
+        ({"mask": SHA}, "mask", "goes only together with image"),
+        ({"strength": 0.5}, "strength", "goes only together with image"),
+        ({"source": SHA}, "strength", "must be from 0.02 to 1"),
+        ({"source": SHA, "strength": 0.0}, "strength", "must be from 0.02 to 1"),
+        ({"source": SHA, "strength": 1.1}, "strength", "must be from 0.02 to 1"),
+        ({"source": SHA, "strength": float("nan")}, "strength", "must be from 0.02 to 1"),
+        ({"source": "no hash", "strength": 0.5}, "image", "must be one of sha256"),
+        ({"source": SHA.upper(), "strength": 0.5}, "image", "must be one of sha256"),
+        ({"source": SHA, "mask": "../etc", "strength": 0.5}, "mask", "must be one of sha256"),
+        ({"source": SHA, "strength": 0.6, "steps": 1}, "steps", "must be from 2 to 150 for strength 0.6"),
+    ],
+)
+def test_pictures_masks_and_strength_go_together(wishes: dict[str, Any], field: str, said: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        GenerationRequest(**VALID | wishes)
+    assert (refusal.value.field, demand(refusal.value)) == (field, said)
+
+
+@given(st.floats(0.02, 1))
+def test_the_fewest_steps_leave_one(strength: float) -> None:
+    steps = fewest_steps(strength)
+    assert GenerationRequest(**VALID | {"steps": steps, "source": SHA, "strength": strength}).drawn_steps >= 1
+    assert steps <= 50, "as many as LCM has"
+    assert int((steps - 1) * strength) == 0

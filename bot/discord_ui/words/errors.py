@@ -14,8 +14,17 @@ from bot.discord_ui.words import text
 from bot.errors import Blocked, LimitReached, MissingPermissions, NotAllowed, PictureGone
 from bot.records import JobRecord
 from bot.services.limits import KINDS, LimitRule
-from generation.errors import Cancelled, InvalidRequest, JobStopped, KnownError, Refusal, WorkerFault, new_reference
-from generation.operator_words import demand
+from generation.errors import (
+    BadPicture,
+    Cancelled,
+    InvalidRequest,
+    JobStopped,
+    KnownError,
+    Refusal,
+    WorkerFault,
+    new_reference,
+)
+from generation.operator_words import bad_picture, demand
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +36,7 @@ _SENTENCES = {
     "broken_image": "The model lost its way and produced no picture. Another seed or a lower guidance helps.",
     "cancelled": "Cancelled.",
     "failed": "Something went wrong while drawing.",
+    "input_gone": "The {role} that this begins with is no longer kept.",
     "interrupted": f"I was restarted before this was done. {NOT_COUNTED} Please ask again.",
     "manage_server": "Only those who may manage this server (Manage Server) may do that.",
     "model_unavailable": "The model {model} cannot be loaded at the moment.",
@@ -78,6 +88,8 @@ def member_words(error: KnownError) -> str:
     match error:
         case InvalidRequest():
             return _invalid(error)
+        case BadPicture():
+            return f"{bad_picture(error)}."
         case LimitReached():
             return _limit_reached(error)
         case Blocked():

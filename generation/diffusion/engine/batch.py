@@ -7,9 +7,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from generation.diffusion.families.base import LatentShape, PromptConditioning
+from generation.diffusion.families.base import LatentShape, Looked, PromptConditioning
 from generation.diffusion.families.schedules import LinearSchedule, advance_together
 from generation.diffusion.loading.model import LoadedModel
+from generation.inputs import fitted
 from generation.job import Job
 
 BatchKey: TypeAlias = tuple[LatentShape, int]  #: latent shape and text length; only equals stack
@@ -25,6 +26,7 @@ class JobRun:
         self._latent_shape: LatentShape | None = None
         self.pending = deque(range(job.request.count))
         self.unfinished = job.request.count
+        self.looked: Looked | None = None  #: the pictures that it begins with
         self.device_seconds = 0.0
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
@@ -33,7 +35,7 @@ class JobRun:
     @property
     def steps(self) -> int:
         """Denoising steps over all its images."""
-        return self.job.request.steps * self.job.request.count
+        return self.job.request.drawn_steps * self.job.request.count
 
     @property
     def key(self) -> BatchKey:
@@ -48,10 +50,15 @@ class JobRun:
         return 0 if self.conditioning is None else self.conditioning.rows
 
     def encode(self, model: LoadedModel) -> None:
-        """Encode its prompts, once for all its images."""
-        request = self.job.request
+        """Encode its prompts, and the pictures that it begins with, once for all its images. Raises InputGone."""
+        request, inputs = self.job.request, self.job.inputs
+        inputs.require(request)
         width, height = model.spec.drawn_size(request.width, request.height)
         self._latent_shape = model.latent_shape(width, height)
+        if inputs.source is not None:
+            size, drawn = (request.width, request.height), (width, height)
+            mask = None if inputs.mask is None else fitted(inputs.mask, size, drawn)
+            self.looked = model.look(fitted(inputs.source, size, drawn), mask)
         self.conditioning = model.encode(
             request.prompt,
             request.negative_prompt,
@@ -76,9 +83,9 @@ class ImageRun:
         self.conditioning = conditioning
         self.guidance_scale = request.guidance_scale
         generator = torch.Generator("cpu").manual_seed(self.seed)
-        start = model.family.start(request, generator)
-        self.schedule, self.latents = start.schedule, start.latents
-        self.step = 0
+        start = model.family.start(request, generator, run.looked)
+        self.schedule, self.latents, self.step = start.schedule, start.latents, start.step
+        self._known, self._seen = start.known, start.seen
 
     @property
     def timestep(self) -> float:
@@ -93,6 +100,21 @@ class ImageRun:
     def model_input(self) -> Tensor:
         """Return its latents [1, C, h, w] as the model expects them at this timestep."""
         return self.schedule.model_input(self.latents, self.step)
+
+    def denoiser_input(self) -> Tensor:
+        """Return the same with what an inpainting model sees besides, [1, C + C', h, w]."""
+        scaled = self.model_input()
+        return scaled if self._seen is None else torch.cat([scaled, self._seen], dim=1)
+
+    def move(self, latents: Tensor) -> None:
+        """Take these latents as those after the step, but outside the mask the source's, as noisy as is due then."""
+        self.step += 1
+        if self._known is not None:
+            known = self._known.original
+            if not self.done:
+                known = self.schedule.add_noise(known, self._known.noise, self.step)
+            latents = (1 - self._known.mask) * known + self._known.mask * latents
+        self.latents = latents
 
 
 def stepping_together(images: list[ImageRun]) -> list[list[ImageRun]]:
@@ -116,5 +138,4 @@ def advance(images: list[ImageRun], predictions: list[Tensor]) -> None:
             for image, prediction in zip(images, predictions, strict=True)
         ]
     for image, row in zip(images, rows, strict=True):
-        image.latents = row
-        image.step += 1
+        image.move(row)

@@ -155,8 +155,9 @@ class RowCaps:
 
     def _seconds(self, key: BatchKey, row: Conditioning, rows: int) -> float:
         """Time the eager call: only few rows have a graph, and compared with it no further row would seem to pay."""
+        channels = self._model.family.parts.denoiser.config.in_channels
         # Drawn on the CPU: the device's own generator is of no use after a recording that failed.
-        latents = to_device(torch.randn(rows, *key[0], dtype=self._model.dtype), self._model.device)
+        latents = to_device(torch.randn(rows, channels, *key[0][1:], dtype=self._model.dtype), self._model.device)
         timesteps = to_device(torch.full((rows,), 500.0), self._model.device)
         conditioning = Conditioning.stack([row] * rows)
         self._model.synchronize()

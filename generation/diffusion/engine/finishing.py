@@ -12,6 +12,7 @@ from generation.diffusion.engine.ground import on_ground
 from generation.diffusion.failures import attempt, is_out_of_memory, require_finite
 from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.transfer import to_host
+from generation.inputs import pasted_back
 from generation.metadata import png_of
 from generation.result import GeneratedImage
 
@@ -63,6 +64,9 @@ class Finishing:
         """Encode the PNG, in the writer's thread."""
         request = image.run.job.request
         picture = on_ground(picture_of(pixels), (request.width, request.height))
+        inputs = image.run.job.inputs
+        if inputs.source is not None and inputs.mask is not None:
+            picture = pasted_back(picture, inputs.source, inputs.mask)
         png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
 

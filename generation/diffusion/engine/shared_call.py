@@ -39,7 +39,7 @@ class SharedCall:
         guided = [image for image in images if image.conditioning.negative is not None]
         positives = [*guided, *(image for image in images if image.conditioning.negative is None)]
         order = [*guided, *positives]
-        inputs = {id(image): image.model_input() for image in images}
+        inputs = {id(image): image.denoiser_input() for image in images}
         latents = torch.cat([inputs[id(image)] for image in order])
         timesteps = self._to_device([image.timestep for image in order], torch.float32)
         negatives = [c for image in guided if (c := image.conditioning.negative) is not None]

@@ -6,9 +6,10 @@ with one timestep and one text embedding [T, D] (T tokens, D features).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from generation.catalog import ModelSpec
@@ -122,9 +123,31 @@ class Schedule(Protocol):
         """Return the latents after this step. Steps are made in order, each once."""
         ...
 
+    def add_noise(self, original: Tensor, noise: Tensor, step: int) -> Tensor:
+        """Make finished latents as noisy as they are before this step, which has to be the next one to be made."""
+        ...
+
     def predicted_original(self, model_input: Tensor, prediction: Tensor, step: int) -> Tensor:
         """Compute the model's guess at this step of the finished latents x_0."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looked:
+    """A job's input pictures as the VAE sees them: distributions of latents, from which each image draws its own."""
+
+    source: Any  #: diffusers' DiagonalGaussianDistribution
+    mask: Tensor | None = None  #: [1, 1, h, w], 1 where the source is drawn anew
+    hidden: Any = None  #: of the source without what the mask covers, for an inpainting model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What an image keeps outside its mask: there it follows the source, as noisy as is due."""
+
+    original: Tensor  #: latents [1, C, h, w] of the source
+    noise: Tensor  #: [1, C, h, w]
+    mask: Tensor  #: [1, 1, h, w], 1 where the image is drawn anew
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +156,9 @@ class Start:
 
     latents: Tensor  #: [1, C, h, w]
     schedule: Schedule
+    step: int = 0  #: the first one to be made
+    known: Known | None = None
+    seen: Tensor | None = None  #: [1, C', h, w], what the denoiser of an inpainting model sees beside the latents
 
 
 class Family(Protocol):
@@ -141,7 +167,6 @@ class Family(Protocol):
     It knows no batch, no neighbours and no memory; only the thread of its device calls it.
     """
 
-    pipeline_class: ClassVar[Any]  #: diffusers' class whose parts it draws with
     spec: ModelSpec
     parts: Parts
 
@@ -151,7 +176,11 @@ class Family(Protocol):
         """Encode prompts as the denoiser needs them, for an image of this many pixels; what is too long is cut."""
         ...
 
-    def start(self, request: GenerationRequest, generator: torch.Generator) -> Start:
+    def look(self, source: Image.Image, mask: Image.Image | None) -> Looked:
+        """Encode pictures to begin with, RGB in the size that is drawn; `mask` is white where it is drawn anew."""
+        ...
+
+    def start(self, request: GenerationRequest, generator: torch.Generator, looked: Looked | None = None) -> Start:
         """Make the schedule and draw the first latents of one image, by the image's own generator."""
         ...
 

@@ -15,7 +15,7 @@ _MOST_LEVELS = 8  #: of a U-Net or VAE
 def spec_of(name: str, source: str, place: str, configs: dict[str, Any], *, config: str | None) -> ModelSpec:
     """Work out a model's spec from the configs of its parts; `source` is what the operator wrote, `place` where it is.
 
-    Raises ModelUnavailable for configs that make no sense, and for a model that cannot draw from words alone.
+    Raises ModelUnavailable for configs that make no sense, and for a model that sees more than it is shown.
     """
     unet, vae = configs["unet"], configs["vae"]
     try:
@@ -30,7 +30,8 @@ def spec_of(name: str, source: str, place: str, configs: dict[str, Any], *, conf
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelUnavailable(source, "broken_config", detail=str(error)) from error
-    _require_drawing_from_words(unet, source)
+    latents = unet.get("out_channels", single_files.LATENT_CHANNELS)
+    _require_drawing(unet, latents, source)
     is_xl = unet.get("addition_embed_type") == "text_time"
     return ModelSpec(
         name=name,
@@ -46,6 +47,7 @@ def spec_of(name: str, source: str, place: str, configs: dict[str, Any], *, conf
         default_guidance=guidance,
         default_scheduler=scheduler,
         guidance_embedded=bool(unet.get("time_cond_proj_dim")),
+        inpaints=unet.get("in_channels", single_files.LATENT_CHANNELS) != latents,
     )
 
 
@@ -68,9 +70,13 @@ def _whole(value: object, what: str) -> int:
     return max(whole)
 
 
-def _require_drawing_from_words(unet: dict[str, Any], source: str) -> None:
-    """Raise ModelUnavailable for a U-Net whose input has more than the latents: one that edits or enlarges pictures."""
-    if (channels := unet.get("in_channels", single_files.LATENT_CHANNELS)) != unet.get("out_channels", channels):
+def _require_drawing(unet: dict[str, Any], latents: object, source: str) -> None:
+    """Raise ModelUnavailable unless a U-Net sees latents alone, or a mask and a picture besides, as to inpaint.
+
+    What sees anything else edits or enlarges pictures, or takes a depth.
+    """
+    channels = unet.get("in_channels", single_files.LATENT_CHANNELS)
+    if not isinstance(latents, int) or channels not in (latents, 2 * latents + 1):
         raise ModelUnavailable(source, "edits_pictures", detail=f"{channels} channels")
 
 

@@ -52,6 +52,8 @@ class LinearSchedule:
     input_scale: list[float]  #: what the denoiser's input is multiplied by
     keep: list[float]  #: of the latents
     add: list[float]  #: of the prediction
+    of_original: list[float]  #: of a picture that is there already
+    of_noise: list[float]  #: that is added to it
     init_noise_sigma: float
     signal: Signal
 
@@ -63,6 +65,10 @@ class LinearSchedule:
     def advance(self, latents: Tensor, prediction: Tensor, step: int) -> Tensor:
         """As Schedule says."""
         return advance_together([(self, step)], latents, prediction)
+
+    def add_noise(self, original: Tensor, noise: Tensor, step: int) -> Tensor:
+        """As Schedule says."""
+        return original * self.of_original[step] + noise * self.of_noise[step]
 
     def predicted_original(self, model_input: Tensor, prediction: Tensor, step: int) -> Tensor:
         """As Schedule says."""
@@ -102,6 +108,10 @@ class OwnSchedule:
         prediction = prediction.to(latents.dtype)
         return self._scheduler.step(prediction, timestep, latents, **self._settings, return_dict=False)[0]
 
+    def add_noise(self, original: Tensor, noise: Tensor, step: int) -> Tensor:
+        """As Schedule says: diffusers' scheduler goes by its own place, whatever timestep it is given."""
+        return self._scheduler.add_noise(original, noise, self._scheduler.timesteps[step : step + 1])
+
     def predicted_original(self, model_input: Tensor, prediction: Tensor, step: int) -> Tensor:
         """As Schedule says."""
         return self._signal.original(model_input, prediction, self.timesteps[step])
@@ -116,14 +126,15 @@ class Schedules:
         self._dtype = dtype
         self._tables: dict[tuple[SchedulerName, int], LinearSchedule | None] = {}
 
-    def make(self, name: SchedulerName, steps: int, generator: torch.Generator) -> Schedule:
-        """Make the schedule of an image; `generator` is the image's own."""
+    def make(self, name: SchedulerName, steps: int, generator: torch.Generator, *, first: int = 0) -> Schedule:
+        """Make the schedule of an image; `generator` is the image's own, `first` the step that is made first."""
         if name in _LINEAR:
             if (name, steps) not in self._tables:
                 self._tables[name, steps] = self._read(name, steps)
             if (table := self._tables[name, steps]) is not None:
                 return table
         scheduler = self._scheduler(name, steps)
+        _begin_at(scheduler, first)
         return OwnSchedule(scheduler, self._signal(scheduler), generator)
 
     def _scheduler(self, name: SchedulerName, steps: int) -> Any:
@@ -143,9 +154,13 @@ class Schedules:
         almost_one = 1 + 2.0**-40  # in float32 it is 1
         latents = torch.tensor([1, 0, almost_one], dtype=torch.float64)
         prediction = torch.tensor([0, 1, 0], dtype=torch.float64)
+        units = torch.eye(2, dtype=torch.float64)
+        noised: list[list[float]] = []
         scales: list[float] = []
         stepped: list[list[float]] = []
-        for timestep in scheduler.timesteps:
+        for step, timestep in enumerate(scheduler.timesteps):
+            _begin_at(scheduler, step)
+            noised.append(scheduler.add_noise(units[:1], units[1:], timestep[None])[0].tolist())
             scales.append(float(scheduler.scale_model_input(latents, timestep)[0]))
             stepped.append(scheduler.step(prediction, timestep, latents, return_dict=False)[0].tolist())
         keep, add, almost_keep = map(list[float], zip(*stepped, strict=True))
@@ -158,6 +173,14 @@ class Schedules:
             input_scale=scales,
             keep=keep,
             add=add,
+            of_original=[numbers[0] for numbers in noised],
+            of_noise=[numbers[1] for numbers in noised],
             init_noise_sigma=float(scheduler.init_noise_sigma),
             signal=self._signal(scheduler),
         )
+
+
+def _begin_at(scheduler: Any, step: int) -> None:
+    """Tell a scheduler which step comes first; DDIM has no place of its own, and goes by the timestep."""
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(step)

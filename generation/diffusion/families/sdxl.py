@@ -1,6 +1,7 @@
 # pyright: reportPrivateImportUsage=false
 """Stable Diffusion XL: two text encoders, a pooled embedding, and the picture's size as a condition."""
 
+import copy
 from typing import Any, ClassVar
 
 import torch
@@ -27,6 +28,15 @@ class StableDiffusionXL(StableDiffusion):
         super().__init__(pipeline, spec, device=device, dtype=dtype)
         if self.parts.dtype is torch.float16 and pipeline.vae.config.force_upcast:
             pipeline.vae.to(torch.float32)  # it overflows float16; bfloat16 has the range
+
+    def _encoder(self) -> Any:
+        """Encode in float32 whatever it draws in, as diffusers' pipelines do.
+
+        Noise of another number format would be other noise. They move the VAE itself; a copy leaves its weights, which
+        graphs share, where they are.
+        """
+        vae = self.parts.vae
+        return copy.deepcopy(vae).float() if vae.config.force_upcast and vae.dtype is not torch.float32 else vae
 
     def _embed(
         self, prompt: str, negative_prompt: str, *, guided: bool, width: int, height: int

@@ -10,6 +10,7 @@ from generation.errors import ModelUnavailable
 
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 LATENT_CHANNELS = 4
+INPAINTING_CHANNELS = 9  #: the latents, a mask, and the latents of a picture
 _TEXT, _TEXT_XL, _TEXT_XL_2 = "cond_stage_model.", "conditioner.embedders.0.", "conditioner.embedders.1."
 _FIRST_LAYER = "model.diffusion_model.input_blocks.0.0.weight"
 
@@ -56,7 +57,7 @@ def require_whole_model(header: Header, source: str) -> None:
     for part, beginnings in parts.items():
         if not header.has(*beginnings):
             raise ModelUnavailable(source, "part_missing", detail=part)
-    if (channels := _second(header.shapes.get(_FIRST_LAYER, ()))) not in (None, LATENT_CHANNELS):
+    if (channels := _input_channels(header)) not in (LATENT_CHANNELS, INPAINTING_CHANNELS):
         raise ModelUnavailable(source, "edits_pictures", detail=f"{channels} channels")
     if header.has("edm_vpred.") or "edm_mean" in header.shapes:
         raise ModelUnavailable(source, "other_family", detail="EDM noise levels, as in CosXL and Playground 2.5")
@@ -71,6 +72,10 @@ def require_fitting_configs(header: Header, configs: dict[str, Any], source: str
     """Raise ModelUnavailable if the configs are of a model with other texts than the file's U-Net takes."""
     layers = (name for name in header.shapes if name.startswith(UNET) and name.endswith("attn2.to_k.weight"))
     given = next((_second(header.shapes[name]) for name in layers), None)
+    channels = configs["unet"].get("in_channels", LATENT_CHANNELS)
+    if channels != _input_channels(header):
+        detail = f"MODEL_CONFIG: {channels} channels, the file: {_input_channels(header)}"
+        raise ModelUnavailable(source, "parts_differ", detail=detail)
     wanted = configs["unet"].get("cross_attention_dim")
     if isinstance(wanted, int) and given not in (None, wanted):
         raise ModelUnavailable(source, "parts_differ", detail=f"MODEL_CONFIG: text width {wanted}, the file's: {given}")
@@ -79,7 +84,7 @@ def require_fitting_configs(header: Header, configs: dict[str, Any], source: str
 def guessed_configs(header: Header) -> dict[str, Any]:
     """The configs that matter here, guessed from the file's tensors where it comes without a folder of them."""
     is_v2 = header.has("cond_stage_model.model.")
-    unet = {"sample_size": 128 if is_xl(header) else 96 if is_v2 else 64}
+    unet = {"sample_size": 128 if is_xl(header) else 96 if is_v2 else 64, "in_channels": _input_channels(header)}
     added = {"addition_embed_type": "text_time"} if is_xl(header) else {}
     return {"unet": unet | added, "vae": {}, "scheduler": scheduler_marks(header)}
 
@@ -98,6 +103,10 @@ def scheduler_marks(header: Header) -> dict[str, Any]:
     if "ztsnr" in header.shapes:
         marks |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
     return marks
+
+
+def _input_channels(header: Header) -> int:
+    return _second(header.shapes.get(_FIRST_LAYER, ())) or LATENT_CHANNELS
 
 
 def _second(shape: tuple[int, ...]) -> int | None:

@@ -5,10 +5,21 @@ from typing import Any, ClassVar
 
 import torch
 from diffusers import StableDiffusionPipeline
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from generation.catalog import ModelSpec
-from generation.diffusion.families.base import Conditioning, Inputs, Parts, PromptConditioning, Start
+from generation.diffusion.families.base import (
+    Conditioning,
+    Inputs,
+    Known,
+    Looked,
+    Parts,
+    PromptConditioning,
+    Start,
+)
 from generation.diffusion.families.schedules import Schedules
 from generation.diffusion.families.unread import unread_end
 from generation.diffusion.transfer import to_device
@@ -42,6 +53,9 @@ class StableDiffusion:
         )
         self.scheduler_config: dict[str, Any] = dict(pipeline.scheduler.config)
         self._schedules = Schedules(self.scheduler_config, self.parts.dtype)
+        self._mask_processor = VaeImageProcessor(
+            do_resize=False, do_normalize=False, do_binarize=True, do_convert_grayscale=True
+        )
 
     def encode(
         self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
@@ -83,12 +97,65 @@ class StableDiffusion:
         tokenizers = (getattr(self.pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
         return max((unread_end(one, prompt) for one in tokenizers if one is not None), key=len, default="")
 
-    def start(self, request: GenerationRequest, generator: torch.Generator) -> Start:
-        """As Family says. Noise is drawn on the CPU, so that a seed means the same on every device."""
+    def look(self, source: Image.Image, mask: Image.Image | None) -> Looked:
+        """As Family says. A mask is black or white, with the limit at half, and as coarse as latents are."""
+        width, height = source.size
+        pixels = self.pipeline.image_processor.preprocess(source, height=height, width=width)
+        if mask is None:
+            return Looked(source=self._posterior(pixels))
+        shades = self._mask_processor.preprocess(mask, height=height, width=width)
+        coarse = functional.interpolate(shades, size=self.parts.latent_shape(width, height)[1:])
+        return Looked(
+            source=self._posterior(pixels),
+            mask=coarse.to(self.parts.device, self.parts.dtype),
+            hidden=self._posterior(pixels * (shades < 0.5)) if self.spec.inpaints else None,
+        )
+
+    def _posterior(self, pixels: Tensor) -> Any:
+        """Encode pixels [1, 3, H, W] in -1..1 to a distribution of latents."""
+        vae = self._encoder()
+        return vae.encode(pixels.to(self.parts.device, vae.dtype)).latent_dist
+
+    def _encoder(self) -> Any:
+        return self.parts.vae
+
+    def start(self, request: GenerationRequest, generator: torch.Generator, looked: Looked | None = None) -> Start:
+        """As Family says, equal to diffusers' pipelines, of which each draws from the generator in an order of its own.
+
+        Everything is drawn on the CPU, so that a seed means the same on every device.
+        """
         shape = self.parts.latent_shape(*self.spec.drawn_size(request.width, request.height))
-        schedule = self._schedules.make(SchedulerName(request.scheduler), request.steps, generator)
+        first = request.steps - request.drawn_steps
+        schedule = self._schedules.make(SchedulerName(request.scheduler), request.steps, generator, first=first)
+        whole = looked is None or (looked.mask is not None and request.strength == 1)
+        needs_original = looked is not None and not (whole and self.spec.inpaints)
+        original = self._sampled(looked.source, generator) if looked is not None and needs_original else None
         noise = torch.randn((1, *shape), generator=generator, dtype=self.parts.dtype)
-        return Start(latents=to_device(noise, self.parts.device) * schedule.init_noise_sigma, schedule=schedule)
+        noise = to_device(noise, self.parts.device)
+        known, seen = None, None
+        if looked is not None and looked.mask is not None:
+            if self.spec.inpaints:
+                seen = torch.cat([looked.mask, self._sampled(looked.hidden, generator)], dim=1)
+            elif original is not None:
+                # Here the pipeline encodes the hidden picture too, and has no use for it; but it draws.
+                torch.randn((1, *shape), generator=generator, dtype=looked.source.mean.dtype)
+                known = Known(original=original, noise=noise, mask=looked.mask)
+        if whole or original is None:
+            latents = noise * schedule.init_noise_sigma
+        else:
+            latents = schedule.add_noise(original, noise, first)
+        return Start(latents=latents, schedule=schedule, step=first, known=known, seen=seen)
+
+    def _sampled(self, posterior: Any, generator: torch.Generator) -> Tensor:
+        """Draw latents [1, C, h, w] with the scale and shift that those of the training had."""
+        config = self.parts.vae.config
+        latents = posterior.sample(generator).to(self.parts.dtype)
+        mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
+        if mean is not None and std is not None:
+            mean, std = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, std))
+            return (latents - mean) * config.scaling_factor / std
+        shift = getattr(config, "shift_factor", None)
+        return config.scaling_factor * (latents if shift is None else latents - shift)
 
     def denoiser_inputs(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Inputs:
         """As Family says."""

@@ -111,7 +111,7 @@ def load_model(
         family_class = _FAMILIES[spec.family]
         pipeline, weights = _load_pipeline(family_class.pipeline_class, spec, number)
         family = family_class(pipeline, spec, device=target, dtype=number)
-        _check_usable(pipeline, family.parts)
+        _check_usable(pipeline, family.parts, inpaints=spec.inpaints)
         placement = _placed(family)
     except ModelUnavailable as error:
         raise ModelUnavailable(spec.name, error.reason, detail=error.detail) from error
@@ -239,12 +239,12 @@ def _download(hub_id: str, settings: dict[str, Any], *, half: bool) -> Path:
     return Path(DiffusionPipeline.download(hub_id, use_safetensors=True, **wishes))
 
 
-def _check_usable(pipeline: Any, parts: Parts) -> None:
-    """Raise ModelUnavailable for a model that cannot draw from words alone, and mend what it left open."""
+def _check_usable(pipeline: Any, parts: Parts, *, inpaints: bool) -> None:
+    """Raise ModelUnavailable for a model that does not see what it would be shown, and mend what it left open."""
     if pipeline.text_encoder is None or pipeline.tokenizer is None:
         raise ModelUnavailable("?", "part_missing", detail="text_encoder")
     channels, latents = parts.denoiser.config.in_channels, parts.vae.config.latent_channels
-    if channels != latents:
+    if channels != (2 * latents + 1 if inpaints else latents):
         raise ModelUnavailable("?", "edits_pictures", detail=f"{channels} channels, not {latents}")
     for name, reader in TOKENIZERS.items():
         if (tokenizer := getattr(pipeline, name, None)) is not None:

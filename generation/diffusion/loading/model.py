@@ -6,11 +6,20 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from generation.catalog import ModelSpec
 from generation.diffusion.compiled.graphs import Graphs
-from generation.diffusion.families.base import Conditioning, Family, Inputs, LatentShape, PromptConditioning
+from generation.diffusion.failures import attempt, is_out_of_memory
+from generation.diffusion.families.base import (
+    Conditioning,
+    Family,
+    Inputs,
+    LatentShape,
+    Looked,
+    PromptConditioning,
+)
 from generation.diffusion.families.calls import part_of
 from generation.diffusion.families.placement import MAIN_MEMORY, Placement, decode_in_tiles, move
 from generation.diffusion.threads import threads_for
@@ -70,6 +79,18 @@ class LoadedModel:
             self._encoded.popitem(last=False)
         return encoded
 
+    @torch.inference_mode()
+    def look(self, source: Image.Image, mask: Image.Image | None) -> Looked:
+        """Encode pictures to begin with, as Family says; where memory runs out, in tiles from now on."""
+        looked = attempt(
+            lambda: self.family.look(source, mask),
+            caught=lambda error: is_out_of_memory(error) and self.save_memory(),
+        )
+        if looked is not None:
+            return looked
+        self.release_memory()
+        return self.family.look(source, mask)
+
     @contextmanager
     def _text_encoders(self) -> Generator[None]:
         """Hold the text encoders on the device."""
@@ -109,7 +130,7 @@ class LoadedModel:
         return vae.decode(*inputs, return_dict=False)[0]
 
     def save_memory(self) -> bool:
-        """Decode in tiles from now on, after memory ran out; return False when that is already so."""
+        """Encode and decode in tiles from now on, after memory ran out; return False when that is already so."""
         if self.family.parts.vae.use_tiling:
             return False
         decode_in_tiles(self.family.parts.vae)

@@ -1,11 +1,13 @@
 """What every family and every schedule has to do, whatever it is: the engine relies on it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 import generation.diffusion
 from generation.diffusion.families.base import Conditioning, Family, Schedule
@@ -99,6 +101,19 @@ class TestFamily:
         (decoded,) = measured.family.decoder_inputs(latents)
         assert torch.allclose(decoded[0, 2], latents[0, 2] * 2 / factor + 3)
 
+    def test_what_is_looked_at_is_what_the_decoder_is_given(self, kind: str) -> None:
+        """Encoding scales and shifts as decoding undoes it: without noise the VAE gets its own latents back."""
+        statistics = {"latents_mean": [1.0, 2.0, 3.0, 4.0], "latents_std": [2.0, 3.0, 4.0, 5.0], "force_upcast": False}
+        for settings in ({"shift_factor": 0.25, "force_upcast": False}, statistics):
+            model = load_tiny(kind, torch.float64, pipeline=make_pipeline(kind, vae=settings))
+            picture = Image.new("RGB", (SIZE, SIZE), "red")
+            request = replace(make_job().request, source="0" * 64, mask="1" * 64, strength=1.0)
+            looked = model.look(picture, Image.new("RGB", (SIZE, SIZE), "black"))
+            known = model.family.start(request, generator(), looked).known
+            assert known is not None
+            sampled = looked.source.sample(generator())
+            assert torch.allclose(model.family.decoder_inputs(known.original)[0], sampled)
+
     @pytest.mark.parametrize("channels", [4, 8])
     def test_latents_have_as_many_channels_as_the_vae(self, kind: str, channels: int) -> None:
         model = load_tiny(kind, torch.float64, pipeline=make_pipeline(kind, latent_channels=channels))
@@ -133,6 +148,19 @@ class TestSchedule:
             ours = schedule.advance(ours, guess, step)
             theirs = scheduler.step(guess, timestep, theirs, return_dict=False, **settings)[0]
             assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+    def test_a_picture_is_made_as_noisy_as_diffusers_makes_it_before_any_step(
+        self, name: SchedulerName, prediction: str
+    ) -> None:
+        original, noise = normal(1, 4, 4, 4, seed=1), normal(1, 4, 4, 4, seed=2)
+        for first in range(self.STEPS):
+            _, scheduler = self.make(name, prediction)
+            config = make_pipeline(prediction).scheduler.config
+            schedule = Schedules(config, torch.float64).make(name, self.STEPS, generator(), first=first)
+            if hasattr(scheduler, "set_begin_index"):
+                scheduler.set_begin_index(first)
+            theirs = scheduler.add_noise(original, noise, scheduler.timesteps[first : first + 1])
+            assert torch.allclose(schedule.add_noise(original, noise, first), theirs, rtol=0, atol=1e-9)
 
     def test_a_true_prediction_gives_the_original_away(self, name: SchedulerName, prediction: str) -> None:
         schedule, scheduler = self.make(name, prediction)

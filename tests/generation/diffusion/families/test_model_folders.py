@@ -19,6 +19,7 @@ from generation.errors import ModelUnavailable, NotLoaded
 from generation.operator_words import operator_words
 from tests.generation.diffusion.conftest import make_job
 from tests.generation.diffusion.engine.test_equals_diffusers import latents_in_a_crowd
+from tests.generation.diffusion.engine.test_inputs_equal_diffusers import begin_with
 from tests.generation.diffusion.tiny_models import make_pipeline, save_folder
 
 Folders = Callable[[str], Path]
@@ -218,12 +219,20 @@ def test_pickled_weights_are_refused(copy: Folders, component: str) -> None:
 
 
 def test_a_model_that_only_edits_pictures_is_refused(tmp_path: Path) -> None:
-    pipeline = make_pipeline("epsilon")
-    config = {key: value for key, value in pipeline.unet.config.items() if not key.startswith("_")}
-    pipeline.unet = type(pipeline.unet)(**config | {"in_channels": 9})
-    pipeline.save_pretrained(tmp_path / "inpainting")
-    error = refusal(tmp_path / "inpainting")
-    assert (error.reason, error.detail) == ("edits_pictures", "9 channels")
+    make_pipeline("epsilon", unet={"in_channels": 8}).save_pretrained(tmp_path / "pix2pix")
+    error = refusal(tmp_path / "pix2pix")
+    assert (error.reason, error.detail) == ("edits_pictures", "8 channels")
+
+
+def test_a_model_for_inpainting_is_known_as_one(tmp_path: Path) -> None:
+    make_pipeline("epsilon", unet={"in_channels": 9}).save_pretrained(tmp_path / "inpainting")
+    spec = inspect_model(str(tmp_path / "inpainting"))
+    assert spec.inpaints
+    model = load_model(spec, device="cpu")
+    job = begin_with(make_job(model=spec.name), 1.0, masked=True)
+    assert latents_in_a_crowd(model, [job])[job.request.seed].shape == (1, 4, 16, 16)
+    make_pipeline("epsilon").save_pretrained(tmp_path / "plain")
+    assert not inspect_model(str(tmp_path / "plain")).inpaints
 
 
 @pytest.mark.parametrize("name", ["FluxPipeline", "StableDiffusion3Pipeline", "QwenImagePipeline", 7, None])

@@ -148,11 +148,18 @@ def test_a_part_that_is_missing_in_the_file_is_named(
     assert (error.reason, error.detail) == ("part_missing", part)
 
 
-def test_a_file_for_inpainting_is_refused(tmp_path: Path, whole: dict[str, torch.Tensor]) -> None:
+@pytest.mark.parametrize(("channels", "inpaints"), [(4, False), (9, True), (8, None)])
+def test_a_file_says_by_its_channels_whether_it_inpaints(
+    tmp_path: Path, whole: dict[str, torch.Tensor], channels: int, inpaints: bool | None
+) -> None:
     first = "model.diffusion_model.input_blocks.0.0.weight"
-    save_file(whole | {first: torch.zeros(32, 9, 3, 3)}, tmp_path / "model.safetensors")
-    error = refusal(tmp_path / "model.safetensors")
-    assert (error.reason, error.detail) == ("edits_pictures", "9 channels")
+    path = tmp_path / "model.safetensors"
+    save_file(whole | {first: torch.zeros(32, channels, 3, 3)}, path)
+    if inpaints is not None:
+        assert inspect_model(str(path)).inpaints is inpaints
+        return
+    error = refusal(path)
+    assert (error.reason, error.detail) == ("edits_pictures", "8 channels")
 
 
 @pytest.mark.parametrize(
