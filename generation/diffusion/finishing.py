@@ -63,5 +63,5 @@ class Finishing:
         """Encode the PNG, in the writer's thread."""
         request = image.run.job.request
         picture = on_ground(self._model.to_picture(pixels), (request.width, request.height))
-        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash)
+        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash, read=image.run.read)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)

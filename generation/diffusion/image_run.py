@@ -29,6 +29,7 @@ class JobRun:
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
+        self.read = job.request.prompt  #: what the tokenizer gets
         self.unread = ("", "")  #: the ends of its prompt and negative prompt that the model does not read
 
     @property
@@ -53,15 +54,16 @@ class JobRun:
         request = self.job.request
         width, height = model.spec.drawn_size(request.width, request.height)
         self._latent_shape = model.latent_shape(width, height)
+        self.read, negative = (model.spec.read(text).text for text in (request.prompt, request.negative_prompt))
         self.conditioning = model.encode(
-            request.prompt,
-            request.negative_prompt,
+            self.read,
+            negative,
             guidance_scale=request.guidance_scale,
             width=width,
             height=height,
         )
         is_guided = self.conditioning.negative is not None
-        self.unread = (model.unread(request.prompt), model.unread(request.negative_prompt) if is_guided else "")
+        self.unread = (model.unread(self.read), model.unread(negative) if is_guided else "")
 
 
 class ImageRun:
