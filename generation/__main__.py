@@ -17,7 +17,7 @@ from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
 from generation.job import Job
 from generation.journal import MemoryJournal
-from generation.operator_words import operator_words
+from generation.operator_words import operator_words, reading_hint
 from generation.picture_folder import PictureFolder
 from generation.request import MAX_COUNT, GenerationRequest, SchedulerName
 from generation.result import GenerationResult
@@ -52,8 +52,8 @@ async def _draw(
     spec: ModelSpec, requests: list[GenerationRequest], folder: PictureFolder, options: argparse.Namespace
 ) -> int:
     for request in requests:
-        if spec.unknown_words(request.prompt):
-            _say(_hint(spec, request.prompt))
+        if hint := reading_hint(spec, request.prompt, shown=_short):
+            _say(hint)
     # Each picture is a job of its own, so that it is kept as soon as it is done; they are drawn together all the same.
     alone = [replace(request, seed=seed, count=1) for request in requests for seed in request.seeds]
     kept = _KeptPictures(folder)
@@ -120,11 +120,6 @@ async def _show_progress(tickets: list[JobTicket[GenerationResult]], kept: _Kept
         while kept.failure is None and not all(ticket.done for ticket in tickets):
             await next(ticket for ticket in tickets if not ticket.done).wait(REFRESH)
             bar.update(sum(ticket.progress.step for ticket in tickets) - bar.n)
-
-
-def _hint(spec: ModelSpec, prompt: str) -> str:
-    unknown = ", ".join(spec.unknown_words(prompt))
-    return f"The model {spec.name} does not know {_short(unknown)}. It draws, for example: {', '.join(spec.examples)}."
 
 
 def _words(error: BaseException) -> str:

@@ -29,6 +29,7 @@ class JobRun:
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
+        self.read = job.request.prompt  #: what the tokenizer gets
 
     @property
     def steps(self) -> int:
@@ -52,9 +53,10 @@ class JobRun:
         request = self.job.request
         width, height = model.spec.drawn_size(request.width, request.height)
         self._latent_shape = model.latent_shape(width, height)
+        self.read, negative = (model.spec.read(text).text for text in (request.prompt, request.negative_prompt))
         self.conditioning = model.encode(
-            request.prompt,
-            request.negative_prompt,
+            self.read,
+            negative,
             guidance_scale=request.guidance_scale,
             width=width,
             height=height,

@@ -66,7 +66,7 @@ class Finishing:
         """Encode the PNG, in the writer's thread."""
         request = image.run.job.request
         picture = on_ground(picture_of(pixels), (request.width, request.height))
-        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash)
+        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash, read=image.run.read)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
 
 
