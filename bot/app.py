@@ -54,7 +54,7 @@ def local_worker(settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
         reproducible=settings.reproducible,
         cache=settings.folder / "cache",
         memory=None if settings.model_memory is None else int(settings.model_memory * 2**30),
-        graphs=settings.graphs,
+        graphs=settings.has_graphs,
         rest_after=60 * settings.rest_after_minutes if settings.rest_after_minutes else None,
     )
 

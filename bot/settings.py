@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     reproducible: bool = False
-    graphs: Literal["auto", "on", "off"] = "auto"
+    graphs: Literal["off", "on", "auto"] = "off"  #: "auto" stands in older files, and means off
     rest_after_minutes: float = Field(0, ge=0)
     drain_seconds: float = Field(30, ge=0, le=3600)
     ping_after_seconds: float = Field(120, ge=0, le=366 * 86400)
@@ -124,6 +124,11 @@ class Settings(BaseSettings):
     def ceiling(self) -> LimitValues:
         """LIMITS by name."""
         return parse_limits(self.limits)
+
+    @property
+    def has_graphs(self) -> bool:
+        """Whether GRAPHS is on."""
+        return self.graphs == "on"
 
     @property
     def config(self) -> str | None:

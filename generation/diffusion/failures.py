@@ -1,6 +1,8 @@
 """What goes wrong on a device: telling errors apart, and turning them into known ones."""
 
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -9,6 +11,8 @@ from generation.errors import BrokenImage, DoesNotFit, KnownError, WorkerFault, 
 from generation.job import Job
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Errors of CUDA that are one call's own. After any other "the process must be terminated and relaunched", as the CUDA
 #: Runtime API says of illegal addresses, failed launches, device-side asserts and memory faults (cudaError).
@@ -19,6 +23,19 @@ _ONE_CALLS_OWN = (
     "no kernel image",
     "captur",  # while a CUDA graph is recorded
 )
+
+
+def attempt(work: Callable[[], T], *, caught: Callable[[Exception], bool]) -> T | None:
+    """Do the work; return None after an error that is `caught`, and let any other one through.
+
+    What has to be done about the error is done after this, for the error holds on to the memory that its frames had.
+    """
+    try:
+        return work()
+    except Exception as error:
+        if not caught(error):
+            raise
+    return None
 
 
 def told(error: Exception, job: Job) -> KnownError:

@@ -98,7 +98,7 @@ class LocalWorker:
         reproducible: bool = False,
         memory: int | None = None,
         cache: Path | None = None,
-        graphs: str = "auto",
+        graphs: bool = False,
         rest_after: float | None = None,
     ) -> "LocalWorker":
         """Make a worker that draws with these models; `start` loads the first. The rest as `open_shelf` says.

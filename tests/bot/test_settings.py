@@ -39,6 +39,17 @@ def test_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.discord_token is None, "an empty token is none"
 
 
+@pytest.mark.parametrize(
+    ("written", "on"), [(None, False), ("auto", False), ("off", False), ("on", True), ("ON", True)]
+)
+def test_graphs_are_on_only_where_somebody_wants_them(
+    monkeypatch: pytest.MonkeyPatch, written: str | None, on: bool
+) -> None:
+    if written is not None:
+        monkeypatch.setenv("GRAPHS", written)
+    assert read_settings().has_graphs is on
+
+
 def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {
         "DEVICE": "toaster",

@@ -24,7 +24,7 @@ from generation.diffusion.compiled.graph_folder import GraphFolder
 from generation.diffusion.compiled.graph_key import GraphKey
 from generation.diffusion.compiled.maker_process import Maker
 from generation.diffusion.compiled.recording import Recorded, Recordings
-from generation.diffusion.failures import gives_no_cause, is_device_lost, is_out_of_memory
+from generation.diffusion.failures import attempt, gives_no_cause, is_device_lost, is_out_of_memory
 from generation.diffusion.families.calls import Part, Shape, example_inputs
 
 log = logging.getLogger(__name__)
@@ -86,24 +86,12 @@ class Graphs:
     def call(self, part: str, inputs: Sequence[Tensor | None]) -> Tensor:
         """Call the part, by its graph where there is one, else eagerly. Shapes as in `families.calls`."""
         key = GraphKey.of(part, inputs)
-        graph = self._ready.get(key)
-        if graph is None:
+        if key not in self._ready:
             self._ask(key)
             return self._parts[part].call(*inputs)
-        answer = None
-        try:
-            answer = graph(*(self._fit(part, tensor) for tensor in inputs))
-        except Exception as error:
-            # The eager call tells a fault of the graph from one of the device.
-            if self._may_be_memory(key, error):
-                log.info("no memory for a call of graph %s", key.name)
-            else:
-                log.warning("graph %s failed and is not used again: %s", key.name, repr(error))
-                self._ready.pop(key)
-                self._give_up(key)
+        fitting = tuple(self._fit(part, tensor) for tensor in inputs)
+        answer = attempt(lambda: self._ready[key](*fitting), caught=lambda error: self._caught(key, error))
         if answer is None:
-            # Outside the except block: the error holds on to the memory that its frames had.
-            del graph
             return self._parts[part].call(*inputs)
         self._calls[key] += 1
         if key not in self._noted or self._calls[key] % _NOTE_EVERY == 0:
@@ -111,6 +99,16 @@ class Graphs:
             self._noted.add(key)
         self.called += 1
         return answer
+
+    def _caught(self, key: GraphKey, error: Exception) -> bool:
+        """Note why a graph failed: the eager call tells a fault of the graph from one of the device."""
+        if self._may_be_memory(key, error):
+            log.info("no memory for a call of graph %s", key.name)
+        else:
+            log.warning("graph %s failed and is not used again: %s", key.name, repr(error))
+            self._ready.pop(key)
+            self._give_up(key)
+        return True
 
     def _may_be_memory(self, key: GraphKey, error: Exception) -> bool:
         """Whether memory has run out. A failure without a cause is taken for that, but not for ever."""

@@ -1,4 +1,4 @@
-"""RowCaps: the most rows of a call for each kind of batch, measured in idle time and remembered.
+"""RowCaps: the most rows of a call for each kind of batch, on CUDA measured in idle time and remembered.
 
 More rows in a call draw more images a second until the device is full; beyond that every image only waits longer. The
 cap is that knee: rows are doubled while images a second rise by a tenth or more.
@@ -7,13 +7,13 @@ cap is that knee: rows are doubled while images a second rise by a tenth or more
 import hashlib
 import json
 import logging
-import math
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -26,14 +26,15 @@ from generation.diffusion.transfer import to_device
 
 log = logging.getLogger(__name__)
 
-UNMEASURED = 8  #: the cap until the knee is known
+UNMEASURED = 8  #: the cap until the knee is known, and on every other device
 FEWEST = 2  #: what one guided image needs
-MOST = {"cuda": 32}  #: rows that are tried, by device
-MOST_ELSEWHERE = 8
+MOST = 32  #: rows that are tried
 RISE = 1.1  #: times as many images a second are worth twice the rows
-SHORTAGE = 7 * 86400.0  #: seconds for which a kind keeps its lower cap after memory ran out: others may have used it
+SPREAD = 0.1  #: between the fastest and the slowest of equal calls, as a share: timings that spread more say nothing
+DAY = 86400.0  #: seconds until a kind is measured again
+SHORTAGE = 7 * DAY  #: seconds for which a kind keeps its lower cap after memory ran out: others may have used it
 _OVER = object()
-_CALLS = 3  #: of each of two row counts, in turn; the fastest one counts
+_CALLS = 5  #: of each of two row counts, in turn, after one each that only warms up; the median counts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +42,7 @@ class _Limits:
     """What is known of one kind of batch, in rows."""
 
     knee: int | None = None
+    measured: float | None = None  #: seconds since 1970, whether anything came of it or not
     fits: int | None = None  #: after memory ran out
     until: float | None = None  #: seconds since 1970; memory that ran out may be back then, and all is tried again
 
@@ -54,18 +56,22 @@ class RowCaps:
         *,
         fixed: int | None = None,
         cache: Path | None = None,
+        most: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`fixed` is the cap instead of a measured one. The folder `cache` keeps what is known over a restart."""
+        """`fixed` is the cap instead of a measured one. The folder `cache` keeps what is known over a restart.
+
+        `most` rows are tried at most, by default MOST on CUDA, and elsewhere nothing is.
+        """
         self._model = model
         self._fixed = fixed
+        self._most = most or (MOST if model.device.type == "cuda" else 0)
         self._clock = clock
         self._now = now
         self._file = None if cache is None else _LimitsFile(cache, model)
         self._limits: dict[BatchKey, _Limits] = {} if self._file is None else self._file.read()
         self._unmeasured: dict[BatchKey, Conditioning] = {}
-        self._stumbled: set[BatchKey] = set()  #: could not be measured, and are not tried again in this run
         self._measuring: Iterator[None] | None = None
         self._under_way: BatchKey | None = None  #: what is being measured
         self._asked_for_native = False
@@ -86,13 +92,18 @@ class RowCaps:
 
     def expect(self, key: BatchKey, row: Conditioning) -> None:
         """Have a kind measured, because its images are drawn. `row` is the conditioning of one row to measure with."""
-        done = key in self._stumbled or key == self._under_way or self._known(key).knee is not None
-        if self._fixed is None and not done:
+        measured = self._known(key).measured
+        done = key == self._under_way or (measured is not None and self._now() < measured + DAY)
+        if self._measures and not done:
             self._unmeasured.setdefault(key, row)
+
+    @property
+    def _measures(self) -> bool:
+        return self._fixed is None and self._most > 0
 
     def measure(self) -> bool:
         """Make one call of what is left to measure; return whether there is more."""
-        if self._fixed is not None:
+        if not self._measures:
             return False
         if not self._asked_for_native:
             # Members will want it, and then there may never be idle time again.
@@ -109,27 +120,33 @@ class RowCaps:
 
     def _find_knee(self, key: BatchKey, row: Conditioning) -> Iterator[None]:
         """Measure, yielding after each call; two row counts take turns, so that a noisy neighbour meets both."""
-        most = MOST.get(self._model.device.type, MOST_ELSEWHERE)
         rows, failure = FEWEST, None
-        while 2 * rows <= most and failure is None:
-            fastest = {rows: math.inf, 2 * rows: math.inf}
+        while 2 * rows <= self._most and failure is None:
+            took: dict[int, list[float]] = {rows: [], 2 * rows: []}
             try:
-                for count in [*fastest] * _CALLS:
-                    fastest[count] = min(fastest[count], self._seconds(key, row, count))
+                for count in [*took] * (_CALLS + 1):
+                    took[count].append(self._seconds(key, row, count))
                     yield
             except Exception as error:
                 if is_device_lost(error):
                     raise
                 # No member waits for this, and "no more rows than these" is an answer too.
                 failure = "memory" if is_out_of_memory(error) else repr(error)
-            if failure is not None or 2 * fastest[rows] < RISE * fastest[2 * rows]:
                 break
-            rows *= 2
+            calls = {count: seconds[1:] for count, seconds in took.items()}
+            middle = {count: median(seconds) for count, seconds in calls.items()}
+            if any(max(seconds) - min(seconds) > SPREAD * middle[count] for count, seconds in calls.items()):
+                failure = f"timings that spread by more than {SPREAD:.0%}"
+            elif 2 * middle[rows] < RISE * middle[2 * rows]:
+                break
+            else:
+                rows *= 2
+        known = replace(self._known(key), measured=self._now())
         if failure not in (None, "memory"):
             log.warning("the knee of %s could not be measured: %s", key, failure)
-            self._stumbled.add(key)
+            self._limits[key] = known
             return
-        known = replace(self._known(key), knee=rows)
+        known = replace(known, knee=rows)
         if failure is not None:
             self._model.release_memory()
             known = replace(known, until=self._now() + SHORTAGE)
@@ -196,9 +213,10 @@ class _LimitsFile:
 
 def _limits_of(entry: dict[str, Any]) -> tuple[BatchKey, _Limits]:
     channels, height, width = map(int, entry["latents"])
-    knee, fits, until = entry["knee"], entry["fits"], entry["until"]
+    knee, fits, until, measured = entry["knee"], entry["fits"], entry["until"], entry.get("measured")
     if not all(rows is None or (isinstance(rows, int) and rows >= 1) for rows in (knee, fits)):
         raise ValueError("a number of rows that is none")
-    if not (until is None or isinstance(until, float)):
+    if not all(time is None or isinstance(time, float) for time in (until, measured)):
         raise ValueError("a time that is none")
-    return ((channels, height, width), int(entry["tokens"])), _Limits(knee=knee, fits=fits, until=until)
+    limits = _Limits(knee=knee, measured=measured, fits=fits, until=until)
+    return ((channels, height, width), int(entry["tokens"])), limits

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from generation.diffusion.engine.batch import ImageRun, JobRun
 from generation.diffusion.engine.ground import on_ground
-from generation.diffusion.failures import is_out_of_memory, require_finite
+from generation.diffusion.failures import attempt, is_out_of_memory, require_finite
 from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.transfer import to_host
 from generation.metadata import png_of
@@ -48,15 +48,12 @@ class Finishing:
     def _pixels(self, image: ImageRun) -> Tensor:
         """Decode to pixels [1, 3, H, W] on the CPU. Raises BrokenImage."""
         require_finite(image.latents, "latents")
-        pixels = None
-        try:
-            pixels = self._model.decode(image.latents)
-        except Exception as error:
-            if not is_out_of_memory(error) or not self._model.save_memory():
-                raise
-            log.warning("out of memory while decoding; decoding in tiles from now on")
+        pixels = attempt(
+            lambda: self._model.decode(image.latents),
+            caught=lambda error: is_out_of_memory(error) and self._model.save_memory(),
+        )
         if pixels is None:
-            # Outside the except block: the error holds on to the memory that its frames had.
+            log.warning("out of memory while decoding; decoding in tiles from now on")
             self._model.release_memory()
             pixels = self._model.decode(image.latents)
         require_finite(pixels, "pixels")

@@ -18,7 +18,7 @@ from generation.diffusion.engine.caps import UNMEASURED, RowCaps
 from generation.diffusion.engine.finishing import Finishing
 from generation.diffusion.engine.previews import Previews
 from generation.diffusion.engine.shared_call import SharedCall
-from generation.diffusion.failures import is_out_of_memory, told
+from generation.diffusion.failures import attempt, is_out_of_memory, told
 from generation.diffusion.loading.model import LoadedModel
 from generation.errors import KnownError, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
@@ -212,19 +212,21 @@ class DiffusionEngine:
         shows.
         """
         jobs = {id(image.run): image.run for image in images}
-        try:
-            return dict(zip(map(id, images), self._calls.predict(key, images), strict=True)), []
-        except Exception as error:
-            failure = told(error, images[0].run.job) if len(jobs) == 1 else None
-            if failure is None:
-                log.warning("a step of %d jobs failed (%s); running each alone", len(jobs), repr(error))
-        # Outside the except block: the error holds on to the memory that its frames had.
-        self.model.release_memory()
-        if failure is not None:
-            return {}, [(images[0].run, failure)]
         predictions: dict[int, Tensor] = {}
         failures: list[tuple[JobRun, KnownError]] = []
-        for run in jobs.values():
+
+        def caught(error: Exception) -> bool:
+            if len(jobs) == 1:
+                failures.append((images[0].run, told(error, images[0].run.job)))
+            else:
+                log.warning("a step of %d jobs failed (%s); running each alone", len(jobs), repr(error))
+            return True
+
+        predicted = attempt(lambda: self._calls.predict(key, images), caught=caught)
+        if predicted is not None:
+            return dict(zip(map(id, images), predicted, strict=True)), []
+        self.model.release_memory()
+        for run in jobs.values() if not failures else ():
             found, failed = self._predict(key, [image for image in images if image.run is run])
             predictions |= found
             failures += failed

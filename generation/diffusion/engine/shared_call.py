@@ -7,7 +7,7 @@ from torch import Tensor
 
 from generation.diffusion.engine.batch import BatchKey, ImageRun
 from generation.diffusion.engine.caps import RowCaps
-from generation.diffusion.failures import is_out_of_memory
+from generation.diffusion.failures import attempt, is_out_of_memory
 from generation.diffusion.families.base import Conditioning
 from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.transfer import to_device
@@ -63,12 +63,12 @@ class SharedCall:
         """Make the call; when memory runs out, the same rows in halves, and fewer rows from now on."""
         rows = len(latents)
         if rows <= self._caps.cap(key):
-            try:
-                return self._padded(key, latents, timesteps, conditioning)
-            except Exception as error:
-                if not is_out_of_memory(error) or rows == 1:
-                    raise
-            # Outside the except block: the error holds on to the memory that its frames had.
+            predicted = attempt(
+                lambda: self._padded(key, latents, timesteps, conditioning),
+                caught=lambda error: is_out_of_memory(error) and rows > 1,
+            )
+            if predicted is not None:
+                return predicted
             self._model.release_memory()
             self._caps.lower(key, (rows + 1) // 2)
             log.warning("out of memory with %d rows of %s; now at most %d", rows, key[0], self._caps.cap(key))

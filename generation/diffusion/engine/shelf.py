@@ -14,7 +14,7 @@ import torch
 
 from generation.catalog import ModelSpec
 from generation.diffusion.engine.loop import DiffusionEngine
-from generation.diffusion.failures import is_device_lost, is_out_of_memory
+from generation.diffusion.failures import attempt, is_device_lost, is_out_of_memory
 from generation.diffusion.families.model_folders import files_of
 from generation.diffusion.families.placement import Placement
 from generation.diffusion.loading.loading import choose_device, load_model
@@ -40,7 +40,7 @@ def open_shelf(
     reproducible: bool = False,
     memory: int | None = None,
     cache: Path | None = None,
-    graphs: str = "auto",
+    graphs: bool = False,
     rest_after: float | None = None,
     loaded: set[str] | None = None,
 ) -> "ModelShelf":
@@ -57,10 +57,12 @@ def open_shelf(
             device=device,
             dtype=dtype,
             cache=cache,
-            graphs="off" if reproducible else graphs,
+            graphs=graphs and not reproducible,
         )
         return DiffusionEngine(model, reproducible=reproducible, cache=cache)
 
+    if choose_device(device).type == "cuda" and not graphs:
+        log.info("compiled graphs are off: no GPU has shown yet that they pay; GRAPHS=on switches them on")
     if memory is None:
         memory = int(SHARE_FOR_WEIGHTS * free_memory(choose_device(device)))
     return ModelShelf(specs, build, memory=memory, rest_after=rest_after, loaded=loaded)
@@ -220,18 +222,15 @@ class ModelShelf:
         self._make_room(self._memory if name in self._tight else self._bytes.get(name, on_disk))
         if self._engines:  # the first model finds nothing to collect, and the start waits for it
             _return_memory()
-        engine = None
-        try:
-            engine = self._build(self._specs[name])
-        except ModelUnavailable as error:
-            if not (_is_caused_by(error, is_out_of_memory) and self._idle_models()):
-                raise
+        engine = attempt(
+            lambda: self._build(self._specs[name]),
+            caught=lambda error: _is_caused_by(error, is_out_of_memory) and bool(self._idle_models()),
+        )
         if engine is not None and engine.model.placement != Placement() and self._idle_models():
             engine.model.close()
             engine = None
         if engine is None:
             log.info("%s does not fit well beside the others; they make room", name)
-            # Outside the except block: the error holds on to what was loaded so far.
             self._make_room(self._memory)
             _return_memory()
             engine = self._build(self._specs[name])
@@ -298,7 +297,7 @@ def free_memory(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _is_caused_by(error: ModelUnavailable, kind: Callable[[Exception], bool]) -> bool:
+def _is_caused_by(error: Exception, kind: Callable[[Exception], bool]) -> bool:
     return isinstance(error.__cause__, Exception) and kind(error.__cause__)
 
 

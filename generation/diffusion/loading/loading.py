@@ -96,13 +96,12 @@ def load_model(
     device: str = "auto",
     dtype: str = "auto",
     cache: Path | None = None,
-    graphs: str = "auto",
+    graphs: bool = False,
 ) -> LoadedModel:
     """The model on its device, ready to draw. Raises ModelUnavailable.
 
-    `graphs` is "auto" (on CUDA), "on" or "off" and says whether shapes that are drawn often get compiled graphs, kept
-    below `cache`; without a folder there are none. A graph's last bits are not the eager call's: where pictures have to
-    be reproducible it is "off".
+    `graphs` says whether shapes that are drawn often get compiled graphs, kept below the folder `cache`. A graph's last
+    bits are not the eager call's: where pictures have to be reproducible there are none.
     """
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
@@ -125,15 +124,13 @@ def load_model(
         family,
         model_hash=_hashed_in_background(weights),
         placement=placement,
-        graphs=None if placement.denoiser_streams else graphs_for(family.parts, cache=cache, wish=graphs),
+        graphs=graphs_for(family.parts, cache) if graphs and cache and not placement.denoiser_streams else None,
     )
 
 
-def graphs_for(parts: Parts, *, cache: Path | None, wish: str = "auto") -> Graphs | None:
-    """Make the graphs of a model's denoiser and decoder, or None where `wish` or the device rule them out."""
+def graphs_for(parts: Parts, cache: Path) -> Graphs | None:
+    """Make the graphs of a model's denoiser and decoder, or None where the device rules them out."""
     device = parts.device
-    if cache is None or wish == "off" or (wish == "auto" and device.type != "cuda"):
-        return None
     if device.type not in ("cuda", "cpu"):
         log.info("no compiled graphs on %s", device)
         return None

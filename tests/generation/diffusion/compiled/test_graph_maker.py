@@ -35,7 +35,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # These make the compiler quick and its code slow.
         patch.setenv("AOT_INDUCTOR_COMPILE_WRAPPER_OPT_LEVEL", "O0")
         patch.setenv("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
-        graphs = graphs_for(parts(), cache=folder, wish="on")
+        graphs = graphs_for(parts(), folder)
         assert graphs is not None
         graphs.want("denoiser", TWO_ROWS.shapes)
         with torch.inference_mode():
@@ -126,7 +126,7 @@ class TestRealProcess:
     ) -> None:
         """Closing ends it at once; so does the end of its standard input, which a killed bot leaves behind."""
         for end in ("close", "let go"):
-            graphs = graphs_for(parts(), cache=tmp_path / end, wish="on")
+            graphs = graphs_for(parts(), tmp_path / end)
             assert graphs is not None
             graphs.want("denoiser", TWO_ROWS.shapes)
             process = processes.pop()
@@ -188,7 +188,7 @@ def environment_of_the_compiler(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def with_graphs(cache: Path) -> LoadedModel:
     model = load_tiny("epsilon")
-    model.graphs = graphs_for(model.family.parts, cache=cache, wish="on")
+    model.graphs = graphs_for(model.family.parts, cache)
     return model
 
 

@@ -269,14 +269,14 @@ class TestDistrust:
         bench = Bench(tmp_path, recordings=FakeRecordings())
         bench.draw(2, times=20)
         bench.idle()
-        assert graphs_for(parts(), cache=tmp_path, wish="on") is not None
+        assert graphs_for(parts(), tmp_path) is not None
         bench.graphs.distrust()
-        assert graphs_for(parts(), cache=tmp_path, wish="on") is None
+        assert graphs_for(parts(), tmp_path) is None
         (file,) = (tmp_path / "graphs").glob("*.txt")
         assert torch.__version__ in file.name, "another torch has another file"
         assert f"delete {file}" in caplog.text
         file.unlink()
-        assert graphs_for(parts(), cache=tmp_path, wish="on") is not None
+        assert graphs_for(parts(), tmp_path) is not None
 
     def test_graphs_that_were_not_in_use_are_not_blamed(self, bench: Bench, tmp_path: Path) -> None:
         bench.draw(2, times=20)
@@ -314,20 +314,15 @@ class TestDistrust:
             (failed,) = [event async for event in stream]
         assert isinstance(failed, JobFailed)
         assert isinstance(failed.error, WorkerLost)
-        assert graphs_for(parts(), cache=tmp_path, wish="on") is None
+        assert graphs_for(parts(), tmp_path) is None
         await worker.close()
 
 
 class TestChoosing:
-    def test_graphs_are_made_only_where_they_pay_or_are_wished_for(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        assert graphs_for(parts(), cache=tmp_path, wish="auto") is None
-        assert graphs_for(parts(), cache=tmp_path, wish="off") is None
-        assert graphs_for(parts(), cache=None, wish="on") is None
-        assert graphs_for(replace(parts(), device=torch.device("mps")), cache=tmp_path, wish="on") is None
+    def test_graphs_are_made_only_where_they_can_be(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert graphs_for(replace(parts(), device=torch.device("mps")), tmp_path) is None
         monkeypatch.setattr("shutil.which", lambda name: None)
-        without = graphs_for(parts(), cache=tmp_path, wish="on")
+        without = graphs_for(parts(), tmp_path)
         assert without is not None
         without.want("denoiser", TWO_ROWS.shapes)
         assert not without.idle()
@@ -335,17 +330,17 @@ class TestChoosing:
 
     def test_a_graph_folder_that_cannot_be_written_means_no_graphs(self, tmp_path: Path) -> None:
         (tmp_path / "graphs").write_text("a file in the way")
-        assert graphs_for(parts(), cache=tmp_path, wish="on") is None
+        assert graphs_for(parts(), tmp_path) is None
 
     def test_a_graph_folder_that_cannot_be_looked_at_means_no_graphs(self, tmp_path: Path) -> None:
         too_long = tmp_path / ("x" * 300)
-        assert graphs_for(parts(), cache=too_long, wish="on") is None
+        assert graphs_for(parts(), too_long) is None
 
     def test_graphs_that_cannot_be_looked_at_are_as_if_absent(self, tmp_path: Path) -> None:
-        graphs = graphs_for(parts(), cache=tmp_path, wish="on")
+        graphs = graphs_for(parts(), tmp_path)
         assert graphs is not None
         (graphs.folder / f"{TWO_ROWS.name}.pt2").symlink_to(tmp_path / "gone")
         (graphs.folder / "making-1").symlink_to(tmp_path / "gone")
-        again = graphs_for(parts(), cache=tmp_path, wish="on")
+        again = graphs_for(parts(), tmp_path)
         assert again is not None
         assert again.ready == ()

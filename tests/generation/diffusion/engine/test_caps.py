@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from generation.diffusion.engine.caps import SHORTAGE, UNMEASURED, RowCaps
+from generation.diffusion.engine.caps import DAY, SHORTAGE, UNMEASURED, RowCaps
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.loading.model import LoadedModel
 from generation.events import JobDone
@@ -40,8 +40,9 @@ class Device:
         self.now += self._seconds(rows)
         return self._predict(latents, timesteps, conditioning)
 
-    def caps(self, cache: Path | None = None) -> RowCaps:
-        return RowCaps(self.model, cache=cache, clock=lambda: self.now, now=lambda: self.today)
+    def caps(self, cache: Path | None = None, *, most: int | None = 8) -> RowCaps:
+        """Make caps that try up to `most` rows, as on a GPU."""
+        return RowCaps(self.model, cache=cache, most=most, clock=lambda: self.now, now=lambda: self.today)
 
 
 def measured(caps: RowCaps) -> RowCaps:
@@ -67,13 +68,20 @@ def test_the_knee_is_where_images_a_second_stop_rising(
     caps = device.caps()
     assert caps.cap(NATIVE) == UNMEASURED
     assert measured(caps).cap(NATIVE) == knee
-    assert max(device.calls) <= 8, "a CPU is not asked for more"
+    assert max(device.calls) <= 8
     assert all(device.eager), "graphs, which some row counts have and others have not, are left out"
 
 
-def test_on_a_gpu_more_rows_are_tried(tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.diffusion.engine.caps.MOST", {"cpu": 32})
-    assert measured(Device(tiny_model, lambda rows: 1.0).caps()).cap(NATIVE) == 32
+def test_on_a_gpu_many_rows_are_tried(tiny_model: LoadedModel) -> None:
+    assert measured(Device(tiny_model, lambda rows: 1.0).caps(most=32)).cap(NATIVE) == 32
+
+
+def test_on_a_cpu_nothing_is_measured_and_a_call_has_eight_rows(tiny_model: LoadedModel) -> None:
+    device = Device(tiny_model, lambda rows: rows)
+    caps = device.caps(most=None)
+    caps.expect(NATIVE, tiny_model.encode("", "", guidance_scale=1.0, width=64, height=64).positive)
+    assert not caps.measure()
+    assert (caps.cap(NATIVE), device.calls) == (8, [])
 
 
 def test_each_piece_of_measuring_is_one_call(tiny_model: LoadedModel) -> None:
@@ -84,7 +92,7 @@ def test_each_piece_of_measuring_is_one_call(tiny_model: LoadedModel) -> None:
         more = caps.measure()
         assert len(device.calls) <= calls + 1
         calls = len(device.calls)
-    assert calls > 6
+    assert calls > 12
 
 
 def test_a_kind_that_is_being_measured_is_not_measured_again(tiny_model: LoadedModel) -> None:
@@ -93,14 +101,39 @@ def test_a_kind_that_is_being_measured_is_not_measured_again(tiny_model: LoadedM
     assert caps.measure()
     caps.expect(NATIVE, tiny_model.encode("", "", guidance_scale=1.0, width=64, height=64).positive)
     measured(caps)
-    assert device.calls == [2, 4] * 3
+    assert device.calls == [2, 4] * 6
 
 
-def test_a_slow_moment_does_not_make_a_knee(tiny_model: LoadedModel) -> None:
-    """Now and then a call takes ten times as long: somebody else's work."""
-    disturbed = iter([10.0, 1.0, 1.0, 10.0, 1.0, 1.0, 1.0, 10.0] * 10)
-    device = Device(tiny_model, lambda rows: next(disturbed) * (4 + rows))
-    assert measured(device.caps()).cap(NATIVE) == 8
+def test_first_calls_only_warm_up(tiny_model: LoadedModel) -> None:
+    device = Device(tiny_model, lambda rows: rows if device.calls.count(rows) > 1 else 1000.0)
+    assert measured(device.caps()).cap(NATIVE) == 2
+
+
+def test_timings_that_spread_make_no_knee_and_are_taken_again_after_a_day(
+    tiny_model: LoadedModel, tmp_path: Path
+) -> None:
+    """Now and then a call takes a fifth longer: somebody else's work."""
+    slow = [1.2]
+    device = Device(tiny_model, lambda rows: rows * (slow[0] if len(device.calls) % 5 == 0 else 1.0))
+    caps = measured(device.caps(tmp_path))
+    assert caps.cap(NATIVE) == UNMEASURED
+    assert not list(tmp_path.iterdir())
+    slow[0], device.today = 1.0, DAY - 1
+    drawn = tiny_model.encode("", "", guidance_scale=1.0, width=32, height=32).positive
+    caps.expect(NATIVE, drawn)
+    assert measured(caps).cap(NATIVE) == UNMEASURED
+    device.today = DAY
+    caps.expect(NATIVE, drawn)
+    assert measured(caps).cap(NATIVE) == 2
+
+
+def test_a_knee_is_measured_again_after_a_day_and_holds_until_then(tiny_model: LoadedModel, tmp_path: Path) -> None:
+    measured(Device(tiny_model, lambda rows: max(rows, 4)).caps(tmp_path))
+    device = Device(tiny_model, lambda rows: rows)
+    device.today = DAY
+    caps = device.caps(tmp_path)
+    assert caps.cap(NATIVE) == 4
+    assert measured(caps).cap(NATIVE) == 2
 
 
 def test_a_knee_is_measured_once_in_all_starts(tmp_path: Path) -> None:
@@ -199,18 +232,14 @@ def test_rows_that_ran_out_of_memory_are_not_tried_after_a_restart(tmp_path: Pat
     assert max(after.calls) == 4
 
 
-def test_an_idle_engine_measures_what_it_draws(tiny_model: LoadedModel, tmp_path: Path) -> None:
-    engine = DiffusionEngine(tiny_model, cache=tmp_path)
-    drive(engine, [make_job(width=64, steps=1)])
-    drawn = engine.calls
-    assert engine.idle()
-    drive(engine, [make_job(steps=1)])  # somebody comes in between
-    while engine.idle():
-        pass
+def test_what_is_drawn_is_measured_beside_the_native_size(tiny_model: LoadedModel, tmp_path: Path) -> None:
+    device = Device(tiny_model, lambda rows: rows)
+    caps = device.caps(tmp_path)
+    caps.expect(((4, 16, 32), 77), tiny_model.encode("", "", guidance_scale=1.0, width=64, height=32).positive)
+    measured(caps)
     (file,) = tmp_path.iterdir()
     known = json.loads(file.read_text())["limits"]
     assert {(tuple(kind["latents"]), kind["tokens"]) for kind in known if kind["knee"]} == {((4, 16, 32), 77), NATIVE}
-    assert engine.calls == drawn + 1, "what is measured is not counted as drawn"
 
 
 @pytest.mark.parametrize(("settings", "rows"), [({"max_rows": 6}, 6), ({"reproducible": True}, UNMEASURED)])

@@ -1,5 +1,6 @@
 """Several models on one device: loaded on demand, put away for lack of memory, drawn with in turn."""
 
+import logging
 import os
 import sys
 import threading
@@ -360,6 +361,28 @@ def test_a_thread_that_draws_on_the_cpu_gives_way_to_the_others() -> None:
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(draw).result() > before
     assert niceness() == before
+
+
+@pytest.mark.parametrize(("graphs", "said"), [(False, 1), (True, 0)])
+def test_a_start_on_a_gpu_says_once_that_graphs_are_off(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, graphs: bool, said: int
+) -> None:
+    where = "generation.diffusion.engine.shelf."
+    monkeypatch.setattr(where + "choose_device", lambda name: torch.device("cuda"))
+    wished: list[bool] = []
+
+    def load(spec: ModelSpec, **settings: Any) -> LoadedModel:
+        wished.append(settings["graphs"])
+        return load_tiny("epsilon")
+
+    monkeypatch.setattr(where + "load_model", load)
+    with caplog.at_level(logging.INFO):
+        shelf = open_shelf([ModelSpec(name=name, source=name) for name in "ab"], memory=10**9, graphs=graphs)
+        shelf.admit(make_job(model="b"))
+        while shelf.busy:
+            shelf.step()
+    assert wished == [graphs, graphs]
+    assert sum("graphs are off" in record.message for record in caplog.records) == said
 
 
 def test_the_builtin_model_on_a_shelf_is_weighed() -> None:
