@@ -18,7 +18,7 @@ from generation.errors import BadPicture, KnownError
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import Job, JobInputs
 from generation.journal import MemoryJournal
-from generation.operator_words import operator_words
+from generation.operator_words import operator_words, reading_hint
 from generation.picture_folder import PictureFolder
 from generation.request import MAX_COUNT, GenerationRequest, SchedulerName
 from generation.result import GenerationResult
@@ -58,8 +58,8 @@ async def _draw(
     options: argparse.Namespace,
 ) -> int:
     for request in requests:
-        if spec.unknown_words(request.prompt):
-            _say(_hint(spec, request.prompt))
+        if hint := reading_hint(spec, request.prompt, shown=_short):
+            _say(hint)
     if (steps := requests[0].steps) != (options.steps or spec.default_steps):
         _say(f"At strength {requests[0].strength:g} it takes {steps} steps to make one, so there are {steps}.")
     # Each picture is a job of its own, so that it is kept as soon as it is done; they are drawn together all the same.
@@ -128,11 +128,6 @@ async def _show_progress(tickets: list[JobTicket[GenerationResult]], kept: _Kept
         while kept.failure is None and not all(ticket.done for ticket in tickets):
             await next(ticket for ticket in tickets if not ticket.done).wait(REFRESH)
             bar.update(sum(ticket.progress.step for ticket in tickets) - bar.n)
-
-
-def _hint(spec: ModelSpec, prompt: str) -> str:
-    unknown = ", ".join(spec.unknown_words(prompt))
-    return f"The model {spec.name} does not know {_short(unknown)}. It draws, for example: {', '.join(spec.examples)}."
 
 
 def _words(error: BaseException) -> str:

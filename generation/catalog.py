@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from generation import vocabulary
 from generation.errors import InvalidRequest, ModelUnavailable
+from generation.reading import Reading, Understood
 from generation.request import (
     LEAST_STRENGTH,
     SEEDS,
@@ -99,7 +99,7 @@ class ModelSpec:
     inpaints: bool = False  #: made to fill in what a mask covers, and draws nothing without picture and mask
     guidance_embedded: bool = False  #: distilled with guidance as an input (LCM)
     examples: tuple[str, ...] = ()  #: prompts it does well
-    vocabulary: tuple[str, ...] = ()  #: all it can draw, in the words people use; empty for models that know the world
+    reading: Reading | None = None  #: how it reads prompts, if it knows few words; None: as they are written
 
     def size_of(self, aspect: str) -> tuple[int, int]:
         """Return (width, height) in pixels for an aspect such as "16:9": about the native number of pixels, near it.
@@ -136,9 +136,9 @@ class ModelSpec:
         """Sides of a picture are multiples of this many pixels; the ground around a square can have any shape."""
         return self.size_multiple if self.canvas is Canvas.ANY else SIZE_STEP
 
-    def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """The words of the prompt that the model does not know, as they were written; none for those that know all."""
-        return vocabulary.unknown_words(self.vocabulary, prompt) if self.vocabulary else ()
+    def read(self, prompt: str) -> Understood:
+        """What the model makes of a prompt: the text that its tokenizer gets, and which words it does not know."""
+        return self.reading.read(prompt) if self.reading else Understood(text=prompt)
 
     def request(self, options: DrawingOptions) -> GenerationRequest:
         """A valid request for this model, whatever model the options name. Raises InvalidRequest.

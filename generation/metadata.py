@@ -19,8 +19,13 @@ _NEGATIVE = "Negative prompt: "
 _WORDS_OF_THE_FORM = re.compile(r"(negative prompt|steps)(?=:)", re.IGNORECASE)
 
 
-def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | None = None) -> str:
-    """Write the text that describes one image of the request, as other tools read it."""
+def parameters_text(
+    request: GenerationRequest, *, seed: int, model_hash: str | None = None, read: str | None = None
+) -> str:
+    """Write the text that describes one image of the request, as other tools read it.
+
+    `read` is what the model's tokenizer got, written down where that is not the prompt itself.
+    """
     settings = {
         "Steps": request.steps,
         "Sampler": request.scheduler,
@@ -32,6 +37,7 @@ def parameters_text(request: GenerationRequest, *, seed: int, model_hash: str | 
         **({"Mask hash": request.mask[:_HASH]} if request.mask else {}),
         **({"Model hash": model_hash} if model_hash else {}),
         **({"Model": model} if (model := _name(request.model)) else {}),
+        **({"Read as": _name(read)} if read not in (None, request.prompt) else {}),
     }
     lines = [_one_line(request.prompt)]
     if negative := _one_line(request.negative_prompt):
@@ -45,10 +51,12 @@ def exact(number: float) -> str:
     return str(int(number)) if number == int(number) else repr(number)
 
 
-def png_of(picture: Image.Image, request: GenerationRequest, *, seed: int, model_hash: str | None) -> bytes:
-    """Encode the picture as PNG, with its parameters in the text chunk."""
+def png_of(
+    picture: Image.Image, request: GenerationRequest, *, seed: int, model_hash: str | None, read: str | None = None
+) -> bytes:
+    """Encode the picture as PNG, with its parameters in the text chunk; `read` is `parameters_text`'s."""
     info = PngInfo()
-    info.add_text(CHUNK, parameters_text(request, seed=seed, model_hash=model_hash))
+    info.add_text(CHUNK, parameters_text(request, seed=seed, model_hash=model_hash, read=read))
     out = io.BytesIO()
     picture.save(out, "PNG", pnginfo=info)
     return out.getvalue()
@@ -75,6 +83,6 @@ def _one_line(prompt: str) -> str:
     return _WORDS_OF_THE_FORM.sub(r"\1 ", " ".join(prompt.split()))
 
 
-def _name(model: str) -> str:
-    """Write a model's name without what separates settings, as AUTOMATIC1111 does."""
-    return " ".join(re.sub(r'[,:"\\]', " ", model).split())
+def _name(text: str) -> str:
+    """Write a model's name, or its words, without what separates settings, as AUTOMATIC1111 does."""
+    return " ".join(re.sub(r'[,:"\\]', " ", text).split())

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from .world import BOT_NAME, World
 
 #: What a newcomer may click first.
-EXAMPLES = ("/imagine a red heart", "/imagine a rainbow count:4", "/imagine a panda steps:40")
+EXAMPLES = ("/imagine a red heart", "/imagine a fox on a blue background count:4", "/imagine 🐼 steps:40")
 
 
 def sidebar(world: World, current: str) -> str:
@@ -60,6 +60,7 @@ def welcome() -> str:
       <ul>
 {examples}
       </ul>
+      <p>The built-in model draws one thing at a time: an animal, a fruit, a car. <code>/models</code> says which.</p>
       <p>React with 🔁 to draw a result again. <code>/help</code> says what else there is.</p>
     </section>"""
 

@@ -199,13 +199,6 @@ class ImageService:
         """The jobs whose pictures are still to be delivered, those aside that nobody can be given."""
         return await self._database.read(unfinished.unposted)
 
-    def unknown_words(self, request: GenerationRequest) -> tuple[str, ...]:
-        """The words of the prompt that the request's model does not know."""
-        try:
-            return self.catalog.get(request.model).unknown_words(request.prompt)
-        except Refusal:
-            return ()  # a model that is no longer on offer
-
     async def queue(self, member: Member) -> QueueView:
         """What runs and what waits, as this member may see it: of others' jobs only that they are there."""
         servers = await self._database.read(jobs.live_servers)

@@ -10,7 +10,6 @@ from typing import Any, cast
 import torch
 from diffusers import StableDiffusionPipeline
 
-from generation.training.concepts import CONCEPTS, Concept
 from generation.training.tokenizer import save_tokenizer
 
 
@@ -44,12 +43,6 @@ def _strip_paths(config: Path) -> None:
     content = json.loads(config.read_text("utf-8"))
     if isinstance(content, dict) and content.pop("_name_or_path", None) is not None:
         config.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-
-
-def save_concepts(folder: Path, concepts: tuple[Concept, ...] = CONCEPTS) -> None:
-    """Write what the model claims to draw, for hints to people whose prompt names none of it."""
-    rows = [{"name": concept.name, "aliases": list(concept.names[1:])} for concept in concepts]
-    (folder / "concepts.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def size_in_megabytes(folder: Path) -> float:

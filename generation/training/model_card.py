@@ -92,7 +92,12 @@ people, no letters. Most can be asked for in {", ".join(HUES)}, black or white (
 and all in front of a plain colour ("a fox on a blue background"); "flat" asks for a flatter style. Of a prompt with no
 word it knows it makes something at random.
 
-It knows: {claimed}. The file `concepts.json` lists them with the other words that people use for them.
+It knows: {claimed}.
+
+Prompts are read before the tokenizer sees them, by `reading.json`: plurals, emoji, other names, common misspellings and
+some other languages' words become the names above, and what is no more than politeness is left out ("Please draw me two
+red hearts!" is read as "red heart"). `python -m generation` and the bot do so; diffusers' own pipelines take prompts as
+they are, so write the bare words there: "purple banana", "fox on a blue background".
 
 It is a real Stable Diffusion, made small: tokenizer and text encoder, U-Net with cross-attention, noise schedule
 and VAE, {megabytes:.1f} MB in half precision. diffusers' own pipelines load it, for text to image, image to image and

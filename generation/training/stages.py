@@ -33,13 +33,14 @@ from generation.training.evaluation import (
     seconds_a_picture,
     vae_quality,
 )
-from generation.training.export import export_pipeline, save_concepts, size_in_megabytes
+from generation.training.export import export_pipeline, size_in_megabytes
 from generation.training.judge import JudgeRun
 from generation.training.learner import LearnerSettings, train
 from generation.training.model_card import model_card, notice, save_card
 from generation.training.networks import NetworkSizes, make_text_encoder, make_unet, make_vae
 from generation.training.pace import Budget
-from generation.training.packages import PACKAGES, Role
+from generation.training.packages import PACKAGES, Role, fetch
+from generation.training.reading_file import reading_content, save_reading
 from generation.training.sample_grid import GRID_PROMPTS, draw, save_grid
 from generation.training.tokenizer import save_tokenizer, train_tokenizer
 from generation.training.training_set import TrainingSet, from_artwork, read_rows
@@ -241,5 +242,10 @@ def export(plan: Plan) -> None:
     story = plan.work / "story.txt"  # how these very weights came about, where it was not by these stages alone
     paragraphs = story.read_text("utf-8").splitlines() if story.is_file() else []
     card = model_card(measurements, settings, megabytes=size_in_megabytes(plan.export), story=paragraphs)
-    save_concepts(plan.export)
+    save_reading(plan.export, reading_content(_names(plan)))
     save_card(plan.export, card, notice())
+
+
+def _names(plan: Plan) -> Path:
+    """Return the folder of the package that names the emoji."""
+    return next(fetch(package, plan.work / "packages") for package in PACKAGES if package.role is Role.NAMES)

@@ -90,41 +90,6 @@ def test_models_and_schedulers_are_found_in_any_case() -> None:
         SD.request(DrawingOptions(prompt="x", scheduler="nope"))
 
 
-SMALL = ModelSpec(
-    name="small", source="x", examples=("a panda",), vocabulary=("red heart", "heart", "cat", "ice cream")
-)
-
-
-@pytest.mark.parametrize(
-    "prompt", ["a cat", "CATS!", "two red hearts", "ice creams", "a photo of an ice cream, please"]
-)
-def test_a_small_model_recognises_its_words_in_a_prompt(prompt: str) -> None:
-    assert SMALL.unknown_words(prompt) == ()
-
-
-def test_models_that_know_the_world_recognise_everything() -> None:
-    assert SD.unknown_words("the Mona Lisa") == ()
-
-
-@pytest.mark.parametrize(
-    ("prompt", "unknown"),
-    [
-        ("a red heart", ()),
-        ("two CATS!", ()),
-        ("the Mona Lisa's cat, Mona", ("Mona", "Lisa's")),
-        ("kočka on an ice cream", ("kočka",)),
-        ("❤️ ❤️", ("❤️ ❤️",)),
-        ("'-'", ("'-'",)),
-        ("a category", ("category",)),
-        ("ice", ("ice",)),
-        ("cream on ice", ("cream", "ice")),
-        ("a red drawing", ("a red drawing",)),
-    ],
-)
-def test_a_small_model_names_the_words_it_does_not_know(prompt: str, unknown: tuple[str, ...]) -> None:
-    assert SMALL.unknown_words(prompt) == unknown
-
-
 def test_two_models_of_one_name_cannot_be_told_apart() -> None:
     with pytest.raises(ModelUnavailable, match="same_name"):
         ModelCatalog([SD, ModelSpec(name="dreamlike", source="somewhere/else")])

@@ -47,6 +47,14 @@ def test_a_picture_to_begin_with_is_named_by_its_strength_and_hash() -> None:
     assert parse_parameters(text)["Denoising strength"] == "0.75"
 
 
+def test_what_the_tokenizer_got_is_written_where_it_is_not_the_prompt() -> None:
+    text = parameters_text(request(prompt="Two red hearts!"), seed=2, read="red heart")
+    assert text.splitlines()[0] == "Two red hearts!"
+    assert text.endswith(", Model: builtin, Read as: red heart")
+    assert parse_parameters(text)["Read as"] == "red heart"
+    assert parameters_text(request(), seed=2, read="a red heart") == parameters_text(request(), seed=2)
+
+
 def test_a_png_carries_its_parameters() -> None:
     png = png_of(Image.new("RGB", (64, 48)), request(prompt="ein 🟥 Herz"), seed=3, model_hash=None)
     fields = parse_parameters(Image.open(io.BytesIO(png)).text["parameters"])  # type: ignore[attr-defined]

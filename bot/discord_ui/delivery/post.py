@@ -23,7 +23,7 @@ from bot.errors import PictureGone, Quarantined, StorageFault, UnknownJob, is_st
 from bot.records import JobRecord, Place
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
-from generation.errors import KnownError, Postponed
+from generation.errors import KnownError, Postponed, Refusal
 from generation.job import Job, JobStatus
 from generation.ticket import JobTicket, Progress
 
@@ -251,8 +251,11 @@ class JobPost:
     @cached_property
     def _hint(self) -> str | None:
         """The same for the whole life of the job, so looked for once."""
-        unknown = self._images.unknown_words(self._job.request)
-        return text.hint(self._images.catalog.get(self._job.request.model), unknown) if unknown else None
+        request = self._job.request
+        try:
+            return text.hint(self._images.catalog.get(request.model), request.prompt)
+        except Refusal:
+            return None  # a model that is no longer on offer
 
     def _estimate(self, seconds_left: float | None) -> datetime | None:
         """When the job will be done: as said before, as long as that is about right. A time that jumps helps nobody."""

@@ -1,5 +1,6 @@
 """Values -> what people read in private answers. No I/O."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,13 @@ from bot.services.answers import QueuedJob, QueueView, Usage
 from bot.services.limits import LIMIT_KINDS, EffectiveLimit, LimitKind, LimitRule, capped
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.metadata import exact, parameters_text
+from generation.reading import Reading
 from generation.request import SchedulerName
 
 COLOUR = discord.Colour(0x5865F2)
 MOST_LINES = 15  #: of one kind in an embed
 MAX_DESCRIPTION = 4096  #: characters, Discord's limit
+_SOME = 8  #: things of a group that are named
 _MOST_PARAMETERS = 3500  #: characters in a message; what is longer comes as a file
 
 _FROM = {LimitScope.SERVER: "this server's", LimitScope.ROLE: "your role", LimitScope.MEMBER: "yours alone"}
@@ -170,11 +173,26 @@ def _model(spec: ModelSpec, catalog: ModelCatalog) -> str:
         f"{spec.family}, {spec.native_size}×{spec.native_size} (sides {spec.min_size} to {spec.max_size}), "
         f"{spec.default_steps} steps, guidance {spec.default_guidance:g}, {spec.default_scheduler}"
     )
+    if spec.reading is not None:
+        lines += _known(spec.reading)
     if spec.examples:
         lines.append("Try: " + ", ".join(f"`{example}`" for example in spec.examples[:5]))
     if spec is catalog.default:
         lines.append("Used when you name no model.")
     return "\n".join(lines)
+
+
+def _known(reading: Reading) -> list[str]:
+    """What a small model knows, a line a group, and its styles."""
+    groups = itertools.groupby(sorted(reading.things, key=lambda thing: thing.group), key=lambda thing: thing.group)
+    lines: list[str] = []
+    for group, things in groups:
+        names = [thing.name for thing in things]
+        some = ", ".join(names[:: max(1, len(names) // _SOME)][:_SOME])
+        lines.append(f"{group.capitalize() or 'It knows'} ({len(names)}): {some}{', …' if len(names) > _SOME else ''}")
+    if reading.styles:
+        lines.append(f"Styles: {', '.join(reading.styles)}")
+    return lines
 
 
 def _lines(lines: Iterable[str]) -> str:

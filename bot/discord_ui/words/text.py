@@ -1,7 +1,6 @@
 """How prompts, names, numbers and times are written. Prompts and names are somebody else's text: escaped and cut."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 
 import discord
@@ -9,6 +8,7 @@ import discord
 from bot.records import JobRecord
 from bot.services.limits import LimitKind
 from generation.catalog import ModelSpec
+from generation.operator_words import reading_hint
 
 CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
 YOU = "you"  #: the requester, in their own private answer
@@ -62,10 +62,9 @@ def permission(flag: str) -> str:
     return flag.replace("_", " ").title().replace(" In ", " in ")
 
 
-def hint(model: ModelSpec, unknown: Sequence[str]) -> str:
-    """A gentle word to somebody whose prompt has words that this model does not know."""
-    words = shown(", ".join(unknown), 100)
-    return f"The model {model.name} does not know: {words}. It draws, for example: {', '.join(model.examples)}."
+def hint(model: ModelSpec, prompt: str) -> str | None:
+    """A gentle word to somebody whose prompt this model does not know all of; mostly none."""
+    return reading_hint(model, prompt, shown=lambda words: shown(words, 100))
 
 
 def unread(words: str) -> str:

@@ -31,6 +31,7 @@ class JobRun:
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
+        self.read = job.request.prompt  #: what the tokenizer gets
 
     @property
     def steps(self) -> int:
@@ -59,9 +60,10 @@ class JobRun:
             size, drawn = (request.width, request.height), (width, height)
             mask = None if inputs.mask is None else fitted(inputs.mask, size, drawn)
             self.looked = model.look(fitted(inputs.source, size, drawn), mask)
+        self.read, negative = (model.spec.read(text).text for text in (request.prompt, request.negative_prompt))
         self.conditioning = model.encode(
-            request.prompt,
-            request.negative_prompt,
+            self.read,
+            negative,
             guidance_scale=request.guidance_scale,
             width=width,
             height=height,

@@ -67,7 +67,7 @@ class Finishing:
         inputs = image.run.job.inputs
         if inputs.source is not None and inputs.mask is not None:
             picture = pasted_back(picture, inputs.source, inputs.mask)
-        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash)
+        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash, read=image.run.read)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
 
 

@@ -1,6 +1,5 @@
 """What a model is, read from its small config files alone: a ModelSpec before torch is even imported."""
 
-import json
 import re
 import socket
 import urllib.parse
@@ -22,6 +21,8 @@ from generation.diffusion.families.model_folders import (
 )
 from generation.diffusion.safetensors_header import read_header
 from generation.errors import ModelUnavailable
+from generation.reading import FILE as READING
+from generation.reading import Reading
 from generation.request import SchedulerName
 
 BUILTIN = "builtin"
@@ -47,6 +48,7 @@ def inspect_model(source: str, config: str | None = None) -> ModelSpec:
     if is_folder:
         configs = read_configs(path, source)
         spec = spec_of(path.resolve().name or "model", source, str(path), configs, config=None)
+        spec = replace(spec, reading=_reading(path, source))
         require_parts(path, source, configs, weights=True)
         return spec
     if is_file:
@@ -81,19 +83,28 @@ def _looks_like_a_path(path: Path) -> bool:
 
 
 def _builtin() -> ModelSpec:
-    concepts: list[dict[str, Any]] = json.loads((BUILTIN_FOLDER / "concepts.json").read_text("utf-8"))
     spec = spec_of(BUILTIN, BUILTIN, BUILTIN, read_configs(BUILTIN_FOLDER, BUILTIN), config=None)
+    reading = _reading(BUILTIN_FOLDER, BUILTIN)
+    count = len(reading.things) if reading else 0
     return replace(
         spec,
-        description=f"ships with the bot; draws small emoji-like pictures of {len(concepts)} things",
+        description=f"ships with the bot; draws small emoji-like pictures of {count} things",
         canvas=Canvas.SQUARE,  # it was trained on squares alone
         max_size=int(MAX_ASPECT * spec.native_size),
         default_steps=20,
         default_guidance=4.0,
         default_scheduler=SchedulerName.DPMPP_2M,
         examples=("a red heart", "a panda", "a blue car", "a strawberry", "a star on a blue background"),
-        vocabulary=tuple(word for concept in concepts for word in (concept["name"], *concept["aliases"])),
+        reading=reading,
     )
+
+
+def _reading(folder: Path, source: str) -> Reading | None:
+    """How the model reads prompts, where a file beside its weights says so. Raises ModelUnavailable."""
+    try:
+        return Reading.load(folder / READING) if (folder / READING).is_file() else None
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(source, "broken_config", detail=f"{READING}: {error}") from error
 
 
 def _hub_configs(hub_id: str) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from PIL import Image
 
 from bot.discord_ui.delivery.pacing import MESSAGE_INTERVAL
 from bot.discord_ui.delivery.post import FIRST_LOOK
+from bot.discord_ui.words import text
 from bot.discord_ui.words.content import Content
 from bot.errors import StorageFault
-from generation.catalog import ModelCatalog
+from generation.catalog import ModelCatalog, ModelSpec
 from generation.errors import DoesNotFit
 from generation.job import JobStatus
-from generation.request import GenerationRequest
+from generation.reading import Reading, Thing
 from tests.bot.discord_ui.world import World, labels, words
 
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
@@ -136,15 +137,15 @@ async def test_progress_is_paced_and_says_nothing_twice(world: World) -> None:
 async def test_what_may_not_be_shown_yet_is_not_put_into_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     hints, worded, progress = Counter[str](), [], Content.progress
 
-    def unknown_words(request: GenerationRequest) -> tuple[str, ...]:
-        hints[request.prompt] += 1
-        return ("unknown",)
+    def hint(model: ModelSpec, prompt: str) -> str:
+        hints[prompt] += 1
+        return "unknown"
 
     def put_into_words(*args: Any, **options: Any) -> Content:
         worded.append(args)
         return progress(*args, **options)
 
-    monkeypatch.setattr(world.parts.images, "unknown_words", unknown_words)
+    monkeypatch.setattr(text, "hint", hint)
     monkeypatch.setattr(Content, "progress", put_into_words)
     for number in range(4):
         await world.alice.slash(world.channel, "imagine", prompt=f"unknown {number}")
@@ -351,12 +352,17 @@ async def test_progress_is_seen_soon_after_the_start(world: World) -> None:
 
 
 async def test_the_words_that_a_small_model_does_not_know_are_named(world: World) -> None:
-    small = replace(world.catalog.default, vocabulary=("heart",), examples=("a heart",))
+    reading = Reading([Thing(name="heart"), Thing(name="star")], colours={"red": ()}, words={"minor": ("a", "the")})
+    small = replace(world.catalog.default, reading=reading, examples=("a heart",))
     world.parts.images.catalog = ModelCatalog([small])
     answer = await world.alice.slash(world.channel, "imagine", prompt="a red heart over the *castle*")
     assert r"does not know: over, castle. It draws, for example: a heart." in words(answer.response)
     answer = await world.alice.slash(world.channel, "imagine", prompt="a red heart")
     assert "does not know" not in words(answer.response)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a hearth")
+    assert "does not know: hearth. What it knows that is nearest: heart, star." in words(answer.response)
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a star a heart")
+    assert "draws one thing at a time, here: star." in words(answer.response)
 
 
 async def test_a_prompt_longer_than_the_model_reads_says_which_words_it_did_not_read(world: World) -> None:

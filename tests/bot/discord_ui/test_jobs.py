@@ -1,6 +1,7 @@
 """/queue, /cancel, /usage and /models."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -9,7 +10,9 @@ import pytest
 from bot.errors import UnknownJob
 from bot.records import Member
 from bot.services.answers import Usage
+from generation.catalog import ModelCatalog
 from generation.job import JobStatus
+from generation.reading import Reading, Thing
 from tests.bot.discord_ui.world import World, words
 
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
@@ -100,6 +103,16 @@ async def test_models_are_listed_with_their_schedulers(world: World) -> None:
     assert "builtin" in seen
     assert "Draws pinwheels" in seen
     assert "DPM++ 2M Karras" in seen
+
+
+async def test_what_a_small_model_knows_is_listed_by_group(world: World) -> None:
+    things = [Thing(name="cat", group="animals"), Thing(name="key"), Thing(name="dog", group="animals")]
+    reading = Reading(things, styles={"flat": ()})
+    world.parts.images.catalog = ModelCatalog([replace(world.catalog.default, reading=reading)])
+    seen = words((await world.alice.slash(world.channel, "models")).response)
+    assert "Animals (2): cat, dog" in seen
+    assert "It knows (1): key" in seen
+    assert "Styles: flat" in seen
 
 
 async def test_an_unexpected_error_in_a_command(

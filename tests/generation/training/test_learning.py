@@ -1,6 +1,5 @@
 """Runs at toy size: they learn, stop and go on, and end as a folder that diffusers draws with."""
 
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from diffusers import (
 )
 from PIL import Image
 
+from generation.reading import Reading
 from generation.training import stages
 from generation.training.__main__ import main
 from generation.training.artwork import Collection
@@ -23,10 +23,11 @@ from generation.training.checkpoint import load_checkpoint, save_checkpoint
 from generation.training.concepts import CONCEPTS
 from generation.training.crew import Crew
 from generation.training.diffusion import DiffusionRun, DiffusionSettings, Networks, encode, warm_start
-from generation.training.export import export_pipeline, save_concepts
+from generation.training.export import export_pipeline
 from generation.training.learner import LearnerSettings, train
 from generation.training.networks import SIZES, NetworkSizes, make_text_encoder, make_unet, make_vae
 from generation.training.pace import Budget
+from generation.training.reading_file import save_reading
 from generation.training.tokenizer import train_tokenizer
 from generation.training.training_set import TrainingSet, from_artwork
 from generation.training.user_folder import from_folder
@@ -173,12 +174,12 @@ def test_the_export_is_a_model_that_diffusers_draws_with(data: TrainingSet, tmp_
     run = new_run(data, steps=4)
     run.learn()
     export_pipeline(run.pipeline(), tmp_path / "model", tokens=TOY.tokens)
-    save_concepts(tmp_path / "model")
+    save_reading(tmp_path / "model", {"things": [{"name": "banana"}]})
     files = {path.relative_to(tmp_path / "model").as_posix() for path in (tmp_path / "model").rglob("*.*")}
     assert {"tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer.json", "model_index.json"} <= files
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in (tmp_path / "model").rglob("*.*"))
     assert str(tmp_path) not in (tmp_path / "model/model_index.json").read_text("utf-8")
-    assert len(json.loads((tmp_path / "model/concepts.json").read_text("utf-8"))) >= 100
+    assert Reading.load(tmp_path / "model/reading.json").read("Bananas!").text == "banana"
 
     pipeline: Any = StableDiffusionPipeline.from_pretrained(str(tmp_path / "model"), dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from generation.diffusion.families.schedulers import make_scheduler
 from generation.diffusion.loading.model import LoadedModel
 from generation.events import ImageReady
 from generation.job import Job
+from generation.reading import Reading, Thing
 from generation.request import SchedulerName
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import KINDS
@@ -91,6 +93,18 @@ def test_latents_equal_the_pipelines(kind: str, dtype: torch.dtype) -> None:
     for job in jobs:
         theirs = latents_alone(model, job)
         assert (ours[job.request.seed] - theirs).abs().max().item() <= BOUND[dtype], job.request.scheduler
+
+
+def test_a_model_that_reads_draws_what_the_pipeline_draws_of_the_text_it_reads() -> None:
+    model = load_tiny("epsilon", torch.float64)
+    reading = Reading([Thing(name="heart")], colours={"red": (), "blue": ()}, words={"minor": ("please",)})
+    model.family.spec = replace(model.spec, reading=reading)
+    job = make_job("Please, red HEARTS!", negative_prompt="BLUE hearts", guidance_scale=5.0)
+    ours = latents_in_a_crowd(model, [job])[job.request.seed]
+    read = replace(job.request, prompt="red heart", negative_prompt="blue heart")
+    theirs = latents_alone(model, replace(job, request=read))
+    assert (ours - theirs).abs().max().item() <= BOUND[torch.float64]
+    assert (ours - latents_alone(model, job)).abs().max().item() > 1e-3
 
 
 def test_one_shared_timestep_would_not_equal_the_pipelines_latents(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,10 +338,10 @@ class TestEncoding:
         bad, good = make_job(seed=1), make_job(seed=2)
         write = generation.diffusion.engine.finishing.png_of
 
-        def stumble(picture: Any, request: Any, *, seed: int, model_hash: Any) -> bytes:
+        def stumble(picture: Any, request: Any, *, seed: int, **about: Any) -> bytes:
             if seed == 1:
                 raise OSError("the encoder tripped")
-            return write(picture, request, seed=seed, model_hash=model_hash)
+            return write(picture, request, seed=seed, **about)
 
         monkeypatch.setattr("generation.diffusion.engine.finishing.png_of", stumble)
         end = ends(drive(DiffusionEngine(tiny_model), bad, good))

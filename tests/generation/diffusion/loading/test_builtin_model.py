@@ -1,6 +1,5 @@
 """The model that ships, as other people would load it: with diffusers' own pipelines."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -52,12 +51,13 @@ def test_inpainting_changes_the_masked_half_only(pipeline: Any) -> None:
 
 
 def test_each_concept_of_the_builtin_model_is_listed_once() -> None:
-    concepts = json.loads((BUILTIN_FOLDER / "concepts.json").read_text("utf-8"))
-    names = [concept["name"] for concept in concepts]
-    assert len(set(names)) == len(names)
     spec = inspect_model("builtin")
-    assert str(len(concepts)) in spec.description
-    assert not any(spec.unknown_words(example) for example in spec.examples)
+    assert spec.reading is not None
+    names = [thing.name for thing in spec.reading.things]
+    assert len(set(names)) == len(names)
+    assert str(len(names)) in spec.description
+    assert all(spec.read(example).thing for example in spec.examples)
+    assert not any(spec.read(example).unknown for example in spec.examples)
 
 
 def test_the_builtin_models_folder_has_no_pickle_and_no_path() -> None:
