@@ -46,7 +46,7 @@ class DrawingOptions:
 
     prompt: str
     negative_prompt: str | None = None
-    aspect: str | None = None  #: width to height, such as "16:9"; 1:1 by default
+    aspect: str | None = None  #: width to height, such as "16:9"; 1:1 by default, see `InputPicture.aspect`
     width: int | None = None  #: pixels; goes before the aspect
     height: int | None = None  #: pixels; goes before the aspect
     steps: int | None = None

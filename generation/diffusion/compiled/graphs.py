@@ -178,12 +178,6 @@ class Graphs:
     def _compiling(self) -> bool:
         return self._maker is not None and self._maker.busy
 
-    def forget(self) -> None:
-        """Let go of all graphs, before the weights they share go elsewhere; `idle` takes them up again."""
-        self._wanted = list(dict.fromkeys([*self._ready, *self._wanted]))
-        self._ready.clear()
-        self._forget_recordings()
-
     def drop_recordings(self) -> None:
         """Give back the memory that recordings hold; calls go without recordings until `idle` makes them anew."""
         for key, recorded in [(key, call) for key, call in self._ready.items() if isinstance(call, Recorded)]:
@@ -203,11 +197,12 @@ class Graphs:
             self._recordings.forget()
 
     def close(self) -> None:
-        """End the compiling, if any. May be called twice."""
+        """End the compiling, if any, and let go of all graphs. May be called twice."""
         if self._maker is not None:
             self._maker.close()
-        self.forget()
+        self._ready.clear()
         self._wanted.clear()
+        self._forget_recordings()
 
     def distrust(self) -> None:
         """Have the next run go without graphs, after a device was lost: a graph in use may be the cause."""

@@ -149,7 +149,8 @@ class StableDiffusion:
     def _sampled(self, posterior: Any, generator: torch.Generator) -> Tensor:
         """Draw latents [1, C, h, w] with the scale and shift that those of the training had."""
         config = self.parts.vae.config
-        latents = posterior.sample(generator).to(self.parts.dtype)
+        # In the layout that noise has: by the layout of its input a kernel is chosen, and with it the last bits.
+        latents = posterior.sample(generator).to(self.parts.dtype).contiguous()
         mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
         if mean is not None and std is not None:
             mean, std = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, std))

@@ -3,8 +3,6 @@
 
 import hashlib
 import logging
-import os
-import shutil
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,12 +21,9 @@ diffusers_logging.set_verbosity_error()
 from diffusers import DiffusionPipeline, StableDiffusionPipeline
 
 from generation.catalog import ModelFamily, ModelSpec
-from generation.diffusion.compiled.distrust import distrust_file
-from generation.diffusion.compiled.graphs import Graphs
-from generation.diffusion.compiled.maker_process import MakerProcess
-from generation.diffusion.compiled.recording import CudaRecordings
+from generation.diffusion.compiled.offer import graphs_for
 from generation.diffusion.families.base import Family, Parts
-from generation.diffusion.families.calls import lay_out, part_of
+from generation.diffusion.families.calls import lay_out
 from generation.diffusion.families.model_folders import (
     CONFIGS,
     DENOISER,
@@ -43,7 +38,6 @@ from generation.diffusion.families.placement import (
     choose_placement,
     measure_memory,
     place,
-    room_to_compile,
     sizes_of,
 )
 from generation.diffusion.families.sdxl import StableDiffusionXL
@@ -126,36 +120,6 @@ def load_model(
         placement=placement,
         graphs=graphs_for(family.parts, cache) if graphs and cache and not placement.denoiser_streams else None,
     )
-
-
-def graphs_for(parts: Parts, cache: Path) -> Graphs | None:
-    """Make the graphs of a model's denoiser and decoder, or None where the device rules them out."""
-    device = parts.device
-    if device.type not in ("cuda", "cpu"):
-        log.info("no compiled graphs on %s", device)
-        return None
-    try:
-        if (file := distrust_file(cache, device)).exists():
-            log.warning("no graphs: the device was lost while they were in use; to try them again, delete %s", file)
-            return None
-    except OSError as error:
-        log.warning("no compiled graphs: %s", error)
-        return None
-    can_compile = any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++"))
-    if not can_compile:
-        log.warning("no graphs are compiled: there is no C++ compiler here")
-    try:
-        return Graphs(
-            {name: part_of(name, getattr(parts, name)) for name in ("denoiser", "vae")},
-            cache,
-            device=device,
-            maker=MakerProcess if can_compile else None,
-            recordings=CudaRecordings(device) if device.type == "cuda" else None,
-            room=lambda: room_to_compile(parts),
-        )
-    except OSError as error:
-        log.warning("no compiled graphs: %s", error)
-        return None
 
 
 def _placed(family: Family) -> Placement:

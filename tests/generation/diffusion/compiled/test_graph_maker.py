@@ -15,10 +15,10 @@ from PIL import Image
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from generation.diffusion.compiled.maker_process import MakerProcess
+from generation.diffusion.compiled.offer import graphs_for
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.families.base import Conditioning
 from generation.diffusion.families.calls import example_inputs
-from generation.diffusion.loading.loading import graphs_for
 from generation.diffusion.loading.model import LoadedModel
 from generation.events import ImageReady
 from tests.generation.diffusion.compiled.graph_bench import CPU, TWO_ROWS, parts
@@ -107,7 +107,7 @@ class TestRealProcess:
         assert model.graphs.called
         weight = model.family.pipeline.unet.conv_in.weight
         memory = StorageWeakRef(weight.untyped_storage())
-        model.graphs.forget()
+        model.close()
         weight.data = weight.detach().clone()
         assert memory.expired()
 

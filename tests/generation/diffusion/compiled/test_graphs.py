@@ -12,9 +12,9 @@ import torch
 
 from generation.diffusion.compiled.graph_key import BUCKETS, GraphKey, environment_of
 from generation.diffusion.compiled.graphs import Graphs
+from generation.diffusion.compiled.offer import graphs_for
 from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.families.calls import Part, part_of
-from generation.diffusion.loading.loading import graphs_for
 from generation.errors import WorkerLost
 from generation.events import JobFailed
 from generation.workers.local import LocalWorker
@@ -247,16 +247,13 @@ class TestTakingUp:
         bench.idle()
         assert len(bench.maker.orders) == 1
 
-    def test_forgotten_graphs_are_taken_up_again(self, bench: Bench) -> None:
+    def test_closed_graphs_are_let_go_of(self, bench: Bench) -> None:
         bench.draw(2, times=20)
         bench.maker.finish()
         bench.idle()
-        bench.graphs.forget()
-        assert bench.graphs.rows((4, 16, 16), 77) == ()
-        bench.idle()
-        assert bench.graphs.rows((4, 16, 16), 77) == (2,)
-        assert bench.graphs.ordered == 1
-        bench.graphs.close()
+        for _ in range(2):
+            bench.graphs.close()
+            assert (bench.graphs.ready, bench.graphs.waiting) == ((), 0)
         assert bench.maker.closed
 
 

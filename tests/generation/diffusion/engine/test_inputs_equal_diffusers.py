@@ -143,6 +143,15 @@ def test_images_of_a_job_are_each_what_a_job_of_its_own_would_be() -> None:
             assert (together[seed] - alone(model, one)).abs().max() <= BOUND
 
 
+def test_with_a_fixed_number_of_rows_images_are_bit_equal_alone_and_in_a_crowd() -> None:
+    model = load_tiny("epsilon")
+    jobs = crowd()[:14]
+    together = latents_in_a_crowd(model, jobs, reproducible=True)
+    for job in jobs:
+        by_itself = latents_in_a_crowd(model, [job], reproducible=True)
+        assert torch.equal(by_itself[job.request.seed], together[job.request.seed]), job.request
+
+
 # Negative controls: each of these was got wrong once, and the bound above tells
 
 
