@@ -124,27 +124,29 @@ class StableDiffusion:
 
         Everything is drawn on the CPU, so that a seed means the same on every device.
         """
-        shape = self.parts.latent_shape(*self.spec.drawn_size(request.width, request.height))
         first = request.steps - request.drawn_steps
         schedule = self._schedules.make(SchedulerName(request.scheduler), request.steps, generator, first=first)
-        whole = looked is None or (looked.mask is not None and request.strength == 1)
-        needs_original = looked is not None and not (whole and self.spec.inpaints)
-        original = self._sampled(looked.source, generator) if looked is not None and needs_original else None
-        noise = torch.randn((1, *shape), generator=generator, dtype=self.parts.dtype)
-        noise = to_device(noise, self.parts.device)
+        shape = (1, *self.parts.latent_shape(*self.spec.drawn_size(request.width, request.height)))
+        if looked is None:
+            return Start(latents=self._noise(shape, generator) * schedule.init_noise_sigma, schedule=schedule)
+        whole = looked.mask is not None and request.strength == 1
+        original = None if whole and looked.hidden is not None else self._sampled(looked.source, generator)
+        noise = self._noise(shape, generator)
         known, seen = None, None
-        if looked is not None and looked.mask is not None:
-            if self.spec.inpaints:
-                seen = torch.cat([looked.mask, self._sampled(looked.hidden, generator)], dim=1)
-            elif original is not None:
-                # Here the pipeline encodes the hidden picture too, and has no use for it; but it draws.
-                torch.randn((1, *shape), generator=generator, dtype=looked.source.mean.dtype)
-                known = Known(original=original, noise=noise, mask=looked.mask)
+        if looked.mask is not None and looked.hidden is not None:
+            seen = torch.cat([looked.mask, self._sampled(looked.hidden, generator)], dim=1)
+        elif looked.mask is not None and original is not None:
+            # Here the pipeline encodes the hidden picture too, and has no use for it; but it draws.
+            torch.randn(shape, generator=generator, dtype=looked.source.mean.dtype)
+            known = Known(original=original, noise=noise, mask=looked.mask)
         if whole or original is None:
             latents = noise * schedule.init_noise_sigma
         else:
             latents = schedule.add_noise(original, noise, first)
         return Start(latents=latents, schedule=schedule, step=first, known=known, seen=seen)
+
+    def _noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        return to_device(torch.randn(shape, generator=generator, dtype=self.parts.dtype), self.parts.device)
 
     def _sampled(self, posterior: Any, generator: torch.Generator) -> Tensor:
         """Draw latents [1, C, h, w] with the scale and shift that those of the training had."""
