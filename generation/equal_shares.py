@@ -54,7 +54,7 @@ class EqualShares:
     """The order in which jobs would be done if every requester had an equal share. Work is counted in any one unit."""
 
     def __init__(self) -> None:
-        self.places = 1  #: images that are drawn at a time
+        self._places = 1
         self._members: dict[str, _Member] = {}
         self._shares: dict[JobId, tuple[str, _Share]] = {}  #: jobs that are not done in the virtual world
         self._live: set[JobId] = set()
@@ -63,6 +63,16 @@ class EqualShares:
         self._arrivals = 0
         self._order: tuple[JobId, ...] | None = None
         self._changed = False  #: who has work, since the weights were scaled
+
+    @property
+    def places(self) -> int:
+        """The images that are drawn at a time, when there are enough; 1 to begin with."""
+        return self._places
+
+    @places.setter
+    def places(self, places: int) -> None:
+        self._serve()
+        self._places, self._order = places, None
 
     def add(
         self,
@@ -121,10 +131,10 @@ class EqualShares:
 
     def order(self) -> tuple[JobId, ...]:
         """List all jobs that are not over, the one to be drawn first in front."""
-        self._serve()
         if self._order is None:
+            self._serve()
             self._rescale()
-            to_come = _served(map(_copied, self._members.values()), self.places)
+            to_come = _served(map(_copied, self._members.values()), self._places)
             self._order = *self._done, *(share.job_id for share in _in_order(to_come) if share.job_id in self._live)
         return self._order
 
@@ -133,7 +143,7 @@ class EqualShares:
         if not self._unserved:
             return
         self._rescale()
-        for share in _in_order(_served(self._members.values(), self.places, self._unserved)):
+        for share in _in_order(_served(self._members.values(), self._places, self._unserved)):
             del self._shares[share.job_id]
             if share.job_id in self._live:
                 self._done.append(share.job_id)
