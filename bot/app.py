@@ -27,6 +27,7 @@ from bot.storage.identity import pair
 from bot.storage.image_files import ImageFiles
 from bot.storage.inspection import remove_leftovers
 from bot.storage.journal import StoredJournal
+from bot.storage.suspects import SUSPECTS, SuspectsFile
 from bot.turn import patience_with, take_turn
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.diffusion.loading.sources import inspect_model
@@ -89,7 +90,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         files = ImageFiles(folder)
         await patiently(lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
 
-        journal = StoredJournal(database=database, files=files, clock=utc_now)
+        suspects = SuspectsFile(settings.folder / SUSPECTS)
+        journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
         images = ImageService(
             database=database,
@@ -102,7 +104,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         )
         parts.push_async_callback(images.close)
         admin = AdminService(database=database, dispatcher=dispatcher, catalog=catalog, limits=limits, clock=utc_now)
-        restart = Restart(database=database, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
+        restart = Restart(database=database, suspects=suspects, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
         await patiently(restart.learn_costs, "learning what jobs cost")
         recovery = await patiently(restart.recover, "looking for unfinished jobs")
         clock_check = ClockCheck()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, NoReturn, TypeVar
@@ -18,7 +19,7 @@ from generation.errors import (
     new_reference,
 )
 from generation.estimates import Estimates
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, RowsChanged, StepDone
 from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
@@ -29,6 +30,8 @@ from generation.workers.base import Worker
 from generation.workers.stream import EventStream
 
 log = logging.getLogger(__name__)
+
+AHEAD = 32  #: images that go to workers before it is their turn, in good time; more could only be in somebody's way
 
 R = TypeVar("R")  #: the journal's record of a finished job
 
@@ -54,14 +57,20 @@ class Dispatcher(Generic[R]):
         self._workers = tuple(workers)
         self._ready: list[Worker] = []
         self._journal = journal
-        self._queue = FairQueue(capacity=capacity)
+        self._queue = FairQueue(capacity=capacity, cost=lambda job: self.estimates.cost(job.request))
         self._tickets: dict[JobId, JobTicket[R]] = {}  #: every live job
-        self._running: dict[JobId, tuple[Job, Worker]] = {}
+        self._running: dict[JobId, tuple[Job, Worker]] = {}  #: jobs that workers have, drawing or standing
+        self._with_rows: set[JobId] = set()  #: jobs that a device works for, or has done
+        self._standing: tuple[tuple[Job, ...], tuple[Job, ...], dict[JobId, int]] = ((), (), {})
+        self._pushed: tuple[JobId, ...] = ()  #: the order that the workers know
+        self._suspects: dict[Worker, frozenset[JobId]] = {}  #: for whom each works; touched by their threads
+        self._suspects_lock = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._alone: set[JobId] = set()  #: live jobs that are drawn with nothing beside them
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
+        self._postponed: set[JobId] = set()  #: live jobs that are put back while others are finished
         self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
         self._lost = asyncio.Event()
         self._closing = False
@@ -119,31 +128,66 @@ class Dispatcher(Generic[R]):
         return ticket
 
     def _in_line(self, job_id: JobId) -> Progress | None:
-        place = self._queue.place(job_id)
+        place = self._in_places()[1].get(job_id)
         if place is None:
             return None
         model = self._tickets[job_id].job.request.model
-        loading = any(self._tickets[job.id].loading for job in self.running() if job.request.model == model)
+        loading = any(self._tickets[job.id].loading for job, _ in self._running.values() if job.request.model == model)
         return Progress(place=place, loading=loading or not self._ready)
+
+    def _in_places(self) -> tuple[tuple[Job, ...], dict[JobId, int]]:
+        """Return the jobs that no device works for, the next one first, and their places in that line."""
+        line = self._queue.in_order()
+        if self._standing[0] is not line:
+            drawn = self._with_rows | self._drawn_next(line)
+            jobs = tuple(job for job in line if job.id not in drawn)
+            self._standing = line, jobs, {job.id: place for place, job in enumerate(jobs, 1)}
+        return self._standing[1:]
+
+    def _drawn_next(self, line: tuple[Job, ...]) -> set[JobId]:
+        """Return the jobs at the head of the line that workers have: they get rows with the next step.
+
+        That holds for the first, and for those whose pictures have the same size, as far as the places go.
+        """
+        drawn: set[JobId] = set()
+        free = self._places
+        for job in line:
+            if job.id not in self._running or free <= 0 or _kind(job) != _kind(line[0]):
+                break
+            drawn.add(job.id)
+            free -= job.request.count
+        return drawn
+
+    def _note_rows(self, job: Job, *, has_rows: bool) -> None:
+        (self._with_rows.add if has_rows else self._with_rows.discard)(job.id)
+        self._standing = ((), (), {})
 
     def seconds_left(self, job_id: JobId) -> float | None:
         """Estimate the seconds until a live job will be done; None while nothing was measured."""
-        running = {job: self._tickets[job.id].share_done for job in self.running()}
         return self._forecast.seconds_left(
-            job_id, running=running, waiting=self._queue.in_order(), workers=len(self._ready)
+            job_id,
+            line=self._queue.in_order(),
+            done=lambda job: self._tickets[job.id].share_done,
+            places=self._places,
+            workers=len(self._ready),
         )
+
+    @property
+    def _places(self) -> int:
+        """Images that are drawn at a time."""
+        return max(1, sum(worker.places for worker in self._ready))
 
     def ticket(self, job_id: JobId) -> JobTicket[R] | None:
         """The ticket of a job that is waiting or running."""
         return self._tickets.get(job_id)
 
     def waiting(self) -> tuple[Job, ...]:
-        """List the waiting jobs in the order in which they will be started."""
-        return self._queue.in_order()
+        """List the jobs that no device works for now, in the order in which it will."""
+        return self._in_places()[0]
 
     def running(self) -> tuple[Job, ...]:
-        """List the jobs that workers draw now."""
-        return tuple(job for job, _ in self._running.values())
+        """List the jobs that are drawn now."""
+        return tuple(job for job, _ in self._running.values() if job.id in self._with_rows)
 
     async def cancel(self, job_id: JobId, *, by: str | None = None) -> bool:
         """Cancel a waiting or running job; False when nobody draws it, or nobody does any more.
@@ -166,9 +210,16 @@ class Dispatcher(Generic[R]):
         raise self._loss
 
     async def drain(self, grace: float) -> None:
-        """Take no new jobs, hand nothing more out, and let what runs be finished, for so many seconds at most."""
+        """Take no new jobs, hand nothing more out, and let what runs be finished, for so many seconds at most.
+
+        A job that stands and cannot be done in that time is put back at once.
+        """
         self._closing = True
-        begun = [ticket for job_id, ticket in self._tickets.items() if self._queue.place(job_id) is None]
+        for job_id, (_, worker) in tuple(self._running.items()):
+            if job_id not in self._with_rows and (self.seconds_left(job_id) or 0.0) > grace:
+                self._postponed.add(job_id)
+                await worker.cancel(job_id)
+        begun = [ticket for job_id, ticket in self._tickets.items() if not self._queue.waits(job_id)]
         await asyncio.gather(*(ticket.wait(grace) for ticket in begun))
 
     async def close(self) -> None:
@@ -182,10 +233,13 @@ class Dispatcher(Generic[R]):
         await asyncio.gather(self._put_back_waiting(), *(worker.close() for worker in self._workers))
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if not self._lost.is_set():
+            self._journal.drawing(frozenset())
 
     async def _put_back_waiting(self) -> None:
-        while (job := self._queue.pop()) is not None:
-            await self._put_back(job, 0.0)
+        for waiting in self._queue.in_order():
+            if (job := self._queue.cancel(waiting.id)) is not None:
+                await self._put_back(job, 0.0)
 
     async def _start_workers(self, first_ready: asyncio.Future[None]) -> None:
         starts = (self._start_worker(worker, first_ready) for worker in self._workers)
@@ -199,7 +253,7 @@ class Dispatcher(Generic[R]):
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
         try:
-            await worker.start()
+            await worker.start(lambda jobs: self._drawing(worker, jobs))
         except KnownError:
             raise
         except Exception as error:
@@ -210,12 +264,27 @@ class Dispatcher(Generic[R]):
             first_ready.set_result(None)
         self._hand_out()
 
+    def _drawing(self, worker: Worker, jobs: frozenset[JobId]) -> None:
+        """Pass on for whom the workers work. Called in their threads."""
+        with self._suspects_lock:
+            self._suspects[worker] = jobs
+            self._journal.drawing(frozenset[JobId]().union(*self._suspects.values()))
+
     def _hand_out(self) -> None:
-        """Start the jobs whose turn it is, while a worker has room for one of them.
+        """Give jobs to the workers while they have room, in good time, and tell them in which order to draw.
 
         No job passes the next one just because it would fit: that would starve the large ones. Only a job that would
         have another model loaded lets others pass, as often as the queue says.
         """
+        self._queue.draw_at_once(self._places)
+        self._hand_out_in_turn()
+        order = tuple(job.id for job in self._queue.in_order() if job.id in self._running)
+        if order != self._pushed:
+            self._pushed = order
+            for worker in self._ready:
+                worker.reorder(order)
+
+    def _hand_out_in_turn(self) -> None:
         while not self._closing and (turn := self._next_turn()) is not None:
             job, worker = turn
             self._queue.take(job)
@@ -225,6 +294,7 @@ class Dispatcher(Generic[R]):
                 self._give_up(job, error)
                 continue
             self._running[job.id] = (job, worker)
+            self._standing = ((), (), {})
             self._spawn(self._run(job, events), name=f"job {job.id}")
 
     def _next_turn(self) -> tuple[Job, Worker] | None:
@@ -232,7 +302,7 @@ class Dispatcher(Generic[R]):
         if not self._alone.isdisjoint(self._running):
             return None
         for job in tuple(self._queue.may_go()):
-            if job.id in self._alone and self._running:
+            if (job.id in self._alone and self._running) or self._queue.ahead(job) >= AHEAD:
                 return None
             try:
                 worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
@@ -253,7 +323,6 @@ class Dispatcher(Generic[R]):
         device_seconds = 0.0
         try:
             async with aclosing(events):
-                await self._journal.started(job)
                 outcome, device_seconds = await self._follow(job, events)
         except Exception as error:
             outcome = _fault(job, error)
@@ -261,6 +330,7 @@ class Dispatcher(Generic[R]):
             self._lose(self._running[job.id][1], outcome)
         # The stream is closed: its room is free, and the worker has nothing left to cancel.
         del self._running[job.id]
+        self._note_rows(job, has_rows=True)  # it is in nobody's line any more
         self._hand_out()
         if job.id in self._cancelled:
             outcome = Cancelled(self._cancelled[job.id])  # it was told so, also where the last step was made meanwhile
@@ -289,17 +359,21 @@ class Dispatcher(Generic[R]):
             match event:
                 case ModelLoading():
                     ticket.report(Progress(loading=True))
+                case RowsChanged():
+                    if event.has_rows and not ticket.begun:
+                        await self._journal.started(job)
+                        ticket.begun = True
+                    if event.has_rows or ticket.share_done < 1:
+                        self._note_rows(job, has_rows=event.has_rows)
                 case StepDone():
-                    begins = ticket.share_done == 0
+                    self._advance(job, event.step / event.steps - ticket.share_done)
                     ticket.report(Progress(step=event.step, steps=event.steps, preview=event.preview))
-                    if begins:
-                        self._hand_out()  # a job that has begun makes room for the one after it
                 case ImageReady():
                     images.append(event.image)
                     self._hand_out()
                 case JobDone():
                     self.estimates.learn(job.request, event.device_seconds)
-                    self._forecast.forget()
+                    self._queue.costs_changed()
                     images.sort(key=lambda image: image.index)
                     result = GenerationResult(
                         job_id=job.id,
@@ -312,9 +386,15 @@ class Dispatcher(Generic[R]):
                 case JobFailed():
                     return event.error, event.device_seconds
                 case JobCancelled():
-                    stopped = Postponed() if self._closed is not None else Cancelled()
+                    put_back = self._closed is not None or job.id in self._postponed
+                    stopped = Postponed() if put_back else Cancelled()
                     return stopped, event.device_seconds
         raise RuntimeError("the worker's events ended without a last one")
+
+    def _advance(self, job: Job, part: float) -> None:
+        """Note that so much more of the job is done."""
+        self._queue.advance(job, part)
+        self._forecast.advance(job, part)
 
     async def _end(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         try:
@@ -339,10 +419,13 @@ class Dispatcher(Generic[R]):
 
     def _leave(self, job: Job, outcome: R | KnownError) -> None:
         """The job is over: its ticket resolves and its room goes to the next one."""
+        ticket = self._tickets.pop(job.id)
         self._alone.discard(job.id)
-        self._queue.leave(job)
+        self._queue.leave(job, done=ticket.share_done)
+        self._with_rows.discard(job.id)
+        self._postponed.discard(job.id)
         self._cancelled.pop(job.id, None)
-        self._tickets.pop(job.id).resolve(outcome)
+        ticket.resolve(outcome)
         self._hand_out()
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
@@ -350,6 +433,10 @@ class Dispatcher(Generic[R]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _kind(job: Job) -> tuple[str, int, int]:
+    return job.request.model, job.request.width, job.request.height
 
 
 def _fault(job: Job, error: Exception) -> KnownError:

@@ -25,12 +25,14 @@ class Estimates:
         self._specs = {spec.name: spec for spec in specs}
         self._measured: defaultdict[_Shape, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._seconds_a_row: dict[_Shape, float] = {}
+        self.lessons = 0  #: learnt so far
 
     def learn(self, request: GenerationRequest, device_seconds: float) -> None:
         """Learn from a job that was drawn in so many device seconds."""
         if device_seconds > 0:
             measured = self._measured[_shape(request)]
             measured.append(device_seconds / self._rows(request))
+            self.lessons += 1
             self._seconds_a_row[_shape(request)] = median(measured)
 
     def seconds(self, request: GenerationRequest) -> float | None:
@@ -55,6 +57,13 @@ class Estimates:
         rows = self._specs.get(request.model, _ORDINARY).rows(request.guidance_scale)
         encoded = (request.source is not None) + (request.mask is not None)
         return request.count * (request.drawn_steps * rows + DECODE_ROWS) + ENCODE_ROWS * encoded
+
+    def cost(self, request: GenerationRequest) -> float:
+        """Estimate the same, or guess: with nothing measured of this model, as if its rows took what others' take."""
+        seconds = self.seconds(request)
+        if seconds is None:
+            seconds = self._rows(request) * median(self._seconds_a_row.values() or [1.0])
+        return seconds
 
 
 def _shape(request: GenerationRequest) -> _Shape:

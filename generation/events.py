@@ -16,12 +16,21 @@ class ModelLoading:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RowsChanged:
+    """From now on the device works for the job, or no more: then it stands until those before it are done."""
+
+    job_id: JobId
+    has_rows: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepDone:
     """Progress, newest wins: `step` of `steps` over all images of the job; the preview is a small JPEG."""
 
     job_id: JobId
     step: int
     steps: int
+    images: int = 1  #: that made a step at the same time
     preview: bytes | None = None
 
 
@@ -60,4 +69,4 @@ class JobCancelled:
     device_seconds: float
 
 
-WorkerEvent: TypeAlias = ModelLoading | StepDone | ImageReady | JobDone | JobFailed | JobCancelled
+WorkerEvent: TypeAlias = ModelLoading | RowsChanged | StepDone | ImageReady | JobDone | JobFailed | JobCancelled

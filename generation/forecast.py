@@ -1,49 +1,75 @@
-"""Forecast says when a job will be done: what jobs cost, and what is before them."""
+"""Forecast says when jobs will be done: the device draws them in their order, as many images as it has places for."""
 
-import itertools
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 
 from generation.estimates import Estimates
 from generation.job import Job, JobId
 
+EXACT = 64  #: jobs that are looked at one by one; who is behind them waits so long that the sum of the work is as good
+#: Of a job's own time: others come while it is drawn, and some of them go first. Over a simulated busy hour, with times
+#: of 0.1 to 0.2 of its own added, the median job is done nearest to when it was told.
+MEANWHILE = 0.15
+_NOTHING = 1e-9  #: seconds; sums of floats that differ by less are the same
+
 
 class Forecast:
-    """Seconds until live jobs are done, by the estimates. Plain data structure."""
+    """Seconds until jobs will be done, by the estimates. Plain data structure.
+
+    It is worked out once for each state of the line, since a thousand posts ask for a thousand jobs; from
+    then on the device's work counts down.
+    """
 
     def __init__(self, estimates: Estimates) -> None:
         self._estimates = estimates
-        self._added_up: tuple[tuple[Job, ...], dict[JobId, float]] | None = None
+        self._line: tuple[Job, ...] | None = None
+        self._lessons = 0  #: that the estimates had learnt then
+        self._ends: dict[JobId, float] = {}  #: device seconds until each job is done, where that can be known
+        self._worked = 0.0  #: of these, meanwhile
 
-    def forget(self) -> None:
-        """Forget what was added up, because the estimates have changed."""
-        self._added_up = None
+    def advance(self, job: Job, part: float) -> None:
+        """Note that the device has done this part of the job, from 0 to 1, in addition to what it had."""
+        self._worked += part * self._estimates.cost(job.request)
 
     def seconds_left(
-        self, job_id: JobId, *, running: Mapping[Job, float], waiting: tuple[Job, ...], workers: int
+        self, job_id: JobId, *, line: tuple[Job, ...], done: Callable[[Job], float], places: int, workers: int
     ) -> float | None:
         """Estimate the seconds until the job will be done; None while nothing was measured.
 
-        `running` says how much of each is done, from 0 to 1; `waiting` is the line. Device seconds of jobs in one batch
-        add up to the device's time. So a waiting job is done when what runs, what is before it and itself are done; of
-        the running ones each gives a job as much time as that job takes itself.
+        `line` has all jobs in the order they are drawn, the same object as long as it is the same; `done` says how much
+        of each is done, from 0 to 1.
         """
-        left = {job.id: self._seconds(job) * (1 - done) for job, done in running.items()}
-        if job_id in left:
-            mine = left[job_id]
-            total = sum(min(one, mine) for one in left.values())
-        else:
-            total = sum(left.values()) + self._until_done(waiting).get(job_id, math.nan)
-        return None if math.isnan(total) else total / max(1, workers)
+        if self._line is not line or self._lessons != self._estimates.lessons:
+            self._line, self._lessons, self._worked = line, self._estimates.lessons, 0.0
+            measured = takewhile(lambda job: self._estimates.seconds(job.request) is not None, line)
+            left = [(job, self._estimates.cost(job.request) * (1 - done(job))) for job in measured]
+            own = {job.id: work for job, work in left}
+            self._ends = {job_id: end + MEANWHILE * own[job_id] for job_id, end in _work_out(left, places)}
+        end = self._ends.get(job_id)
+        return None if end is None else max(0.0, end - self._worked) / max(1, workers)
 
-    def _until_done(self, waiting: tuple[Job, ...]) -> dict[JobId, float]:
-        """Add up the device seconds of each waiting job and all before it; NaN where there is no estimate."""
-        # A thousand posts ask for a thousand jobs: added up once for each state of the line.
-        if self._added_up is None or self._added_up[0] is not waiting:
-            sums = itertools.accumulate(map(self._seconds, waiting))
-            self._added_up = waiting, {job.id: total for job, total in zip(waiting, sums, strict=True)}
-        return self._added_up[1]
 
-    def _seconds(self, job: Job) -> float:
-        seconds = self._estimates.seconds(job.request)
-        return math.nan if seconds is None else seconds
+def _work_out(line: list[tuple[Job, float]], places: int) -> Iterator[tuple[JobId, float]]:
+    """Yield when each job is done. Images that are drawn at a time share the device equally."""
+    now = 0.0
+    near = [job for job, _ in line[:EXACT]]
+    left = {job.id: work for job, work in line[:EXACT]}
+    while near:
+        drawn: list[tuple[Job, int]] = []
+        free = places
+        for job in near:
+            drawn.append((job, min(job.request.count, free)))
+            free -= drawn[-1][1]
+            if free == 0:
+                break
+        together = places - free
+        lasts = min(left[job.id] * together / images for job, images in drawn)
+        now += lasts
+        for job, images in drawn:
+            left[job.id] -= lasts * images / together
+            if left[job.id] <= _NOTHING:
+                near.remove(job)
+                yield job.id, now
+    for job, work in line[EXACT:]:
+        now += work
+        yield job.id, now

@@ -55,8 +55,3 @@ class Job:
     weight: float = 1.0  #: share of the device the requester has a right to, relative to others of their group
     inputs: JobInputs = JobInputs()
     group: str | None = None  #: whose weights are balanced against each other, such as a server; None: a group of one
-
-    @property
-    def cost(self) -> float:
-        """What the queue charges for the job, in images."""
-        return float(self.request.count)

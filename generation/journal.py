@@ -12,8 +12,15 @@ R = TypeVar("R", covariant=True)  #: the record of a finished job: what the jour
 class Journal(Protocol[R]):
     """Where the dispatcher records a job's life. `bot.storage` has the durable one."""
 
+    def drawing(self, jobs: frozenset[JobId]) -> None:
+        """A device works for these jobs next, and for no others: they are the suspects if the process dies now.
+
+        Called in workers' threads too, and never at the same time in two of them. Raises nothing.
+        """
+        ...
+
     async def started(self, job: Job) -> None:
-        """A worker has the job."""
+        """A device has begun to work for the job."""
         ...
 
     async def rendered(self, job: Job, result: GenerationResult) -> R:
@@ -38,6 +45,10 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.results: dict[JobId, GenerationResult] = {}
         self.history: list[tuple[JobId, JobStatus]] = []
+        self.drawn_now: frozenset[JobId] = frozenset()
+
+    def drawing(self, jobs: frozenset[JobId]) -> None:
+        self.drawn_now = jobs
 
     async def started(self, job: Job) -> None:
         self.history.append((job.id, JobStatus.STARTED))

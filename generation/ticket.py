@@ -13,7 +13,7 @@ R = TypeVar("R")  #: the record of a finished job
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """A snapshot of a job: its place in line (1 is next) while it waits, its steps while it runs."""
+    """A snapshot of a job: its steps, and its place in line (1 is next) while no device works for it."""
 
     place: int | None = None
     loading: bool = False  #: it waits for its model, which is being loaded
@@ -33,10 +33,11 @@ class JobTicket(Generic[R]):
         waiting: Callable[[], Progress | None] = lambda: None,
         seconds_left: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """`waiting` says where the job is while it is in line, and None once it is not."""
+        """`waiting` says where the job is while it is in line, and None while it is not."""
         self.job = job
         self._waiting = waiting
         self._seconds_left = seconds_left
+        self.begun = False  #: whether a device has worked for it; for the dispatcher
         self._latest = Progress()
         self._result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         # A result nobody asks for is no reason for asyncio to complain.
@@ -45,7 +46,10 @@ class JobTicket(Generic[R]):
     @property
     def progress(self) -> Progress:
         """Where the job is now."""
-        return replace(self._waiting() or self._latest, seconds_left=self._seconds_left())
+        latest = self._latest
+        if (waiting := self._waiting()) is not None:
+            latest = replace(latest, place=waiting.place, loading=waiting.loading)
+        return replace(latest, seconds_left=self._seconds_left())
 
     @property
     def loading(self) -> bool:

@@ -11,6 +11,7 @@ from bot.records import JobRecord
 from bot.services.answers import Recovery, Resumed
 from bot.storage import jobs, unfinished, usage
 from bot.storage.database import Database, Transaction
+from bot.storage.suspects import SuspectsFile
 from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
 from generation.errors import Interrupted, Refusal
@@ -29,9 +30,16 @@ class Restart:
     """Puts the last run's jobs back in line, once, before anybody can ask for new ones."""
 
     def __init__(
-        self, *, database: Database, dispatcher: Dispatcher[JobRecord], catalog: ModelCatalog, clock: Clock
+        self,
+        *,
+        database: Database,
+        suspects: SuspectsFile,
+        dispatcher: Dispatcher[JobRecord],
+        catalog: ModelCatalog,
+        clock: Clock,
     ) -> None:
         self._database = database
+        self._suspects = suspects
         self._dispatcher = dispatcher
         self._catalog = catalog
         self._clock = clock
@@ -40,11 +48,14 @@ class Restart:
     async def recover(self) -> Recovery:
         """Everything that is still owed. Jobs go back in the order they were accepted.
 
-        A job that was running when the process died goes back too, alone in its batch; one that was running in two
-        such deaths is set aside. Raises StorageFault.
+        A job that the device worked for when the process died goes back too, alone in its batch; one that it worked
+        for in two such deaths is set aside. Raises StorageFault.
         """
-        now = self._clock()
-        going_on, recovery = await self._database.write(lambda transaction: self._found(transaction, now), alone=True)
+        now, suspects = self._clock(), self._suspects.read()
+        going_on, recovery = await self._database.write(
+            lambda transaction: self._found(transaction, suspects, now), alone=True
+        )
+        self._suspects.write(frozenset())  # that death is counted
         resumed = tuple(Resumed(job=record, ticket=resume(self._dispatcher, record)) for record in going_on)
         if resumed or recovery.rendered:
             log.info("%d jobs of the last run go on, %d have pictures to post", len(resumed), len(recovery.rendered))
@@ -75,8 +86,10 @@ class Restart:
         for request, device_seconds in await self._database.read(_costs):
             self._dispatcher.estimates.learn(request, device_seconds)
 
-    def _found(self, transaction: Transaction, now: datetime) -> tuple[list[JobRecord], Recovery]:
-        again = [self._again(transaction, record, now) for record in jobs.live(transaction)]
+    def _found(
+        self, transaction: Transaction, suspects: frozenset[JobId] | None, now: datetime
+    ) -> tuple[list[JobRecord], Recovery]:
+        again = [self._again(transaction, record, suspects, now) for record in jobs.live(transaction)]
         found = Recovery(
             rendered=unfinished.unposted(transaction),
             ended=unfinished.untold(transaction, now - TELLS_WITHIN),
@@ -84,9 +97,12 @@ class Restart:
         )
         return [record for record in again if record is not None], found
 
-    def _again(self, transaction: Transaction, record: JobRecord, now: datetime) -> JobRecord | None:
-        """The job as it goes on; None when it was ended here instead."""
-        crashed = record.status is JobStatus.STARTED
+    def _again(
+        self, transaction: Transaction, record: JobRecord, suspects: frozenset[JobId] | None, now: datetime
+    ) -> JobRecord | None:
+        """The job as it goes on; None when it was ended here instead. `suspects` None: each that had begun is one."""
+        begun = record.status is JobStatus.STARTED
+        crashed = begun if suspects is None else record.id in suspects
         if crashed and record.crashes >= CRASHES_ALLOWED:
             log.error("job %s by %s ran in two crashes and is set aside", record.id, record.requester)
             jobs.finish(transaction, record.id, JobStatus.FAILED, now, error_code=Quarantined.code)
@@ -98,7 +114,9 @@ class Restart:
             jobs.finish(transaction, record.id, JobStatus.INTERRUPTED, now, error_code=Interrupted.code)
             return None
         if not crashed:
-            return record
+            if begun:
+                unfinished.clear(transaction, record.id)
+            return replace(record, status=JobStatus.ACCEPTED)
         # Waiting again in the row as well: a second crash before its turn is not its doing.
         unfinished.count_crash(transaction, record)
         return replace(record, status=JobStatus.ACCEPTED, crashes=record.crashes + 1)

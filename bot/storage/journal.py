@@ -15,6 +15,7 @@ from bot.retrying import PATIENT, Pause, retried
 from bot.storage import jobs, unfinished
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles, StoredFile
+from bot.storage.suspects import SuspectsFile
 from generation.errors import Cancelled, Interrupted, KnownError
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
@@ -31,15 +32,28 @@ class StoredJournal(Journal[JobRecord]):
     A disk that is full or a database that is locked is tried again a few times: what was drawn is worth some patience.
     """
 
-    def __init__(self, *, database: Database, files: ImageFiles, clock: Clock, pause: Pause = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        files: ImageFiles,
+        suspects: SuspectsFile,
+        clock: Clock,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
         self._database = database
         self._files = files
+        self._suspects = suspects
         self._clock = clock
         self._pause = pause
         self._owed: dict[JobId, Callable[[], Awaitable[None]]] = {}  #: ends that are not written yet
 
+    def drawing(self, jobs: frozenset[JobId]) -> None:
+        """A device works for these jobs next: the next start finds them, if this process dies of it."""
+        self._suspects.write(jobs)
+
     async def started(self, job: Job) -> None:
-        """A worker has the job. Raises StorageFault."""
+        """A device has begun to work for the job. Raises StorageFault."""
         await self._patiently(lambda: self._started(job), doing=f"the start of job {job.id}")
 
     async def rendered(self, job: Job, result: GenerationResult) -> JobRecord:

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, bindparam, or_, select, update
 from bot.errors import Quarantined
 from bot.records import JobRecord
 from bot.storage.database import Transaction
-from bot.storage.jobs import JOBS_IN_ORDER, move, records
+from bot.storage.jobs import JOBS_IN_ORDER, LIVE, move, records
 from bot.storage.tables import JOBS
 from generation.job import JobId, JobStatus
 
@@ -49,16 +49,18 @@ def unposted(transaction: Transaction) -> tuple[JobRecord, ...]:
 
 def put_back(transaction: Transaction, job_id: JobId, device_seconds: float) -> bool:
     """A worker had it and stopped in good order: it waits as before."""
-    return _wait_again(transaction, job_id, device_seconds=device_seconds)
+    return move(transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED, device_seconds=device_seconds)
+
+
+def clear(transaction: Transaction, job_id: JobId) -> bool:
+    """The process died while the job stood: it waits as before."""
+    return move(transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED)
 
 
 def count_crash(transaction: Transaction, record: JobRecord) -> bool:
-    """A worker had it when the process died: it waits again, and that is remembered."""
-    return _wait_again(transaction, record.id, crashes=record.crashes + 1)
-
-
-def _wait_again(transaction: Transaction, job_id: JobId, **values: float) -> bool:
-    return move(transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED, **values)
+    """The device worked for it when the process died: it waits again, and that is remembered."""
+    # Its row may still say that it waits, when the process died of the very first step.
+    return move(transaction, record.id, LIVE, JobStatus.ACCEPTED, crashes=record.crashes + 1)
 
 
 def keep(transaction: Transaction, job_id: JobId, error_code: str) -> bool:

@@ -1,21 +1,34 @@
 """Worker: the seam between deciding whose turn it is and drawing."""
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
 from generation.workers.stream import EventStream
 
+Drawing: TypeAlias = Callable[[frozenset[JobId]], None]  #: is told for which jobs the device works next
+
+
+def told_nobody(jobs: frozenset[JobId]) -> None:
+    """For whom the device works is nobody's business."""
+
 
 class Worker(Protocol):
     """Draws jobs on a device it owns. Never decides whose turn it is."""
 
-    async def start(self) -> None:
-        """Load the model; returns when the first job can be drawn. Raises ModelUnavailable."""
+    places: int  #: the most images that a step has been made for at a time so far, at least 1
+
+    async def start(self, drawing: Drawing = told_nobody) -> None:
+        """Load the model; returns when the first job can be drawn. Raises ModelUnavailable.
+
+        `drawing` is called, in any thread, each time before the device works for other jobs than before: one of these
+        is the culprit if that takes the process down.
+        """
         ...
 
     def room(self, request: GenerationRequest) -> int:
-        """Return how many images of this kind it would start now; a snapshot, never blocks."""
+        """Return how many images of this kind there is memory for now; a snapshot, never blocks."""
         ...
 
     def draw(self, job: Job) -> EventStream:
@@ -26,6 +39,10 @@ class Worker(Protocol):
         or JobCancelled. Closing the stream early cancels the job. A JobFailed with WorkerLost says more: the worker is
         lost, every other job it has ends like this, and it has no room ever again.
         """
+        ...
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        """Work for these jobs first, in this order, from the next step on, and then for all others it has."""
         ...
 
     async def cancel(self, job_id: JobId) -> None:

@@ -1,15 +1,17 @@
 """FakeWorker draws without a device, at once or when told: a full second implementation of Worker, for tests."""
 
 import io
+from collections.abc import Sequence
 
 from PIL import Image
 
 from generation.errors import KnownError, WorkerFault, WorkerLost, new_reference
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone
+from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, RowsChanged, StepDone
 from generation.job import Job, JobId
 from generation.metadata import png_of
 from generation.request import GenerationRequest
 from generation.result import GeneratedImage
+from generation.workers.base import Drawing, told_nobody
 from generation.workers.stream import EventStream
 
 
@@ -28,15 +30,20 @@ class FakeWorker:
         self.unread = ""  #: what it leaves unread of each prompt
         self.drawn: list[Job] = []  #: all it was given, the earliest first
         self.places = room  #: images that it draws at once
+        self.stands = False  #: whether new jobs stand until they are given rows
         self.hold = hold  #: whether jobs stay running until they are released
         self._seconds = device_seconds_per_image
         self._live: dict[JobId, tuple[Job, EventStream]] = {}
         self._errors: list[Exception] = []
         self._closed = False
         self._loaded = loaded
+        self.order: Sequence[JobId] = ()  #: the newest it was given
+        self._drawing: Drawing = told_nobody
+        self._with_rows: set[JobId] = set()
 
-    async def start(self) -> None:
+    async def start(self, drawing: Drawing = told_nobody) -> None:
         """Nothing to load."""
+        self._drawing = drawing
 
     def room(self, request: GenerationRequest) -> int:
         reserved = sum(job.request.count for job, _ in self._live.values())
@@ -45,15 +52,26 @@ class FakeWorker:
         return 0 if self._closed else max(0, min(request.count, self.places - reserved))
 
     def draw(self, job: Job) -> EventStream:
-        stream = EventStream(on_close=lambda: self._live.pop(job.id, None) and None)
+        stream = EventStream(on_close=lambda: self._forget(job.id))
         self._live[job.id] = (job, stream)
         self.drawn.append(job)
         if self._loaded not in (None, job.request.model):
             self._loaded = job.request.model
             stream.put(ModelLoading(job_id=job.id))
+        if not self.stands:
+            self.give_rows(job.id)
         if not self.hold:
             self._paint(job, stream)
         return stream
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        self.order = tuple(order)
+
+    def give_rows(self, job_id: JobId, *, has_rows: bool = True) -> None:
+        """Work for a job from now on, or let it stand."""
+        (self._with_rows.add if has_rows else self._with_rows.discard)(job_id)
+        self._drawing(frozenset(self._with_rows))
+        self._live[job_id][1].put(RowsChanged(job_id=job_id, has_rows=has_rows))
 
     async def cancel(self, job_id: JobId) -> None:
         if (live := self._live.get(job_id)) is not None:
@@ -85,6 +103,13 @@ class FakeWorker:
         self._closed = True
         for job, stream in tuple(self._live.values()):
             stream.put(JobFailed(job_id=job.id, error=WorkerLost(detail="lost on purpose"), device_seconds=0.0))
+
+    def _forget(self, job_id: JobId) -> None:
+        self._live.pop(job_id, None)
+        if job_id in self._with_rows:
+            self._with_rows.discard(job_id)
+            if not self._closed:
+                self._drawing(frozenset(self._with_rows))
 
     def _paint(self, job: Job, stream: EventStream) -> None:
         if self._errors:

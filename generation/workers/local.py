@@ -12,13 +12,14 @@ from typing import Protocol
 from generation.catalog import ModelSpec
 from generation.diffusion.loading.devices import require_device
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
-from generation.events import ImageReady, JobCancelled, JobFailed, StepDone, WorkerEvent
+from generation.events import ImageReady, JobCancelled, JobFailed, RowsChanged, StepDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
+from generation.workers.base import Drawing, told_nobody
 from generation.workers.libraries import import_libraries
 from generation.workers.stream import LAST, EventStream
 from generation.workers.watchdog import Watchdog
-from generation.workers.workload import IMAGES_AT_ONCE, PATIENCE, LiveJob, Workload
+from generation.workers.workload import PATIENCE, STANDING_BYTES, LiveJob, Workload
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ UPKEEP_REST = 30.0  #: seconds until it is worth asking again, when there was no
 class Engine(Protocol):
     """What the thread drives; a DiffusionEngine is one, for one model, and a ModelShelf, for several."""
 
+    drawing: Drawing  #: called, before anything is done for other jobs than before, with all for whom something is
+
     @property
     def busy(self) -> bool:
         """Whether a step would do anything."""
@@ -38,6 +41,10 @@ class Engine(Protocol):
 
     def admit(self, job: Job, *, cancelled: Callable[[], bool]) -> None:
         """Take a job in; the engine asks `cancelled` between its steps."""
+        ...
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        """Work for these jobs first, in this order."""
         ...
 
     def step(self) -> list[WorkerEvent]:
@@ -65,19 +72,20 @@ class LocalWorker:
         self,
         build: Callable[[], Engine],
         *,
-        images_at_once: int = IMAGES_AT_ONCE,
+        memory: int = STANDING_BYTES,
         patience: float = PATIENCE,
         is_loaded: Callable[[str], bool] = lambda model: True,
         clock: Callable[[], float] = time.perf_counter,
         name: str = "worker",
     ) -> None:
-        """`build` makes the engine, inside the thread. `images_at_once` bounds the images of one model and size.
+        """`build` makes the engine, inside the thread. `memory`: bytes that images which wait for their rows may take.
 
         A busy thread that gives no sign of life for `patience` seconds hangs; work known to take long gets more time.
         `is_loaded` says whether the engine has a model ready; it is asked from the event loop.
         """
+        self.places = 1
         self._build = build
-        self._work = Workload(images_at_once=images_at_once, patience=patience, is_loaded=is_loaded)
+        self._work = Workload(memory=memory, patience=patience, is_loaded=is_loaded)
         self._clock = clock
         self._watchdog = Watchdog(self._work.budget, self._hangs, clock=clock)
         self._inbox: queue.SimpleQueue[LiveJob | None] = queue.SimpleQueue()
@@ -87,6 +95,10 @@ class LocalWorker:
         self._open = False  #: started and not closing
         self._closing = False
         self._lost: WorkerLost | None = None
+        self._order: Sequence[JobId] = ()  #: the newest; replaced as a whole, so that the thread may look
+        self._known_order: Sequence[JobId] = ()  #: what the engine was told
+        self._drawing: Drawing = told_nobody
+        self._said: frozenset[JobId] = frozenset()  #: for whom the device works, as was said last
 
     @classmethod
     def for_models(
@@ -128,7 +140,8 @@ class LocalWorker:
 
         return cls(build, is_loaded=loaded.__contains__, name=f"worker {specs[0].name}")
 
-    async def start(self) -> None:
+    async def start(self, drawing: Drawing = told_nobody) -> None:
+        self._drawing = drawing
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.create_future()
         self._thread.start()
@@ -146,6 +159,9 @@ class LocalWorker:
         else:
             self._lose(self._lost)
         return live.stream
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        self._order = tuple(order)
 
     async def cancel(self, job_id: JobId) -> None:
         if (live := self._work.jobs.get(job_id)) is not None:
@@ -182,6 +198,7 @@ class LocalWorker:
     def _run(self) -> None:
         try:
             engine = self._build()
+            engine.drawing = self._say_drawing
         except BaseException as error:  # a panic in a library's Rust is no Exception
             known = error if isinstance(error, KnownError) else ModelUnavailable("?", detail=repr(error))
             if known is not error:
@@ -199,6 +216,9 @@ class LocalWorker:
         closing = False
         while engine.busy or not closing:
             closing = self._take_in(engine) or closing
+            if self._known_order is not self._order:
+                self._known_order = self._order
+                engine.reorder(self._known_order)
             if engine.busy:
                 self._tick(engine)
 
@@ -248,8 +268,16 @@ class LocalWorker:
             # A fault of the engine itself: all its jobs end, and the thread lives on if the device does.
             events = engine.abort(_fault(error))
         self._watchdog.beat()
+        if not engine.busy and not any(isinstance(e, JobFailed) and isinstance(e.error, WorkerLost) for e in events):
+            self._say_drawing(frozenset())
         if events:
             self._call(self._pass_on, events, self._clock() - started)
+
+    def _say_drawing(self, jobs: frozenset[JobId]) -> None:
+        if jobs != self._said:
+            self._said = jobs
+            self._drawing(jobs)
+            self._call(self._rows_changed, jobs)
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Run a function in the event loop, unless that has closed."""
@@ -271,16 +299,22 @@ class LocalWorker:
         if self._started is not None and not self._started.done():
             self._started.set_exception(error)
 
+    def _rows_changed(self, jobs: frozenset[JobId]) -> None:
+        for job_id, live in self._work.jobs.items():
+            if live.has_rows != (job_id in jobs):
+                live.has_rows = job_id in jobs
+                live.stream.put(RowsChanged(job_id=job_id, has_rows=live.has_rows))
+
     def _pass_on(self, events: list[WorkerEvent], seconds: float) -> None:
         """Pass on the events of a tick that took so many seconds."""
-        if any(isinstance(event, StepDone) for event in events):
-            self._work.learn(seconds)
+        if drawn := {event.job_id: event.images for event in events if isinstance(event, StepDone)}:
+            self._work.learn(seconds, drawn)
+            self.places = max(self.places, sum(drawn.values()))
             self._watchdog.watch()  # the budget may have shrunk
         for event in events:
             live = self._work.jobs.get(event.job_id)
             if live is None:
                 continue
-            live.begun = live.begun or isinstance(event, StepDone)
             if isinstance(event, ImageReady):
                 live.images_owed -= 1
             live.stream.put(event)

@@ -1,7 +1,7 @@
 """Workload is what a worker has taken on: how much more fits, and how long its thread may be silent over it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -9,14 +9,12 @@ from generation.job import Job, JobId
 from generation.request import GenerationRequest
 from generation.workers.stream import EventStream
 
-Kind: TypeAlias = tuple[str, int, int]  #: model, width, height: what can share a U-Net call, and costs alike
+Kind: TypeAlias = tuple[str, int, int]  #: model, width, height: what costs alike
 
-#: Images of one kind in work: with guidance 32 rows, the knee of a large GPU. The engine measures how many of them
-#: share a call; the others wait inside it in order of arrival, beyond the queue's fairness: see `Workload.room` for how
-#: few these are on a small device.
-IMAGES_AT_ONCE = 16
-FIRST_IMAGES = 4  #: of one kind, to begin with
-OPEN_KINDS = 2  #: kinds drawn side by side; more would only thin the batches out
+#: What images take that wait inside for their rows: latents and what a scheduler keeps of them (a number of 4 bytes for
+#: each of 4 channels on 8 x 8 pixels, four times: as many bytes as pixels), and what the model makes of the prompts.
+STANDING_BYTES = 128 * 2**20
+PROMPT_BYTES = 2**20  #: for each image; two prompts of 77 tokens, 2048 numbers of 4 bytes each, are 1.2 MiB a job
 
 PATIENCE = 120.0  #: seconds without a sign of life that are never held against a busy thread
 UNMEASURED = 5  #: times the patience, for a kind not drawn yet: kernels are loaded, and a CPU may take minutes a tick
@@ -31,13 +29,13 @@ class LiveJob:
     job: Job
     stream: EventStream
     images_owed: int
-    begun: bool = False  #: a step of it was made
+    has_rows: bool = False  #: the device works for it
     over: bool = False  #: the thread has sent the last event
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
     def kind(self) -> Kind:
-        """What it can share a U-Net call with."""
+        """What its steps cost as much as."""
         return _kind(self.job.request)
 
 
@@ -47,12 +45,12 @@ class Workload:
     def __init__(
         self,
         *,
-        images_at_once: int = IMAGES_AT_ONCE,
+        memory: int = STANDING_BYTES,
         patience: float = PATIENCE,
         is_loaded: Callable[[str], bool] = lambda model: True,
     ) -> None:
         self.jobs: dict[JobId, LiveJob] = {}
-        self._images_at_once = images_at_once
+        self._memory = memory
         self._patience = patience
         self._is_loaded = is_loaded
         self._slowest: dict[Kind, float] = {}  #: seconds of a tick for each image in it
@@ -67,31 +65,23 @@ class Workload:
         return any(not self._is_loaded(live.job.request.model) for live in self._with_the_thread())
 
     def room(self, request: GenerationRequest) -> int:
-        """Return how many images of this kind to take on now.
+        """Return how many images of this kind there is memory for now.
 
-        A few to begin with, then half as many as are being drawn, while fewer than that wait for their first step: a
-        large device is full within a few ticks, and on a small one only these few wait. Another model is loaded only
-        when nothing is drawn, since drawing stands still meanwhile.
+        Another model is loaded only when nothing is drawn, since drawing stands still meanwhile.
         """
         if (self.loading or not self._is_loaded(request.model)) and any(
             live.job.request.model != request.model for live in self.jobs.values()
         ):
             return 0
-        kind = _kind(request)
-        open_kinds = {live.kind for live in self.jobs.values()}
-        if kind not in open_kinds and len(open_kinds) >= OPEN_KINDS:
-            return 0
-        alike = [live for live in self.jobs.values() if live.kind == kind]
-        drawing = sum(live.images_owed for live in alike if live.begun)
-        ahead = sum(live.images_owed for live in alike if not live.begun)
-        may_wait = max(1, drawing // 2) if drawing else FIRST_IMAGES
-        return max(0, min(request.count, self._images_at_once - drawing - ahead, may_wait - ahead))
+        taken = sum(live.images_owed * standing_bytes(live.job.request) for live in self.jobs.values())
+        fitting = (self._memory - taken) // standing_bytes(request)
+        return max(0 if taken else 1, min(request.count, fitting))
 
-    def learn(self, seconds: float) -> None:
-        """Learn from a tick for the jobs that are here, which took so many seconds."""
-        an_image = seconds / max(1, sum(live.images_owed for live in self.jobs.values()))
-        for live in self.jobs.values():
-            self._slowest[live.kind] = max(an_image, self._slowest.get(live.kind, 0.0))
+    def learn(self, seconds: float, drawn: Mapping[JobId, int]) -> None:
+        """Learn from a tick that took so many seconds for so many images of these jobs."""
+        images = sum(drawn.values())
+        for kind in {live.kind for job_id, live in self.jobs.items() if job_id in drawn}:
+            self._slowest[kind] = max(seconds / images, self._slowest.get(kind, 0.0))
 
     def budget(self) -> float | None:
         """Return the seconds that the thread may be silent over the jobs that are here; None without jobs."""
@@ -107,6 +97,11 @@ class Workload:
     def _with_the_thread(self) -> list[LiveJob]:
         """List the jobs that the thread is not done with; others only wait for their follower to let go."""
         return [live for live in self.jobs.values() if not live.over]
+
+
+def standing_bytes(request: GenerationRequest) -> int:
+    """Return the bytes that one image of this kind takes while it waits for its rows."""
+    return request.width * request.height + PROMPT_BYTES
 
 
 def _kind(request: GenerationRequest) -> Kind:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.benchmarks.busy_hour import measure_estimates
+from tests.benchmarks.fair_hour import measure_fairness
 from tests.benchmarks.figures import Figure, keep, show
 from tests.benchmarks.loop_lag import measure_loop_lag
 
@@ -38,6 +39,7 @@ def main() -> None:
         "previews": lambda: [measure_previews(builtin())],
         "exactness": measure_exactness,
         "estimates": lambda: [measure_estimates()],
+        "fairness": measure_fairness,
         "start": lambda: [measure_start()],
         "loop_lag": lambda: asyncio.run(measure_loop_lag()),
     }

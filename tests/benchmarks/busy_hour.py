@@ -9,14 +9,16 @@ import random
 import selectors
 import statistics
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from generation.dispatcher import Dispatcher
-from generation.events import ImageReady, JobCancelled, JobDone, StepDone
+from generation.events import ImageReady, JobCancelled, JobDone, RowsChanged, StepDone
 from generation.job import Job, JobId
 from generation.journal import MemoryJournal
 from generation.request import GenerationRequest, SchedulerName
 from generation.result import GeneratedImage
+from generation.workers.base import Drawing, told_nobody
 from generation.workers.stream import EventStream
 from tests.benchmarks.figures import Figure
 
@@ -41,27 +43,32 @@ class SimulatedWorker:
     """A Worker whose device takes virtual time."""
 
     def __init__(self, chance: random.Random) -> None:
+        self.places = 1
         self._chance = chance
         self._streams: dict[JobId, EventStream] = {}
-        self._waiting: list[_Image] = []
-        self._running: list[_Image] = []
+        self._images: list[_Image] = []
+        self._rank: dict[JobId, int] = {}
+        self._drawn: set[JobId] = set()  #: the jobs that the last step was for
         self._seconds: dict[JobId, float] = {}
         self._done: dict[JobId, int] = {}
         self._loop: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self, drawing: Drawing = told_nobody) -> None:
         """Nothing to load."""
 
     def room(self, request: GenerationRequest) -> int:
-        return max(0, min(request.count, IMAGES_AT_ONCE - len(self._running) - len(self._waiting)))
+        return request.count
 
     def draw(self, job: Job) -> EventStream:
         stream = EventStream(on_close=lambda: self._streams.pop(job.id, None) and None)
         self._streams[job.id], self._seconds[job.id], self._done[job.id] = stream, 0.0, 0
-        self._waiting += [_Image(job, index) for index in range(job.request.count)]
+        self._images += [_Image(job, index) for index in range(job.request.count)]
         if self._loop is None or self._loop.done():
             self._loop = asyncio.create_task(self._work(), name="simulated device")
         return stream
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        self._rank = {job_id: rank for rank, job_id in enumerate(order)}
 
     async def cancel(self, job_id: JobId) -> None:
         self._streams[job_id].put(JobCancelled(job_id=job_id, device_seconds=0.0))
@@ -69,17 +76,25 @@ class SimulatedWorker:
     async def close(self) -> None:
         for job_id in tuple(self._streams):
             await self.cancel(job_id)
-        self._waiting, self._running = [], []
+        self._images = []
 
     async def _work(self) -> None:
-        while self._waiting or self._running:
-            while self._waiting and len(self._running) < IMAGES_AT_ONCE:
-                self._running.append(self._waiting.pop(0))
-            rows = sum(image.rows for image in self._running)
+        while self._images:
+            self._images.sort(key=lambda image: self._rank.get(image.job.id, len(self._rank)))
+            chosen = self._images[:IMAGES_AT_ONCE]
+            self.places = max(self.places, len(chosen))
+            self._say_rows({image.job.id for image in chosen})
+            rows = sum(image.rows for image in chosen)
             took = (STEP_SECONDS + ROW_SECONDS * rows) * self._chance.uniform(0.9, 1.1)
             await asyncio.sleep(took)
-            for image in tuple(self._running):
+            for image in chosen:
                 await self._step(image, took * image.rows / rows)
+
+    def _say_rows(self, jobs: set[JobId]) -> None:
+        for job_id in jobs ^ self._drawn:
+            if (stream := self._streams.get(job_id)) is not None:
+                stream.put(RowsChanged(job_id=job_id, has_rows=job_id in jobs))
+        self._drawn = jobs
 
     async def _step(self, image: _Image, seconds: float) -> None:
         job, stream = image.job, self._streams.get(image.job.id)
@@ -91,12 +106,12 @@ class SimulatedWorker:
         stream.put(StepDone(job_id=job.id, step=self._done[job.id], steps=job.request.steps * job.request.count))
         if image.steps_left:
             return
-        self._running.remove(image)
+        self._images.remove(image)
         await asyncio.sleep(DECODE_SECONDS)
         self._seconds[job.id] += DECODE_SECONDS
         picture = GeneratedImage(index=image.index, seed=0, width=512, height=512, png=b"")
         stream.put(ImageReady(job_id=job.id, image=picture))
-        if not any(other.job is job for other in [*self._running, *self._waiting]):
+        if not any(other.job is job for other in self._images):
             stream.put(JobDone(job_id=job.id, device_seconds=self._seconds[job.id]))
 
 

@@ -63,13 +63,14 @@ def show(figures: Sequence[Figure]) -> None:
 
 
 def keep(figures: Sequence[Figure], path: Path, *, add: bool = False) -> None:
-    """Write the values as JSON: name -> value, bar and stretch, plain numbers. With `add` older ones stay."""
+    """Write the values as JSON: name -> value, bar, stretch, and which way is better. With `add` older ones stay."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = json.loads(path.read_text("utf-8")) if add and path.exists() else {}
     values |= {
         figure.name: {
             "value": figure.value,
             "bar": figure.bar,
+            "better": "lower" if figure.lower_is_better else "higher",
             **({} if figure.stretch is None else {"stretch": figure.stretch}),
         }
         for figure in figures

@@ -24,7 +24,7 @@ async def measure_loop_lag(*, seconds: float = SECONDS) -> list[Figure]:
     spec = inspect_model(BUILTIN)
     idle = await _lags(seconds / 6)
     rows: list[int] = []
-    worker = LocalWorker(lambda: _engine(spec, rows), images_at_once=JOBS)
+    worker = LocalWorker(lambda: _engine(spec, rows))
     dispatcher = Dispatcher([worker], MemoryJournal())
     await dispatcher.start()
     await dispatcher.ready()

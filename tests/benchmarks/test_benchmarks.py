@@ -56,5 +56,7 @@ def test_some_figures_can_be_renewed(tmp_path: Path) -> None:
 def test_figures_are_kept_as_plain_numbers(tmp_path: Path) -> None:
     figure = Figure(name="C1", meaning="throughput", value=1.7, bar=1.5, stretch=2.0, unit="", lower_is_better=False)
     keep([figure], tmp_path / "cpu.json")
-    assert json.loads((tmp_path / "cpu.json").read_text()) == {"C1": {"value": 1.7, "bar": 1.5, "stretch": 2.0}}
+    assert json.loads((tmp_path / "cpu.json").read_text()) == {
+        "C1": {"value": 1.7, "bar": 1.5, "better": "higher", "stretch": 2.0}
+    }
     assert figure.reached

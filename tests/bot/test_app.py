@@ -19,6 +19,7 @@ from generation.dispatcher import Dispatcher
 from generation.errors import ModelUnavailable, ShuttingDown, WorkerLost
 from generation.job import Job
 from generation.journal import MemoryJournal
+from generation.workers.base import told_nobody
 from generation.workers.fake import FakeWorker
 
 
@@ -139,7 +140,7 @@ async def test_a_worker_that_cannot_start_ends_the_process_with_its_reason(tmp_p
     """The worker's maker is a parameter of the whole bot; Discord is a port that nobody listens on."""
 
     class NoDevice(FakeWorker):
-        async def start(self):
+        async def start(self, drawing=told_nobody):
             raise ModelUnavailable("builtin", "no_such_source")
 
     monkeypatch.setattr(Route, "BASE", Route.BASE)  # it is put back afterwards

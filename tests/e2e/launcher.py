@@ -22,8 +22,8 @@ from generation.catalog import ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
 from generation.events import WorkerEvent
-from generation.job import Job
-from generation.workers.base import Worker
+from generation.job import Job, JobId
+from generation.workers.base import Drawing, Worker, told_nobody
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
@@ -67,12 +67,22 @@ class Play:
 class HangingEngine:
     """A device that answers no more once it has something to do."""
 
-    busy = False
+    def __init__(self) -> None:
+        self.drawing: Drawing = told_nobody
+        self._jobs: set[JobId] = set()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._jobs)
 
     def admit(self, job: Job, *, cancelled: Callable[[], bool]) -> None:
-        self.busy = True
+        self._jobs.add(job.id)
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        """None is ever done."""
 
     def step(self) -> list[WorkerEvent]:
+        self.drawing(frozenset(self._jobs))
         threading.Event().wait()
         return []
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from generation.dispatcher import Dispatcher
+from generation.dispatcher import AHEAD, Dispatcher
 from generation.errors import (
     BrokenImage,
     Cancelled,
@@ -18,12 +18,14 @@ from generation.errors import (
     WorkerFault,
     WorkerLost,
 )
+from generation.estimates import Estimates
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal, MemoryJournal
 from generation.queue import PASSING
 from generation.request import GenerationRequest, SchedulerName
 from generation.result import GenerationResult
 from generation.ticket import JobTicket
+from generation.workers.base import Drawing, told_nobody
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
 
@@ -323,7 +325,7 @@ async def test_jobs_submitted_before_a_worker_is_ready_wait() -> None:
     class Slow(FakeWorker):
         loaded = asyncio.Event()
 
-        async def start(self) -> None:
+        async def start(self, drawing: Drawing = told_nobody) -> None:
             await self.loaded.wait()
 
     worker = Slow()
@@ -339,7 +341,7 @@ async def test_jobs_submitted_before_a_worker_is_ready_wait() -> None:
 
 async def test_a_worker_that_never_starts_is_told_by_ready() -> None:
     class Broken(FakeWorker):
-        async def start(self) -> None:
+        async def start(self, drawing: Drawing = told_nobody) -> None:
             raise ModelUnavailable("m", detail="no file")
 
     dispatcher = Dispatcher([Broken()], MemoryJournal())
@@ -428,7 +430,7 @@ async def test_a_worker_that_stumbles_over_one_job_fails_that_job_only() -> None
 
 async def test_jobs_that_waited_for_a_worker_that_never_starts_wait_for_the_next_run() -> None:
     class Broken(FakeWorker):
-        async def start(self) -> None:
+        async def start(self, drawing: Drawing = told_nobody) -> None:
             raise ModelUnavailable("m", detail="no file")
 
     journal = MemoryJournal()
@@ -499,33 +501,6 @@ async def test_a_suspect_passes_nobody_and_is_not_passed() -> None:
     await dispatcher.close()
 
 
-async def test_the_first_step_of_a_job_makes_room_for_the_next() -> None:
-    class OneAhead(FakeWorker):
-        """Takes the next job only when all that it has have begun."""
-
-        begun = True
-
-        def room(self, request: GenerationRequest) -> int:
-            return int(self.begun)
-
-        def draw(self, job: Job) -> EventStream:
-            self.begun = False
-            return super().draw(job)
-
-        def steps(self, job_id: JobId, step: int) -> None:
-            self.begun = True
-            super().steps(job_id, step)
-
-    worker = OneAhead(hold=True)
-    dispatcher = await running_dispatcher(worker)
-    tickets = [dispatcher.submit(job(who)) for who in "abc"]
-    for count in (1, 2, 3):
-        await soon()
-        assert len(dispatcher.running()) == count
-        worker.steps(tickets[count - 1].job.id, 1)
-    await dispatcher.close()
-
-
 async def test_a_job_that_was_cancelled_while_its_last_step_was_made_ends_as_cancelled() -> None:
     worker, journal = FakeWorker(hold=True), MemoryJournal()
     dispatcher = Dispatcher([worker], journal)
@@ -540,3 +515,128 @@ async def test_a_job_that_was_cancelled_while_its_last_step_was_made_ends_as_can
     assert ended.value.by == "b"
     assert journal.results == {}
     await dispatcher.close()
+
+
+class TestStanding:
+    """A worker has the job, and no row of the device's calls is for it."""
+
+    async def standing(self, journal: MemoryJournal | None = None) -> tuple[FakeWorker, Dispatcher]:
+        worker = FakeWorker(room=8, hold=True)
+        dispatcher = await running_dispatcher(worker, journal)
+        worker.stands = True
+        return worker, dispatcher
+
+    async def test_a_job_has_started_when_it_had_its_first_row(self) -> None:
+        journal = MemoryJournal()
+        worker, dispatcher = await self.standing(journal)
+        first, second = dispatcher.submit(job("a")), dispatcher.submit(job("b"))
+        await soon()
+        assert len(worker.drawn) == 2
+        assert journal.history == []
+        worker.give_rows(first.job.id)
+        await soon()
+        assert journal.history == [(first.job.id, JobStatus.STARTED)]
+        worker.give_rows(first.job.id, has_rows=False)
+        worker.give_rows(first.job.id)
+        await soon()
+        assert journal.history == [(first.job.id, JobStatus.STARTED)], "once is enough"
+        await dispatcher.close()
+        assert (second.job.id, JobStatus.ACCEPTED) in journal.history
+
+    async def test_its_place_is_among_those_that_stand_or_wait(self) -> None:
+        worker, dispatcher = await self.standing()
+        long, other = dispatcher.submit(job("a", steps=100)), dispatcher.submit(job("b", width=128, steps=150))
+        waiting = dispatcher.submit(job("c", steps=150, count=4))
+        assert long.progress.place is None, "the first in line gets the next rows"
+        worker.give_rows(long.job.id)
+        await soon()
+        assert [ticket.progress.place for ticket in (long, other, waiting)] == [None, 1, 2]
+        assert dispatcher.running() == (long.job,)
+        assert dispatcher.waiting() == (other.job, waiting.job)
+        worker.steps(long.job.id, 10)
+        await soon()
+        hurried = dispatcher.submit(job("d", width=128))
+        worker.give_rows(long.job.id, has_rows=False)
+        worker.give_rows(hurried.job.id)
+        await soon()
+        assert [ticket.progress.place for ticket in (hurried, long, other, waiting)] == [None, 1, 2, 3]
+        assert (long.progress.step, long.progress.steps) == (10, 100), "what it has is not forgotten"
+        await dispatcher.close()
+
+    async def test_the_workers_are_told_when_the_order_changes(self) -> None:
+        worker = FakeWorker(room=4, hold=True)
+        dispatcher = await running_dispatcher(worker)
+        long = dispatcher.submit(job("a", steps=100))
+        short = dispatcher.submit(job("b"))
+        assert worker.order == (short.job.id, long.job.id)
+        worker.release(short.job.id)
+        await short.result()
+        assert worker.order == (long.job.id,)
+        await dispatcher.close()
+
+    async def test_no_more_go_to_a_worker_than_it_can_soon_draw(self) -> None:
+        """Those that could not be drawn for long would only take the memory of those who come later and go first."""
+        worker = FakeWorker(room=1000, hold=True)
+        dispatcher = await running_dispatcher(worker)
+        for number in range(AHEAD):
+            dispatcher.submit(job(str(number), count=2, steps=100))
+        assert len(worker.drawn) == AHEAD / 2
+        late = dispatcher.submit(job("late"))
+        assert worker.drawn[-1] is late.job
+        await dispatcher.close()
+
+    async def test_a_drain_puts_back_at_once_what_stands_and_cannot_be_done_in_time(self) -> None:
+        estimates, journal = Estimates(), MemoryJournal()
+        estimates.learn(job(steps=7).request, 10.0)  # a second a step, and three for decoding
+        worker = FakeWorker(room=4, hold=True)
+        dispatcher = Dispatcher([worker], journal, estimates=estimates)
+        await dispatcher.start()
+        await dispatcher.ready()
+        running = dispatcher.submit(job("a", steps=20))
+        worker.stands = True
+        short, long = dispatcher.submit(job("b", steps=7)), dispatcher.submit(job("c", steps=140))
+        await soon()
+        worker.give_rows(long.job.id)
+        worker.give_rows(long.job.id, has_rows=False)
+        await soon()
+        draining = asyncio.create_task(dispatcher.drain(60.0))
+        await soon()
+        assert isinstance(await error_of(long), Postponed)
+        assert journal.history[-1] == (long.job.id, JobStatus.ACCEPTED)
+        assert not short.done
+        worker.release()
+        await draining
+        assert running.done
+        assert short.done
+        await dispatcher.close()
+
+
+async def test_the_journal_knows_for_whom_all_devices_work() -> None:
+    journal = MemoryJournal()
+    workers = FakeWorker(room=1, hold=True), FakeWorker(room=1, hold=True)
+    dispatcher = Dispatcher(workers, journal)
+    await dispatcher.start()
+    await dispatcher.ready()
+    first, second, waiting = (dispatcher.submit(job(who)) for who in "abc")
+    assert journal.drawn_now == {first.job.id, second.job.id}, "before a step of them is made"
+    await soon()
+    workers[0].release(first.job.id)
+    await first.result()
+    await soon()
+    assert journal.drawn_now == {second.job.id, waiting.job.id}
+    await dispatcher.close()
+    assert journal.drawn_now == frozenset(), "a stop in good order has no suspects"
+
+
+async def test_a_lost_worker_leaves_its_suspects_behind() -> None:
+    worker, journal = FakeWorker(room=2, hold=True), MemoryJournal()
+    dispatcher = await running_dispatcher(worker, journal)
+    drawn = dispatcher.submit(job("a"))
+    worker.stands = True
+    standing = dispatcher.submit(job("b"))
+    await soon()
+    worker.lose()
+    for ticket in (drawn, standing):
+        assert isinstance(await error_of(ticket), Postponed)
+    await dispatcher.close()
+    assert journal.drawn_now == {drawn.job.id}

@@ -8,6 +8,7 @@ import pytest
 from generation.catalog import ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.estimates import REMEMBERED, Estimates
+from generation.forecast import EXACT, MEANWHILE, Forecast
 from generation.journal import MemoryJournal
 from generation.request import GenerationRequest
 from generation.workers.fake import FakeWorker
@@ -69,13 +70,42 @@ async def test_a_job_is_done_when_those_before_it_are() -> None:
     await dispatcher.start()
     await dispatcher.ready()
     first, second, third = (dispatcher.submit(job(who)) for who in "abc")
-    assert [ticket.progress.seconds_left for ticket in (first, second, third)] == pytest.approx([10.0, 20.0, 30.0])
+    more = 10.0 * MEANWHILE
+
+    def told() -> list[float | None]:
+        return [ticket.progress.seconds_left for ticket in (first, second, third)]
+
+    assert told() == pytest.approx([10.0 + more, 20.0 + more, 30.0 + more])
     worker.steps(first.job.id, 5)
     await soon()
-    assert [ticket.progress.seconds_left for ticket in (first, second, third)] == pytest.approx([5.0, 15.0, 25.0])
+    assert told() == pytest.approx([5.0 + more, 15.0 + more, 25.0 + more])
     await dispatcher.cancel(second.job.id)
-    assert third.progress.seconds_left == pytest.approx(15.0)
+    assert third.progress.seconds_left == pytest.approx(15.0 + more)
     await dispatcher.close()
+
+
+async def test_a_job_behind_one_that_nobody_can_judge_is_promised_nothing() -> None:
+    estimates = Estimates()
+    estimates.learn(request(), 10.0)
+    dispatcher = Dispatcher([FakeWorker(room=1, hold=True)], MemoryJournal(), estimates=estimates)
+    await dispatcher.start()
+    await dispatcher.ready()
+    first, unknown, last = (
+        dispatcher.submit(job(who, model=model)) for who, model in (("a", "m"), ("b", "n"), ("c", "m"))
+    )
+    assert first.progress.seconds_left is not None
+    assert [ticket.progress.seconds_left for ticket in (unknown, last)] == [None, None]
+    await dispatcher.close()
+
+
+def test_beyond_the_first_jobs_the_work_is_added_up() -> None:
+    estimates = Estimates()
+    estimates.learn(request(), 1.0)
+    line = tuple(job() for _ in range(EXACT + 100))
+    forecast = Forecast(estimates)
+    told = [forecast.seconds_left(one.id, line=line, done=lambda _: 0.0, places=4, workers=1) for one in line]
+    assert told[-1] == pytest.approx(len(line) + MEANWHILE)
+    assert told == sorted(told)  # type: ignore[type-var]
 
 
 async def test_a_short_job_beside_a_long_one_is_done_sooner() -> None:
@@ -85,8 +115,10 @@ async def test_a_short_job_beside_a_long_one_is_done_sooner() -> None:
     await dispatcher.start()
     await dispatcher.ready()
     short, long = dispatcher.submit(job(steps=7)), dispatcher.submit(job(steps=97))
-    assert short.progress.seconds_left == pytest.approx(20.0), "its own ten seconds, and as many for the other"
-    assert long.progress.seconds_left == pytest.approx(110.0)
+    assert short.progress.seconds_left == pytest.approx(20.0 + 10.0 * MEANWHILE), (
+        "its own ten seconds, and as many for the other"
+    )
+    assert long.progress.seconds_left == pytest.approx(110.0 + 100.0 * MEANWHILE)
     await dispatcher.close()
 
 

@@ -13,6 +13,7 @@ from bot.records import JobRecord
 from bot.services.recovery import Restart
 from bot.storage import jobs, pictures, schema, servers, unfinished, usage
 from bot.storage.database import Database
+from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.errors import InvalidRequest
@@ -74,10 +75,16 @@ async def test_every_row_is_read_as_it_was(database):
     assert len(results) == 1 + 2 + len(ODD) + 1
 
 
-async def test_the_bot_starts_on_it_and_ends_what_todays_rules_refuse(database):
+async def test_the_bot_starts_on_it_and_ends_what_todays_rules_refuse(database, tmp_path):
     await database.open()
     dispatcher = Dispatcher([], MemoryJournal())
-    restart = Restart(database=database, dispatcher=dispatcher, catalog=CATALOG, clock=HandClock())
+    restart = Restart(
+        database=database,
+        suspects=SuspectsFile(tmp_path / SUSPECTS),
+        dispatcher=dispatcher,
+        catalog=CATALOG,
+        clock=HandClock(),
+    )
     await restart.learn_costs()
     recovery = await restart.recover()
 

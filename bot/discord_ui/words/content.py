@@ -40,24 +40,25 @@ class Content:
         if progress.loading:
             place = "" if progress.place is None else f"; **place {progress.place}** in line"
             state = f"🕓 Loading the model{place}"
-        elif progress.place is not None:
-            state = f"🕓 In line: **place {progress.place}**"
-        elif progress.step == 0:
-            state = "🎨 Starting to draw"
-        else:
+        elif progress.step > 0:
             done_so_far = f"{100 * progress.step // max(progress.steps, 1)} %"  # over all pictures
             state = f"🎨 {text.bar(progress.step, progress.steps)} **{done_so_far}**"
             if request.count > 1:
                 state += f" of {request.count} pictures"
+            if progress.place is not None:  # shorter jobs go first meanwhile
+                state += f"; **place {progress.place}** in line"
+        elif progress.place is not None:
+            state = f"🕓 In line: **place {progress.place}**"
+        else:
+            state = "🎨 Starting to draw"
         # Discord counts this down by itself, without an edit.
         done = f", done {text.relative(done_at)}" if done_at is not None else ""
-        preview = progress.preview if progress.place is None else None
         return cls(
             job_id=job.id,
             text=f"{state} for {_by_name(requester)}{done}",
             embed=_embed(request, hint),
             buttons=(ButtonAction.CANCEL,),
-            attachments=(Attachment.preview(preview, request.prompt),) if preview else (),
+            attachments=(Attachment.preview(progress.preview, request.prompt),) if progress.preview else (),
         )
 
     @classmethod

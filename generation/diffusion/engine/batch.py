@@ -17,14 +17,16 @@ BatchKey: TypeAlias = tuple[LatentShape, int]  #: latent shape and text length; 
 
 
 class JobRun:
-    """A job inside the engine: its images still to be started, and what it has used."""
+    """A job inside the engine: its images, and what it has used."""
 
-    def __init__(self, job: Job, *, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, job: Job, *, cancelled: Callable[[], bool], arrival: int = 0) -> None:
         self.job = job
+        self.arrival = arrival  #: its number in the order of admission
         self.cancelled = cancelled
         self.conditioning: PromptConditioning | None = None
         self._latent_shape: LatentShape | None = None
-        self.pending = deque(range(job.request.count))
+        self.pending = deque(range(job.request.count))  #: images that are not begun
+        self.images: list[ImageRun] = []  #: images that are begun and have steps left
         self.unfinished = job.request.count
         self.looked: Looked | None = None  #: the pictures that it begins with
         self.device_seconds = 0.0
@@ -32,6 +34,11 @@ class JobRun:
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
         self.read = job.request.prompt  #: what the tokenizer gets
+
+    @property
+    def has_steps_left(self) -> bool:
+        """Whether any of its images still needs a row."""
+        return bool(self.images or self.pending)
 
     @property
     def steps(self) -> int:
@@ -71,7 +78,7 @@ class JobRun:
 
 
 class ImageRun:
-    """One image in the running batch: its own generator, its own place in its schedule.
+    """One image that is being drawn: its own generator, its own place in its schedule.
 
     The reverse process: from pure noise x_T the schedule walks down its timesteps; at each the model predicts the
     noise in x_t (or the velocity v), from which the schedule computes the less noisy x_(t-1).

@@ -1,13 +1,17 @@
 """The DiffusionEngine: the step loop of one device, batching between denoising steps.
 
-Each tick is one call of the model for every image of a running batch, each at its own timestep with its own scheduler
-and generator. An image joins as soon as there is room and leaves when it is done, so a short job never waits for a long
-one and a cancelled one is gone at the next step. The engine never chooses between members: what is admitted, is drawn.
+Each tick is one call of the model for some images, each at its own timestep with its own scheduler and generator. Which
+ones is decided anew at each tick: those of the jobs that are first in the order that the engine was given, as many as
+the call has rows for. The others stand: between two steps an image is its latents and a place in its schedule, and
+waits for free. So a short job never waits for a long one, and a cancelled one is gone at the next step. The engine
+knows no members.
 """
 
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +26,7 @@ from generation.diffusion.failures import attempt, is_out_of_memory, told
 from generation.diffusion.loading.model import LoadedModel
 from generation.errors import KnownError, WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
-from generation.job import Job
+from generation.job import Job, JobId
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +53,11 @@ class DiffusionEngine:
         """
         self.model = model
         self._clock = clock
-        self._jobs: list[JobRun] = []
-        self._batches: dict[BatchKey, list[ImageRun]] = {}
+        self.drawing: Callable[[frozenset[JobId]], None] = _told_nobody  #: told at each tick which jobs it is for
+        self._jobs: list[JobRun] = []  #: in the order in which they get rows
+        self._ranks: dict[JobId, int] = {}
+        self._admitted = 0
         self._finishing = Finishing(model)
-        self._used: dict[BatchKey, float] = {}  #: seconds, of the batches that run
         fixed = max_rows or (UNMEASURED if reproducible else None)
         self._caps = RowCaps(model, fixed=fixed, cache=cache)
         self._calls = SharedCall(model, self._caps, reproducible=reproducible)
@@ -79,19 +84,36 @@ class DiffusionEngine:
         """Rows of these calls that belonged to no image."""
         return self._calls.padded_rows
 
+    @property
+    def rank(self) -> float:
+        """The place of its first job in the order; infinite without one."""
+        return min((self._rank(run)[0] for run in self._jobs), default=math.inf)
+
     def admit(self, job: Job, *, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Take a job in; `cancelled` is asked before and after encoding, at each step and before decoding."""
-        self._jobs.append(JobRun(job, cancelled=cancelled))
+        self._admitted += 1
+        self._jobs.append(JobRun(job, cancelled=cancelled, arrival=self._admitted))
+        self._jobs.sort(key=self._rank)
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        """Give rows to these jobs first, in this order, and then to all others in the order of admission."""
+        self._ranks = {job_id: rank for rank, job_id in enumerate(order)}
+        self._jobs.sort(key=self._rank)
+
+    def _rank(self, run: JobRun) -> tuple[float, int]:
+        return self._ranks.get(run.job.id, math.inf), run.arrival
 
     @torch.inference_mode()
     def step(self) -> list[WorkerEvent]:
-        """Make one tick: leave, join, one call, decode one image, hand over written ones. Return the events."""
+        """Make one tick: leave, one call, decode one image, hand over written ones. Return the events."""
         torch.set_num_threads(self.model.threads)
         self._drop_cancelled()
-        self._join()
+        images = self._choose()
         self._drop_cancelled()
-        if (key := self._next_key()) is not None:
-            self._denoise(key)
+        images = [image for image in images if image.run in self._jobs]
+        self._say_drawing([*images, *self._finishing.waiting])
+        if images:
+            self._denoise(images[0].run.key, images)
         self._drop_cancelled()
         if self._finishing.waiting:
             self._decode_one()
@@ -131,62 +153,63 @@ class DiffusionEngine:
     def _remove(self, run: JobRun) -> None:
         self._jobs.remove(run)
         self._finishing.drop(run)
-        for key, images in tuple(self._batches.items()):
-            self._keep(key, [image for image in images if image.run is not run])
-
-    def _keep(self, key: BatchKey, images: list[ImageRun]) -> None:
-        if images:
-            self._batches[key] = images
-        else:
-            self._batches.pop(key, None)
-            self._used.pop(key, None)
 
     # joining
 
-    def _join(self) -> None:
-        """Start images in the order of admission while their batch has room; the image is the unit, not the job."""
-        full: set[BatchKey] = set()
+    def _choose(self) -> list[ImageRun]:
+        """Choose the images of this tick's denoiser call, all of the batch key of the first one.
+
+        A prompt is encoded and an image begun when there is a row for it; from then on it takes memory.
+        """
+        chosen: list[ImageRun] = []
         for run in tuple(self._jobs):
+            if run.cancelled() or not run.has_steps_left:
+                continue
             started = self._clock()
-            failure = None
+            failure, full = None, False
             try:
-                self._start_images(run, full)
+                full = self._give_rows(run, chosen)
             except Exception as error:
-                # With others running, memory may be back when they are done; alone, it never will be.
-                if not (is_out_of_memory(error) and self._batches):
+                # With others under way, memory may be back when they are done; alone, it never will be.
+                if not (is_out_of_memory(error) and any(run.images for run in self._jobs)):
                     failure = told(error, run.job)
             run.device_seconds += self._clock() - started
             if failure is not None:
                 self._fail(run, failure)
+            if full:
+                break
+        return chosen
 
-    def _start_images(self, run: JobRun, full: set[BatchKey]) -> None:
-        while run.pending and not run.cancelled():
-            if run.conditioning is None:
-                run.encode(self.model)
-                self.model.synchronize()
-                continue
-            if run.key in full or not self._fits(run):
-                full.add(run.key)
-                return
-            self._caps.expect(run.key, run.conditioning.positive)
-            image = ImageRun(run, run.pending[0], self.model, run.conditioning)
-            run.pending.popleft()
-            self._used.setdefault(run.key, min(self._used.values(), default=0.0))
-            self._batches.setdefault(run.key, []).append(image)
+    def _give_rows(self, run: JobRun, chosen: list[ImageRun]) -> bool:
+        """Add images of this job to the chosen ones; return whether there are no rows for any other job."""
+        rows = sum(image.run.rows for image in chosen)
+        if chosen and rows >= self._caps.cap(chosen[0].run.key):
+            return True
+        if run.conditioning is None:
+            self._say_drawing([*chosen, *self._finishing.waiting], run)
+            run.encode(self.model)
+            self.model.synchronize()
+        if run.conditioning is None or run.cancelled() or (chosen and run.key != chosen[0].run.key):
+            return False
+        for number in range(len(run.images) + len(run.pending)):
+            if chosen and rows + run.rows > self._caps.cap(run.key):
+                return True
+            if number == len(run.images):
+                self._caps.expect(run.key, run.conditioning.positive)
+                run.images.append(ImageRun(run, run.pending[0], self.model, run.conditioning))
+                run.pending.popleft()
+            chosen.append(run.images[number])
+            rows += run.rows
+        return False
 
-    def _fits(self, run: JobRun) -> bool:
-        batch = self._batches.get(run.key, [])
-        return not batch or sum(image.run.rows for image in batch) + run.rows <= self._caps.cap(run.key)
-
-    def _next_key(self) -> BatchKey | None:
-        """Choose the batch that has used the device least so far."""
-        return min(self._used, key=lambda key: self._used[key], default=None)
+    def _say_drawing(self, images: list[ImageRun], *encoded: JobRun) -> None:
+        """Say whom the device works for next: if it takes the process down, these are the suspects."""
+        self.drawing(frozenset(run.job.id for run in (*(image.run for image in images), *encoded)))
 
     # denoising
 
-    def _denoise(self, key: BatchKey) -> None:
+    def _denoise(self, key: BatchKey, images: list[ImageRun]) -> None:
         started = self._clock()
-        images = self._batches[key]
         predictions, failures = self._predict(key, images)
         moving = [image for image in images if id(image) in predictions]
         for image in moving:
@@ -195,12 +218,12 @@ class DiffusionEngine:
         self.model.synchronize()
         seconds = self._clock() - started
         self._charge(images, seconds)
-        self._used[key] += seconds
         for run, failure in failures:
             self._fail(run, failure)
-        if key in self._batches:
-            self._finishing.waiting += [image for image in self._batches[key] if image.done]
-            self._keep(key, [image for image in self._batches[key] if not image.done])
+        for image in images:
+            if image.done and image.run in self._jobs:
+                image.run.images.remove(image)
+                self._finishing.waiting.append(image)
         self._report(images)
 
     def _predict(
@@ -267,9 +290,18 @@ class DiffusionEngine:
             image.run.device_seconds += seconds * image.run.rows / rows
 
     def _report(self, images: list[ImageRun]) -> None:
+        rows = Counter(id(image.run) for image in images)
         for run in {id(image.run): image.run for image in images}.values():
             if run in self._jobs:
-                self._say(StepDone(job_id=run.job.id, step=run.steps_done, steps=run.steps, preview=run.preview))
+                self._say(
+                    StepDone(
+                        job_id=run.job.id,
+                        step=run.steps_done,
+                        steps=run.steps,
+                        images=rows[id(run)],
+                        preview=run.preview,
+                    )
+                )
                 run.preview = None
 
     # finishing
@@ -289,7 +321,7 @@ class DiffusionEngine:
 
     def _hand_over(self) -> None:
         """Say which images are ready. With nothing left for the device to do, wait for one of them."""
-        idle = not self._batches and not self._finishing.waiting and not any(run.pending for run in self._jobs)
+        idle = not self._finishing.waiting and not any(run.has_steps_left for run in self._jobs)
         for image, written in self._finishing.collect(waiting=idle):
             run = image.run
             if run not in self._jobs:
@@ -312,3 +344,7 @@ class DiffusionEngine:
 
     def _say(self, event: WorkerEvent) -> None:
         self._events.append(event)
+
+
+def _told_nobody(jobs: frozenset[JobId]) -> None:
+    """Without a worker there is nobody to tell."""

@@ -88,7 +88,7 @@ class _Waiting:
 
 
 class ModelShelf:
-    """One DiffusionEngine for each loaded model; of those with work, the one that used the device least is next.
+    """One DiffusionEngine for each loaded model; the one that has the first job in the order is next.
 
     Models that do not fit any more are put away, the least recently used first, but never one that draws; so are those
     that nobody has used for long, where that is wanted. A model is loaded between two jobs, not beside one, and a model
@@ -118,11 +118,12 @@ class ModelShelf:
         self._clock = clock
         self._last_used: dict[str, float] = {}  #: when each of the engines was loaded or had a job
         self._holds_spare = False
+        self.drawing: Callable[[frozenset[JobId]], None] = lambda jobs: None  #: as DiffusionEngine has it
+        self._order: Sequence[JobId] = ()
         self._engines: dict[str, DiffusionEngine] = {}  #: the least recently used first
         self._bytes: dict[str, int] = {}  #: what the weights of each model took, of those away too
         self._tight: set[str] = set()  #: models that are not whole on the device even alone
         self._waiting: list[_Waiting] = []
-        self._used: dict[str, float] = {}  #: seconds, of the engines that have work
         self._events: list[WorkerEvent] = []
         self._load(specs[0].name)
 
@@ -137,6 +138,12 @@ class ModelShelf:
             engine.admit(job, cancelled=cancelled)
         else:
             self._waiting.append(_Waiting(job, cancelled))
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        """Draw these jobs first, in this order, and then all others; models take turns where it says nothing."""
+        self._order = order
+        for engine in self._engines.values():
+            engine.reorder(order)
 
     def step(self) -> list[WorkerEvent]:
         """Make one tick of one engine; with nothing to draw, say which jobs wait for a model, and then load it."""
@@ -177,15 +184,11 @@ class ModelShelf:
         self._events += [JobCancelled(job_id=entry.job.id, device_seconds=0.0) for entry in gone]
 
     def _step_one(self, working: list[str]) -> list[WorkerEvent]:
-        newest = min((self._used[name] for name in working if name in self._used), default=0.0)
-        self._used = {name: self._used.get(name, newest) for name in working}
-        name = min(working, key=lambda name: self._used[name])
+        name = min(working, key=lambda name: self._engines[name].rank)
         self._engines[name] = engine = self._engines.pop(name)  # now the most recently used
-        started = self._clock()
         events = engine.step()
         self._last_used[name] = self._clock()
         self._holds_spare = True
-        self._used[name] += self._last_used[name] - started
         return events
 
     # loading
@@ -198,6 +201,7 @@ class ModelShelf:
             for entry in untold:
                 entry.told = True
             return [ModelLoading(job_id=entry.job.id) for entry in untold]
+        self.drawing(frozenset(entry.job.id for entry in mine))
         try:
             self._load(name)
         except ModelUnavailable as error:
@@ -236,6 +240,8 @@ class ModelShelf:
             engine = self._build(self._specs[name])
         if engine.model.placement != Placement():
             self._tight.add(name)
+        engine.drawing = lambda jobs: self.drawing(jobs)
+        engine.reorder(self._order)
         self._engines[name] = engine
         self._last_used[name] = self._clock()
         self._bytes[name] = weight_bytes(engine.model)

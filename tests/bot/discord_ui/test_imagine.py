@@ -18,6 +18,7 @@ from bot.discord_ui.words.content import Content
 from bot.errors import StorageFault
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.errors import DoesNotFit
+from generation.forecast import MEANWHILE
 from generation.job import JobStatus
 from generation.reading import Reading, Thing
 from tests.bot.discord_ui.world import World, labels, words
@@ -320,7 +321,7 @@ async def test_a_job_is_told_when_it_will_be_done(world: World) -> None:
     waiting = await world.bob.slash(world.channel, "imagine", prompt="second", steps=10)
     promised = re.search(r"done <t:(\d+):R>", waiting.response.content)
     assert promised is not None
-    assert 115 <= int(promised[1]) - discord.utils.utcnow().timestamp() <= 121
+    assert 120 <= int(promised[1]) - discord.utils.utcnow().timestamp() <= 120 + 60 * MEANWHILE + 1
 
 
 @HELD
@@ -335,6 +336,21 @@ async def test_a_promise_is_not_changed_for_a_trifle(world: World) -> None:
         said.append(re.search(r"<t:(\d+):R>", answer.response.content))
     assert all(said)
     assert len({promise[1] for promise in said if promise}) == 1
+
+
+@HELD
+async def test_a_job_that_stands_says_its_place_and_never_that_it_starts(world: World) -> None:
+    """Before its first step, and later when somebody's shorter job goes first."""
+    world.parts.worker.stands = True
+    await world.alice.slash(world.channel, "imagine", prompt="slow", steps=100)
+    answer = await world.bob.slash(world.channel, "imagine", prompt="slow", steps=150, aspect="2:1")
+    assert "In line: **place 1**" in answer.response.content
+    job_id = world.parts.worker.drawn[1].id
+    world.parts.worker.give_rows(job_id)
+    world.parts.worker.steps(job_id, 30)
+    world.parts.worker.give_rows(job_id, has_rows=False)
+    await world.env.advance_time(3)
+    assert "**20 %**; **place 1** in line" in answer.response.content
 
 
 @HELD

@@ -36,6 +36,7 @@ from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.journal import StoredJournal
+from bot.storage.suspects import SUSPECTS, SuspectsFile
 from bot.storage.tables import JOBS
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
@@ -117,9 +118,9 @@ class World:
         worker = ParkedWorker(hold=self.hold)
         if recover:
             worker.env = self.env  # what goes on is drawn before the bot is there to be told of
-        dispatcher = Dispatcher(
-            [worker], StoredJournal(database=self.database, files=files, clock=discord.utils.utcnow)
-        )
+        suspects = SuspectsFile(self.folder / SUSPECTS)
+        journal = StoredJournal(database=self.database, files=files, suspects=suspects, clock=discord.utils.utcnow)
+        dispatcher = Dispatcher([worker], journal)
         images = ImageService(
             database=self.database,
             files=files,
@@ -138,7 +139,11 @@ class World:
         )
         results = Results(database=self.database, clock=discord.utils.utcnow)
         restart = Restart(
-            database=self.database, dispatcher=dispatcher, catalog=self.catalog, clock=discord.utils.utcnow
+            database=self.database,
+            suspects=suspects,
+            dispatcher=dispatcher,
+            catalog=self.catalog,
+            clock=discord.utils.utcnow,
         )
         recovery = await restart.recover() if recover else Recovery()
         await dispatcher.start()
@@ -184,10 +189,13 @@ class World:
     async def restart(self, *, crash: bool = False) -> None:
         """Stop and start again; after a crash nobody had time to say or write anything."""
         if crash:
+            suspects = SuspectsFile(self.folder / SUSPECTS)
+            at_work = suspects.read()
             for task in asyncio.all_tasks():
                 if task.get_name().startswith(OF_THE_PROCESS):
                     task.cancel()
             await asyncio.sleep(0)
+            suspects.write(at_work or frozenset())  # which the end of the tasks has changed, and a crash does not
         else:
             await self.stop()
         parts = await self.build(recover=True)

@@ -18,6 +18,7 @@ from bot.services.retention import Retention
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.journal import StoredJournal
+from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.job import JobId
@@ -61,7 +62,8 @@ class House:
         )
         self.database = Database(self.database_url or f"sqlite:///{self.folder / 'bot.db'}")
         self.files = ImageFiles(self.folder / "images")
-        journal = StoredJournal(database=self.database, files=self.files, clock=self.clock)
+        self.suspects = SuspectsFile(self.folder / SUSPECTS)
+        journal = StoredJournal(database=self.database, files=self.files, suspects=self.suspects, clock=self.clock)
         self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)
         self.images = ImageService(
             database=self.database,
@@ -73,7 +75,11 @@ class House:
             direct_messages=self.direct_messages,
         )
         self.restart = Restart(
-            database=self.database, dispatcher=self.dispatcher, catalog=self.catalog, clock=self.clock
+            database=self.database,
+            suspects=self.suspects,
+            dispatcher=self.dispatcher,
+            catalog=self.catalog,
+            clock=self.clock,
         )
         self.results = Results(database=self.database, clock=self.clock)
         self.admin = AdminService(

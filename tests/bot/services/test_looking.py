@@ -8,7 +8,7 @@ async def test_the_queue_shows_ones_own_prompts_and_hides_the_others(open_house,
     house = await open_house(worker=FakeWorker(room=1, hold=True))
     running = await house.images.imagine(house.request(prompt="running"), ann, at=here)
     await house.images.imagine(house.request(prompt="waiting", count=2), bob, at=here)
-    await house.images.imagine(house.request(prompt="elsewhere"), stranger, at=Place(channel="5999"))
+    await house.images.imagine(house.request(prompt="elsewhere", count=2), stranger, at=Place(channel="5999"))
 
     view = await house.images.queue(ann)
 

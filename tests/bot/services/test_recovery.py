@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.errors import PictureGone
+from bot.storage.suspects import SUSPECTS
 from generation.errors import Postponed
 from generation.job import JobStatus
 from generation.workers.fake import FakeWorker
@@ -16,7 +17,7 @@ def crowded(open_house):
     """Houses whose device draws one job at a time and holds it."""
 
     async def opened(**parts) -> House:
-        return await open_house(worker=FakeWorker(room=1, hold=True), **parts)
+        return await open_house(**{"worker": FakeWorker(room=1, hold=True)} | parts)
 
     return opened
 
@@ -99,6 +100,53 @@ async def test_the_neighbour_of_a_culprit_is_not_set_aside(open_house, house, an
 
     assert [job.id for job in recovery.ended] == [culprit.job.id]
     assert [resumed.job.id for resumed in recovery.resumed] == [neighbour.job.id]
+
+
+async def test_what_stood_when_the_process_died_is_no_suspect(open_house, ann, bob, here):
+    """Whether it was drawn before or not: only those whom the device worked for can have brought it down."""
+    house = await open_house()
+    (drawn, begun) = await asked(house, ann, here, "drawn", "had rows before")
+    house.worker.give_rows(begun.job.id, has_rows=False)
+    house.worker.stands = True
+    (never,) = await asked(house, bob, here, "never had rows")
+
+    again = await open_house()
+    await again.restart.recover()
+
+    assert [(await stored(again, one)).crashes for one in (drawn, begun, never)] == [1, 0, 0]
+    assert prompts(again.worker.drawn) == ["drawn"], "alone; the others wait"
+
+
+async def test_without_a_word_about_who_was_drawn_each_job_that_had_begun_is_a_suspect(crowded, ann, here, tmp_path):
+    house = await crowded()
+    running, waiting = await asked(house, ann, here, "runs", "waits")
+    (tmp_path / SUSPECTS).write_text("{")
+
+    again = await crowded()
+    await again.restart.recover()
+
+    assert [(await stored(again, one)).crashes for one in (running, waiting)] == [1, 0]
+
+
+async def test_a_job_that_takes_the_process_down_before_its_row_says_that_it_runs_is_a_suspect(crowded, ann, here):
+    house = await crowded()
+    _, waiting = await asked(house, ann, here, "runs", "waits")
+    house.suspects.write(frozenset({waiting.job.id}))
+
+    again = await crowded()
+    await again.restart.recover()
+
+    record = await stored(again, waiting)
+    assert (record.status, record.crashes) == (JobStatus.ACCEPTED, 1)
+
+
+async def test_a_crash_is_counted_once_however_often_the_bot_fails_to_start_after_it(crowded, ann, here):
+    (running,) = await asked(await crowded(), ann, here, "runs")
+    second = await crowded(worker=FakeWorker(room=0))
+    await second.restart.recover()
+    third = await crowded()
+    await third.restart.recover()
+    assert (await stored(third, running)).crashes == 1
 
 
 async def test_a_stop_in_good_order_is_held_against_nobody(crowded, open_house, ann, here):

@@ -12,6 +12,7 @@ from bot.retrying import PATIENT
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.journal import StoredJournal
+from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.errors import BrokenImage, Cancelled, Interrupted
 from generation.job import Job, JobStatus
 from generation.journal import MemoryJournal
@@ -54,8 +55,13 @@ def pauses() -> Pauses:
 
 
 @pytest.fixture
-def durable(database, files, now, pauses) -> StoredJournal:
-    return StoredJournal(database=database, files=files, clock=lambda: now, pause=pauses)
+def suspects(tmp_path) -> SuspectsFile:
+    return SuspectsFile(tmp_path / SUSPECTS)
+
+
+@pytest.fixture
+def durable(database, files, suspects, now, pauses) -> StoredJournal:
+    return StoredJournal(database=database, files=files, suspects=suspects, clock=lambda: now, pause=pauses)
 
 
 @pytest.fixture
@@ -171,13 +177,13 @@ def impatient(monkeypatch):
 
 @pytest.mark.parametrize("step", ["started", "rendered", "ended"])
 async def test_a_database_that_is_locked_for_a_moment_is_waited_for(
-    impatient, database, url, job, result, row, files, now, tmp_path, step
+    impatient, database, url, job, result, row, files, suspects, now, tmp_path, step
 ):
     locker = sqlite3.connect(tmp_path / "bot.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
     pauses = Pauses(then=lambda: locker.execute("ROLLBACK"))
     waiting = Database(url)
-    journal = StoredJournal(database=waiting, files=files, clock=lambda: now, pause=pauses)
+    journal = StoredJournal(database=waiting, files=files, suspects=suspects, clock=lambda: now, pause=pauses)
     arguments = {"started": (job,), "rendered": (job, result), "ended": (job, JobStatus.FAILED, BrokenImage(), 0.5)}
 
     await getattr(journal, step)(*arguments[step])

@@ -14,6 +14,7 @@ from bot.storage.backup import backup
 from bot.storage.database import Database
 from bot.storage.inspection import inspect, remove_leftovers, repair
 from bot.storage.journal import StoredJournal
+from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.job import Job, JobStatus
 from generation.result import GeneratedImage, GenerationResult
 
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def drawn(database, files, now, new_record) -> UUID:
+async def drawn(database, files, now, new_record, tmp_path) -> UUID:
     """A job with two pictures on disk."""
     record = new_record()
     await database.write(lambda transaction: jobs.insert(transaction, record))
@@ -34,7 +35,8 @@ async def drawn(database, files, now, new_record) -> UUID:
     )
     job = Job(id=record.id, request=record.request, requester=record.requester)
     result = GenerationResult(job_id=record.id, images=images, device_seconds=1.0)
-    await StoredJournal(database=database, files=files, clock=lambda: now).rendered(job, result)
+    suspects = SuspectsFile(tmp_path / SUSPECTS)
+    await StoredJournal(database=database, files=files, suspects=suspects, clock=lambda: now).rendered(job, result)
     return record.id
 
 

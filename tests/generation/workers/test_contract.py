@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -20,18 +20,30 @@ from generation.diffusion.engine.shelf import ModelShelf
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError, ModelUnavailable, WorkerFault, WorkerLost
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, StepDone, WorkerEvent
-from generation.job import Job
+from generation.events import (
+    ImageReady,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    ModelLoading,
+    RowsChanged,
+    StepDone,
+    WorkerEvent,
+)
+from generation.job import Job, JobId
 from generation.journal import MemoryJournal
 from generation.result import GenerationResult
+from generation.workers.base import Drawing, told_nobody
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
 from generation.workers.stream import EventStream
+from generation.workers.workload import standing_bytes
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import save_folder
 from tests.generation.workers.threads import is_alive, thread_has_ended
 
 ROOM = 2
+MEMORY = ROOM * standing_bytes(make_job().request)
 
 
 class FakeBench:
@@ -58,7 +70,7 @@ class LocalBench:
     def __init__(self) -> None:
         self._gate = threading.Event()
         self._dead_device = False
-        self.worker = LocalWorker(self.build_engine, images_at_once=ROOM)
+        self.worker = LocalWorker(self.build_engine, memory=MEMORY)
 
     def release(self) -> None:
         self._gate.set()
@@ -112,6 +124,17 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     bench: Bench = request.param()
     await bench.worker.start()
     yield bench
+    bench.release()
+    await bench.worker.close()
+
+
+@pytest.fixture(params=[FakeBench, LocalBench], ids=["fake", "local"])
+async def started_bench(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Bench, list[frozenset[JobId]]]]:
+    """A bench, and what its worker says about whom it works for."""
+    bench: Bench = request.param()
+    said: list[frozenset[JobId]] = []
+    await bench.worker.start(said.append)
+    yield bench, said
     bench.release()
     await bench.worker.close()
 
@@ -184,6 +207,7 @@ async def test_a_job_can_be_cancelled_while_it_runs(bench: Bench) -> None:
     else:
         bench.worker.steps(job.id, 1)
     async with aclosing(stream):
+        assert await anext(stream) == RowsChanged(job_id=job.id, has_rows=True)
         assert isinstance(await anext(stream), StepDone)
         await bench.worker.cancel(job.id)
         rest = [event async for event in stream]
@@ -222,6 +246,42 @@ async def test_an_error_stays_with_its_job(bench: Bench, kind: str, monkeypatch:
     assert isinstance(good_events[-1], JobDone)
 
 
+async def test_it_says_for_whom_it_works_before_it_does(started_bench: tuple[Bench, list[frozenset[JobId]]]) -> None:
+    bench, said = started_bench
+    job = make_job()
+    stream = bench.worker.draw(job)
+    async with aclosing(stream):
+        assert await anext(stream) == RowsChanged(job_id=job.id, has_rows=True)
+        assert said == [frozenset({job.id})], "no step is made yet"
+        bench.release()
+        events = [event async for event in stream]
+    assert isinstance(events[-1], JobDone)
+    await bench.worker.close()
+    assert said[-1] == frozenset()
+
+
+async def test_a_lost_worker_takes_back_nothing_it_said(started_bench: tuple[Bench, list[frozenset[JobId]]]) -> None:
+    bench, said = started_bench
+    job = make_job()
+    stream = bench.worker.draw(job)
+    async with aclosing(stream):
+        await anext(stream)
+        bench.lose()
+        events = [event async for event in stream]
+    assert isinstance(events[-1], JobFailed)
+    await bench.worker.close()
+    assert said == [frozenset({job.id})]
+
+
+async def test_it_says_how_many_images_it_draws_at_a_time(bench: Bench) -> None:
+    assert bench.worker.places >= 1
+    streams = [bench.worker.draw(make_job()) for _ in range(ROOM)]
+    bench.release()
+    for stream in streams:
+        await follow(stream)
+    assert bench.worker.places == ROOM
+
+
 async def test_close_cancels_what_runs_and_may_be_called_twice(bench: Bench) -> None:
     streams = [bench.worker.draw(make_job(steps=100)) for _ in range(2)]
     following = [asyncio.create_task(follow(stream)) for stream in streams]
@@ -255,7 +315,7 @@ class ShelfBench(LocalBench):
         def build() -> ModelShelf:
             return ModelShelf(specs, lambda spec: self.build_engine(), memory=1, loaded=loaded)
 
-        self.worker = LocalWorker(build, images_at_once=ROOM, is_loaded=loaded.__contains__)
+        self.worker = LocalWorker(build, memory=MEMORY, is_loaded=loaded.__contains__)
 
 
 @pytest.fixture(params=["fake", "local"])
@@ -307,6 +367,30 @@ async def test_closing_a_stream_wakes_its_reader() -> None:
 
 class TestLocalWorker:
     """What can go wrong with a worker's thread."""
+
+    async def test_a_job_that_comes_first_now_takes_the_rows_of_another(self) -> None:
+        """The steps of an engine with two rows: one image at a time."""
+        turns: list[frozenset[JobId]] = []
+        go_on = threading.Semaphore(0)
+
+        class Engine(DiffusionEngine):
+            def step(self) -> list[WorkerEvent]:
+                go_on.acquire(timeout=30)
+                return super().step()
+
+        worker = LocalWorker(lambda: Engine(load_tiny("epsilon"), max_rows=2))
+        await worker.start(turns.append)
+        long, short = make_job(steps=4), make_job(steps=2)
+        streams = worker.draw(long), worker.draw(short)
+        go_on.release()
+        assert [type(await anext(streams[0])) for _ in range(2)] == [RowsChanged, StepDone]
+        worker.reorder([short.id, long.id])
+        go_on.release(1000)
+        events = await asyncio.gather(*map(follow, streams))
+        assert [isinstance(of_one[-1], JobDone) for of_one in events] == [True, True]
+        assert [event.has_rows for event in events[0] if isinstance(event, RowsChanged)] == [False, True, False]
+        assert turns[:2] == [{long.id}, {short.id}]
+        await worker.close()
 
     async def test_a_model_that_does_not_load_is_raised_by_start(self) -> None:
         def build() -> DiffusionEngine:
@@ -399,18 +483,6 @@ class TestLocalWorker:
         assert isinstance((await follow(worker.draw(make_job())))[-1], JobDone)
         await worker.close()
 
-    async def test_there_is_no_room_for_a_third_size(self) -> None:
-        bench = LocalBench()
-        await bench.worker.start()
-        streams = [bench.worker.draw(make_job(width=width)) for width in (32, 64)]
-        assert bench.worker.room(make_job(width=96).request) == 0, "two sizes are open"
-        assert bench.worker.room(make_job(width=64).request) == 1
-        bench.release()
-        for stream in streams:
-            await follow(stream)
-        assert bench.worker.room(make_job(width=96).request) == 1
-        await bench.worker.close()
-
 
 async def test_two_models_from_their_files_through_the_dispatcher(tmp_path: Path) -> None:
     """One model ships, one comes from a folder, and a third is broken: its jobs fail, the others are drawn."""
@@ -437,6 +509,10 @@ class BareEngine:
         self.jobs: list[Job] = []
         self.step, self.idle = step, idle
         self.admit_error: Exception | None = None
+        self.drawing: Drawing = told_nobody
+
+    def reorder(self, order: Sequence[JobId]) -> None:
+        """It has one job at a time."""
 
     @property
     def busy(self) -> bool:

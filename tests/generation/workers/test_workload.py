@@ -4,58 +4,45 @@ import pytest
 
 from generation.job import Job
 from generation.workers.stream import EventStream
-from generation.workers.workload import FIRST_IMAGES, IMAGES_AT_ONCE, LOADING_PATIENCE, LiveJob, Workload
+from generation.workers.workload import LOADING_PATIENCE, LiveJob, Workload, standing_bytes
 from tests.generation.diffusion.conftest import make_job
 
 
-def take(work: Workload, job: Job, *, begun: bool = False) -> LiveJob:
-    live = LiveJob(job, EventStream(on_close=lambda: None), job.request.count, begun=begun)
+def take(work: Workload, job: Job) -> LiveJob:
+    live = LiveJob(job, EventStream(on_close=lambda: None), job.request.count)
     work.jobs[job.id] = live
     return live
 
 
-def fill(work: Workload, *, takes: int) -> list[int]:
-    """Return the images in work after each tick of a device that draws `takes` at once, with a line of single ones."""
-    counts: list[int] = []
-    while len(counts) < 2 or counts[-1] != counts[-2]:
-        while work.room(make_job().request) > 0:
-            take(work, make_job())
-        for live in list(work.jobs.values())[:takes]:
-            live.begun = True
-        counts.append(len(work.jobs))
-    return counts
-
-
-def test_a_large_device_is_full_within_a_few_ticks() -> None:
-    assert fill(Workload(), takes=100) == [4, 6, 9, 13, IMAGES_AT_ONCE, IMAGES_AT_ONCE]
-
-
-def test_little_waits_inside_a_small_device() -> None:
-    assert fill(Workload(), takes=4)[-1] == 6
-    assert fill(Workload(), takes=1)[-1] == FIRST_IMAGES
-
-
-def test_room_is_for_whole_jobs_as_soon_as_one_image_fits() -> None:
-    work = Workload()
-    take(work, make_job(count=3))
-    assert work.room(make_job(count=4).request) == 1
+def test_images_are_taken_on_while_there_is_memory_for_them() -> None:
+    one = standing_bytes(make_job().request)
+    work = Workload(memory=5 * one)
+    assert work.room(make_job(count=4).request) == 4
+    take(work, make_job(count=4))
+    assert work.room(make_job(count=4).request) == 1, "a whole job is taken on as soon as one image fits"
     take(work, make_job(count=4))
     assert work.room(make_job().request) == 0
 
 
-def test_kinds_are_counted_apart_and_there_are_two_at_most() -> None:
+def test_a_larger_picture_takes_more_memory() -> None:
+    assert standing_bytes(make_job(width=1024, height=1024).request) >= 4 * 128 * 128 * 4 * 2, "latents, twice"
+    work = Workload(memory=standing_bytes(make_job().request))
+    assert work.room(make_job(width=1024, height=1024).request) == 1, "alone there is always room for one"
+    take(work, make_job())
+    assert work.room(make_job(width=1024, height=1024).request) == 0
+
+
+def test_a_usual_machine_has_room_for_the_images_of_the_largest_call() -> None:
     work = Workload()
-    for width in (32, 64):
-        take(work, make_job(width=width, count=4))
-    assert work.room(make_job(width=96).request) == 0
-    assert work.room(make_job(width=64, model="other").request) == 0
-    assert work.room(make_job(width=64).request) == 0
+    for _ in range(16):  # with guidance 32 rows, the knee of a large GPU
+        assert work.room(make_job(width=1024, height=1024).request) == 1
+        take(work, make_job(width=1024, height=1024))
 
 
 def test_a_model_is_loaded_while_no_other_draws() -> None:
     loaded = {"tiny"}
     work = Workload(is_loaded=loaded.__contains__)
-    drawing = take(work, make_job(), begun=True)
+    drawing = take(work, make_job())
     assert work.room(make_job(model="other").request) == 0
     assert not work.loading
     del work.jobs[drawing.job.id]
@@ -80,21 +67,29 @@ class TestBudget:
 
     def test_a_kind_that_was_never_drawn_gets_more_time(self) -> None:
         work = Workload(patience=10.0)
-        take(work, make_job())
+        job = take(work, make_job()).job
         assert work.budget() == 50.0
-        work.learn(0.1)
+        work.learn(0.1, {job.id: 1})
         assert work.budget() == 10.0
         take(work, make_job(width=64))
         assert work.budget() == 50.0
 
     def test_a_kind_that_takes_long_gets_more_time(self) -> None:
         work = Workload(patience=10.0)
-        take(work, make_job(count=2))
-        work.learn(4.0)
-        work.learn(2.0)
+        job = take(work, make_job(count=2)).job
+        work.learn(4.0, {job.id: 2})
+        work.learn(2.0, {job.id: 2})
         assert work.budget() == pytest.approx(20 * 4.0)
         take(work, make_job(count=2))
         assert work.budget() == pytest.approx(20 * 8.0)
+
+    def test_what_stands_makes_no_step_look_faster(self) -> None:
+        work = Workload(patience=10.0)
+        drawn = take(work, make_job()).job
+        standing = take(work, make_job(count=3)).job
+        work.learn(4.0, {drawn.id: 1})
+        del work.jobs[standing.id]
+        assert work.budget() == pytest.approx(20 * 4.0)
 
     def test_loading_a_model_is_not_hanging(self) -> None:
         work = Workload(patience=10.0, is_loaded=lambda model: False)

@@ -308,7 +308,7 @@ class TestDistrust:
         if when == "idle":
             await thread_has_ended("lost worker")
         async with aclosing(worker.draw(make_job())) as stream:
-            (failed,) = [event async for event in stream]
+            *_, failed = [event async for event in stream]
         assert isinstance(failed, JobFailed)
         assert isinstance(failed.error, WorkerLost)
         assert graphs_for(parts(), tmp_path) is None

@@ -53,13 +53,11 @@ class TestBatching:
         steps = [e for e in events if isinstance(e, StepDone)]
         assert (steps[-1].step, steps[-1].steps) == (20, 20)
 
-    def test_jobs_of_different_sizes_take_turns(self, tiny_model: LoadedModel) -> None:
-        wide, square = make_job(width=64, steps=6), make_job(steps=6)
-        events = drive(DiffusionEngine(tiny_model), wide, square)
-        assert {type(end) for end in ends(events).values()} == {JobDone}
+    def test_a_size_is_drawn_as_long_as_the_first_job_is_of_it(self, tiny_model: LoadedModel) -> None:
+        wide, square, alike = make_job(width=64, steps=6), make_job(steps=6), make_job(width=64, steps=6)
+        events = drive(DiffusionEngine(tiny_model), wide, square, alike)
         order = [e.job_id for e in events if isinstance(e, StepDone)]
-        assert order[:6].count(square.id) >= 1
-        assert order[:6].count(wide.id) >= 1
+        assert order == [wide.id, alike.id] * 6 + [square.id] * 6, "who is of that size too goes along"
 
     def test_device_seconds_add_up_to_the_busy_time(
         self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
@@ -95,6 +93,78 @@ def taking(seconds: float, now: list[float], work: Callable[..., Any]) -> Callab
         return work(*args, **kwargs)
 
     return timed
+
+
+class TestOrder:
+    """Rows go to the first jobs in the order that the engine was given; the others stand."""
+
+    def test_rows_go_to_the_first_in_the_order_at_each_step(self, tiny_model: LoadedModel) -> None:
+        engine = DiffusionEngine(tiny_model, max_rows=4)
+        long, short = make_job(steps=9, count=2), make_job(steps=3, count=2)
+        engine.admit(long)
+        engine.step()
+        engine.admit(short)
+        engine.reorder([short.id, long.id])
+        events = drive(engine)
+        order = [e.job_id for e in events if isinstance(e, StepDone)]
+        assert order == [short.id] * 3 + [long.id] * 8
+        assert [e.job_id for e in events if isinstance(e, JobDone)] == [short.id, long.id]
+        assert engine.rows == 4 * (3 + 9), "no step is made twice"
+
+    def test_rows_that_the_first_job_leaves_go_to_the_next(self, tiny_model: LoadedModel) -> None:
+        engine = DiffusionEngine(tiny_model, max_rows=6)
+        first, second = make_job(steps=4), make_job(steps=2, count=4)
+        engine.admit(second)
+        engine.admit(first)
+        engine.reorder([first.id, second.id])
+        by_tick = [{e.job_id: e.images for e in engine.step() if isinstance(e, StepDone)} for _ in range(4)]
+        assert by_tick == [{first.id: 1, second.id: 2}] * 4
+
+    def test_jobs_without_a_rank_follow_in_the_order_of_admission(self, tiny_model: LoadedModel) -> None:
+        engine = DiffusionEngine(tiny_model, max_rows=2)
+        jobs = [make_job(steps=1) for _ in range(3)]
+        engine.reorder([jobs[2].id])
+        assert [e.job_id for e in drive(engine, *jobs) if isinstance(e, StepDone)] == [jobs[n].id for n in (2, 0, 1)]
+
+    @pytest.mark.parametrize("scheduler", [SchedulerName.DDIM, SchedulerName.EULER_A, SchedulerName.DPMPP_2M])
+    def test_a_picture_that_stood_is_bit_equal_to_one_drawn_alone(
+        self, tiny_model: LoadedModel, scheduler: SchedulerName
+    ) -> None:
+        job = make_job(seed=5, steps=6, scheduler=scheduler)
+        alone = pictures(drive(DiffusionEngine(tiny_model, max_rows=4, reproducible=True), job))
+        engine = DiffusionEngine(tiny_model, max_rows=4, reproducible=True)
+        engine.admit(job)
+        events = engine.step() + engine.step()
+        hurried = make_job(seed=50, steps=3, count=2)
+        engine.admit(hurried)
+        engine.reorder([hurried.id, job.id])
+        events += drive(engine)
+        assert pictures(events)[5] == alone[5]
+
+    def test_it_says_whom_it_works_for_before_it_does(
+        self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever encodes, draws or decodes when the process dies is a suspect, and nobody else."""
+        said: list[frozenset[Any]] = []
+        engine = DiffusionEngine(tiny_model, max_rows=2)
+        engine.drawing = said.append
+        first, second = make_job("one", steps=2), make_job("two", steps=2)
+        at_work: list[tuple[str, frozenset[Any]]] = []
+        for name in ("encode", "predict_noise", "decode"):
+            work = getattr(tiny_model, name)
+
+            def noted(*inputs: Any, work: Any = work, name: str = name, **options: Any) -> Any:
+                at_work.append((name, said[-1]))
+                return work(*inputs, **options)
+
+            monkeypatch.setattr(tiny_model, name, noted)
+        drive(engine, first, second)
+        mine, theirs = frozenset({first.id}), frozenset({second.id})
+        assert at_work == [
+            *[("encode", mine), ("predict_noise", mine), ("predict_noise", mine), ("decode", mine)],
+            *[("encode", theirs), ("predict_noise", theirs), ("predict_noise", theirs), ("decode", theirs)],
+        ]
+        assert said[-1] == frozenset() or not engine.busy
 
 
 class TestPromptCache:

@@ -30,7 +30,7 @@ NAMES = ("a", "b", "c")
 
 
 class Bench:
-    """A shelf of tiny models under test, with a clock that stands still unless it is moved."""
+    """A shelf of tiny models under test, with a clock that moves only while a model is loaded."""
 
     def __init__(self, *, places: float = 3, rest_after: float | None = None) -> None:
         self.now = 0.0
@@ -181,22 +181,21 @@ def test_a_device_that_is_lost_while_loading_is_no_fault_of_the_model() -> None:
         bench.drain()
 
 
-def test_models_share_the_device_by_the_seconds_they_used() -> None:
-    """A model whose steps take three times as long makes a third of the steps meanwhile."""
+def test_the_model_of_the_first_job_in_the_order_draws_first() -> None:
     bench = Bench()
     bench.load("b")
-    steps = {"a": 0, "b": 0}
-
-    def step(name: str, seconds: float) -> None:
-        steps[name] += 1
-        bench.now += seconds
-
-    bench.before_step = {"a": lambda: step("a", 3.0), "b": lambda: step("b", 1.0)}
-    bench.admit("a", steps=60)
-    bench.admit("b", steps=60)
-    for _ in range(40):
+    steps: list[str] = []
+    bench.before_step = {"a": lambda: steps.append("a"), "b": lambda: steps.append("b")}
+    jobs = [make_job(model=name, steps=5) for name in "ab"]
+    for job in jobs:
+        bench.shelf.admit(job)
+    for _ in range(4):
         bench.shelf.step()
-    assert steps == {"a": 10, "b": 30}
+    assert steps == ["a", "b", "a", "b"], "in turns without an order"
+    bench.shelf.reorder([jobs[1].id, jobs[0].id])
+    for _ in range(3):
+        bench.shelf.step()
+    assert steps[4:] == ["b", "b", "b"]
 
 
 def test_pictures_in_turns_equal_what_each_model_draws_alone() -> None:
