@@ -31,7 +31,7 @@ from generation.workers.stream import EventStream
 
 log = logging.getLogger(__name__)
 
-AHEAD = 32  #: images that go to workers before it is their turn, in good time; more could only be in somebody's way
+AHEAD = 48  #: images that go to workers before it is their turn, in good time; more could only be in somebody's way
 
 R = TypeVar("R")  #: the journal's record of a finished job
 

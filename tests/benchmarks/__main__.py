@@ -26,7 +26,7 @@ def main() -> None:
     from generation.diffusion.loading.model import LoadedModel
     from generation.diffusion.loading.sources import BUILTIN, inspect_model
     from tests.benchmarks.exactness import measure_exactness
-    from tests.benchmarks.speed import measure_previews, measure_speed
+    from tests.benchmarks.speed import measure_beside, measure_previews, measure_speed
     from tests.benchmarks.start import measure_start
     from tests.generation.diffusion.conftest import load_tiny
 
@@ -36,6 +36,7 @@ def main() -> None:
     parts: dict[str, Callable[[], Sequence[Figure]]] = {
         "speed": lambda: measure_speed(builtin(), ""),
         "speed_tiny": lambda: measure_speed(load_tiny("epsilon"), "_tiny", repetitions=3),
+        "beside": lambda: [measure_beside(builtin())],
         "previews": lambda: [measure_previews(builtin())],
         "exactness": measure_exactness,
         "estimates": lambda: [measure_estimates()],

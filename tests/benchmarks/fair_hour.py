@@ -7,8 +7,9 @@ four images and 8 to 150 steps, and one of them asks for two in five of all jobs
 import random
 import statistics
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from generation.equal_shares import EqualShares
 from tests.benchmarks.figures import Figure
@@ -51,62 +52,103 @@ def busy_hour(seed: int, places: int, *, hour: int = HOUR) -> list[Asked]:
     return jobs
 
 
-def fair_order(jobs: Sequence[Asked], places: int) -> list[int]:
-    """Return the tick at which each job is done, when images get places by the order of EqualShares."""
-    ids = [uuid.UUID(int=number) for number in range(len(jobs))]
-    shares = EqualShares()
-    shares.places = places
+class Order(Protocol):
+    """Decides which jobs come first; jobs are known by their numbers."""
 
-    def arrive(number: int) -> None:
-        job = jobs[number]
-        shares.add(ids[number], str(job.member), work=job.work, images=job.images)
+    def arrive(self, number: int, job: Asked) -> None:
+        """A job was asked for."""
+        ...
 
-    def order(left: dict[int, list[int]]) -> list[tuple[int, int]]:
-        return [(job_id.int, image) for job_id in shares.order() for image in range(len(left[job_id.int]))]
+    def first(self, left: Mapping[int, int]) -> Sequence[int]:
+        """List the jobs that may be drawn, the first one in front; `left`: images that are not done, by job."""
+        ...
 
-    def moved(steps: int, ended: Sequence[int]) -> None:
-        shares.advance(steps)
+    def moved(self, steps: int, ended: Sequence[int]) -> None:
+        """So many image steps were made, and these jobs are done."""
+        ...
+
+
+class FairOrder:
+    """By EqualShares."""
+
+    def __init__(self, places: int) -> None:
+        self._shares = EqualShares()
+        self._shares.places = places
+
+    def arrive(self, number: int, job: Asked) -> None:
+        self._shares.add(uuid.UUID(int=number), str(job.member), work=job.work, images=job.images)
+
+    def first(self, left: Mapping[int, int]) -> Sequence[int]:
+        return [job_id.int for job_id in self._shares.order()]
+
+    def moved(self, steps: int, ended: Sequence[int]) -> None:
+        self._shares.advance(steps)
         for number in ended:
-            shares.end(ids[number])
-
-    return _replay(jobs, places, arrive, order, moved)
+            self._shares.end(uuid.UUID(int=number))
 
 
-def admission_order(jobs: Sequence[Asked], places: int) -> list[int]:
-    """The same when images keep their place to the end, and jobs are admitted by start-time fair queueing.
+class AdmissionOrder:
+    """By admission: images keep their place to the end, and jobs are admitted by start-time fair queueing.
 
     A job's tag is the larger of the virtual time and its requester's last finish, which is a tag and an image count
     later; virtual time is the tag of the job that was admitted last.
     """
-    tags: dict[int, float] = {}
-    finish: dict[int, float] = {}
-    admitted: list[int] = []
-    virtual_time = 0.0
 
-    def arrive(number: int) -> None:
-        job = jobs[number]
-        tags[number] = max(virtual_time, finish.get(job.member, 0.0))
-        finish[job.member] = tags[number] + job.images
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._images: dict[int, int] = {}
+        self._tags: dict[int, float] = {}  #: of those that wait
+        self._finish: dict[int, float] = {}
+        self._admitted: list[int] = []
+        self._virtual_time = 0.0
 
-    def order(left: dict[int, list[int]]) -> list[tuple[int, int]]:
-        nonlocal virtual_time
-        begun = [(n, i) for n in admitted if n in left for i, steps in enumerate(left[n]) if steps < jobs[n].steps]
-        line = [(n, i) for n in admitted if n in left for i, steps in enumerate(left[n]) if steps == jobs[n].steps]
-        free = places - sum(left[n][i] > 0 for n, i in begun) - len(line)
-        for number in sorted(left.keys() - set(admitted), key=lambda number: (tags[number], number)):
-            if free <= 0:
+    def arrive(self, number: int, job: Asked) -> None:
+        self._tags[number] = max(self._virtual_time, self._finish.get(job.member, 0.0))
+        self._finish[job.member] = self._tags[number] + job.images
+        self._images[number] = job.images
+
+    def first(self, left: Mapping[int, int]) -> Sequence[int]:
+        free = self._places - sum(left[number] for number in self._admitted)
+        while free > 0 and self._tags:
+            number = min(self._tags, key=lambda number: (self._tags[number], number))
+            self._virtual_time = max(self._virtual_time, self._tags.pop(number))
+            self._admitted.append(number)
+            free -= self._images[number]
+        return self._admitted
+
+    def moved(self, steps: int, ended: Sequence[int]) -> None:
+        self._admitted = [number for number in self._admitted if number not in ended]
+
+
+def replay(jobs: Sequence[Asked], places: int, order: Order) -> list[int]:
+    """Return the tick at which each job is done."""
+    left: dict[int, list[int]] = {}  #: the steps that each image still needs, by job; those of images that are not done
+    done = [0] * len(jobs)
+    coming, tick = 0, 0
+    while coming < len(jobs) or left:
+        tick += 1
+        while coming < len(jobs) and jobs[coming].at <= tick - 1:
+            left[coming] = [jobs[coming].steps] * jobs[coming].images
+            order.arrive(coming, jobs[coming])
+            coming += 1
+        free = places
+        ended: list[int] = []
+        for number in order.first({number: len(images) for number, images in left.items()}):
+            drawn = min(free, len(left[number]))
+            free -= drawn
+            left[number] = [steps - (at < drawn) for at, steps in enumerate(left[number]) if steps > (at < drawn)]
+            if not left[number]:
+                ended.append(number)
+                done[number] = tick
+                del left[number]
+            if not free:
                 break
-            admitted.append(number)
-            virtual_time = max(virtual_time, tags[number])
-            line += [(number, image) for image in range(jobs[number].images)]
-            free -= jobs[number].images
-        return begun + line
-
-    return _replay(jobs, places, arrive, order, lambda steps, ended: None)
+        order.moved(places - free, ended)
+    return done
 
 
 def equal_sharing(jobs: Sequence[Asked], places: int) -> list[int]:
-    """The same if all who have work could really share the places equally, in fractions of a step."""
+    """Return the same if all who have work could really share the places equally, in fractions of a step."""
     left: dict[int, float] = {}
     done = [0] * len(jobs)
     coming, tick = 0, 0
@@ -137,33 +179,6 @@ def equal_sharing(jobs: Sequence[Asked], places: int) -> list[int]:
     return done
 
 
-def _replay(
-    jobs: Sequence[Asked],
-    places: int,
-    arrive: Callable[[int], None],
-    order: Callable[[dict[int, list[int]]], list[tuple[int, int]]],
-    moved: Callable[[int, Sequence[int]], None],
-) -> list[int]:
-    left: dict[int, list[int]] = {}  #: job -> the steps that each of its images needs
-    done = [0] * len(jobs)
-    coming, tick = 0, 0
-    while coming < len(jobs) or left:
-        tick += 1
-        while coming < len(jobs) and jobs[coming].at <= tick - 1:
-            left[coming] = [jobs[coming].steps] * jobs[coming].images
-            arrive(coming)
-            coming += 1
-        drawn = [(number, image) for number, image in order(left) if left[number][image] > 0][:places]
-        for number, image in drawn:
-            left[number][image] -= 1
-        ended = [number for number in dict(drawn) if not any(left[number])]
-        for number in ended:
-            done[number] = tick
-            del left[number]
-        moved(len(drawn), ended)
-    return done
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Compared:
     """What came of one number of places, over all hours."""
@@ -180,7 +195,8 @@ def _compare(places: int, hours: int, hour: int) -> _Compared:
     ends, ends_before = 0, 0
     for seed in range(1, hours + 1):
         jobs = busy_hour(seed, places, hour=hour)
-        fair, admitted, equal = fair_order(jobs, places), admission_order(jobs, places), equal_sharing(jobs, places)
+        fair, admitted = replay(jobs, places, FairOrder(places)), replay(jobs, places, AdmissionOrder(places))
+        equal = equal_sharing(jobs, places)
         for job, mine, theirs, shared in zip(jobs, fair, admitted, equal, strict=True):
             ours.append(mine - job.at)
             before.append(theirs - job.at)

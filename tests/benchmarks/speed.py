@@ -10,6 +10,7 @@ from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.engine.previews import Previews
 from generation.diffusion.families.base import Conditioning
 from generation.diffusion.loading.model import LoadedModel
+from tests.benchmarks.beside import ROWS, latencies_beside
 from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.peers import (
     REPETITIONS,
@@ -108,6 +109,15 @@ def _overhead(model: LoadedModel, label: str) -> Figure:
         [call for _, call in pairs],
         bar=0.15,
         stretch=0.08,
+    )
+
+
+def measure_beside(model: LoadedModel) -> Figure:
+    """C10: two pictures of 20 steps beside another member's four of 150, which fill the call, over alone."""
+    beside, alone = latencies_beside(lambda: DiffusionEngine(model, max_rows=ROWS), model.spec, repetitions=REPETITIONS)
+    note = f"{statistics.median(beside):.2f} s to {statistics.median(alone):.2f} s"
+    return ratio(
+        "C10", "latency beside another member's 4 x 150 / alone", beside, alone, bar=2.0, stretch=1.75, note=note
     )
 
 
