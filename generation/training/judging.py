@@ -2,14 +2,12 @@
 # pyright: reportPrivateImportUsage=false
 """The stage `evaluate`: all rows of the model's card, in one run."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from torch import nn
 
 from generation.reading import FILE as READING
 from generation.reading import Reading
-from generation.training.artwork import Collection, collect
+from generation.training.artwork import collect
 from generation.training.concepts import CONCEPTS
 from generation.training.edits import edit_measurements
 from generation.training.evaluation import Evaluation, Measurement, save_measurements, seconds_a_picture, vae_quality
@@ -55,7 +53,6 @@ def _measured(plan: Plan, painter: Painter) -> list[Measurement]:
     stranger = _judge(plan, "stranger", Role.SEEN, Role.HELD_OUT)
     paraphrases = read_paraphrases()
     concepts = measured_concepts(paraphrases)
-    style_judge = _style_judge(plan, drawn, {concept.label for concept in concepts})
     before = None
     if plan.beside:
         file = plan.beside / READING
@@ -65,37 +62,24 @@ def _measured(plan: Plan, painter: Painter) -> list[Measurement]:
     return [
         *Evaluation(painter, judge, collection, stranger=stranger).run(held_out),
         *reading_measurements(painter, stranger, paraphrases),
-        *variety_measurements(painter, concepts, before=before),
-        *style_measurements(painter, style_judge, collection, concepts, drawn),
+        *variety_measurements(painter, stranger, collection, concepts, before=before),
+        *style_measurements(painter, collection, concepts, drawn),
         *edit_measurements(painter),
         *vae_quality(painter.pipeline.vae, collection, [*held_out, *drawn]),
     ]
 
 
 def _judge(plan: Plan, name: str, *roles: Role) -> nn.Module:
-    """Train a judge of concepts on the styles of those roles, going on from an earlier sitting."""
+    """Train a judge on the styles of those roles, going on from an earlier sitting."""
+    collection = collect(plan.work, plan.sizes.pixels)
     number = {concept.label: index for index, concept in enumerate(CONCEPTS)}
-    collection = collect(plan.work, plan.sizes.pixels)
-    answers = [number.get(one.entry.label) if one.role in roles else None for one in collection.drawings]
-    return _trained_judge(plan, name, collection, answers, len(number))
-
-
-def _style_judge(plan: Plan, styles: list[str], measured: set[str]) -> nn.Module:
-    """Train a judge of styles on all things but those that it will be asked about."""
-    collection = collect(plan.work, plan.sizes.pixels)
-    answers = [
-        styles.index(one.style) if one.style in styles and one.entry.label not in measured else None
-        for one in collection.drawings
+    chosen = [
+        index
+        for index, drawing in enumerate(collection.drawings)
+        if drawing.role in roles and drawing.entry.label in number
     ]
-    return _trained_judge(plan, "style-judge", collection, answers, len(styles))
-
-
-def _trained_judge(
-    plan: Plan, name: str, collection: Collection, answers: Sequence[int | None], count: int
-) -> nn.Module:
-    chosen = [index for index, answer in enumerate(answers) if answer is not None]
-    truth = np.array([answer for answer in answers if answer is not None])
+    truth = np.array([number[collection.drawings[index].entry.label] for index in chosen])
     settings = LearnerSettings(budget=plan.budget, batch=64, seed=plan.seed, device=plan.device)
-    run = JudgeRun(settings, collection.pictures[chosen], truth, count)
+    run = JudgeRun(settings, collection.pictures[chosen], truth, len(CONCEPTS))
     train(run, plan.work / name)
     return run.judge

@@ -129,8 +129,8 @@ Four pictures each, two things a row, seeds {FOUR_SEEDS[0]} to {FOUR_SEEDS[-1]}:
 
 The judges are colour-blind classifiers, trained on real pictures only. The first knows the styles that the model draws
 in, and never saw {held_out}, whose real pictures are its ceiling. The rows "the judge never saw it" are of a second
-judge, which knows only styles that the model does not draw in; its ceiling are real pictures of one that it does. The
-style judge learnt on other things than those it is asked about.
+judge, which knows only styles that the model does not draw in; its ceiling are real pictures of one that it does. A
+style is right where the picture is nearer to that artist's drawing of the thing than to the others'.
 
 {_table(measurements)}
 

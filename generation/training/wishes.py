@@ -1,17 +1,21 @@
 """Whether a model does as people wish: understands how they ask, draws four different pictures, knows its styles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from generation.training.artwork import Collection
 from generation.training.concepts import CONCEPTS, Concept
 from generation.training.evaluation import Measurement, of_style, on_white, score, share_right
 from generation.training.judge import colour_of, guesses
-from generation.training.painter import Painter
+from generation.training.painter import Painter, Pictures
 from generation.training.paraphrases import Paraphrase
 from generation.training.pictures import edges_apart, ink_overlap, pixels_apart
+from generation.training.poses import posed, poses_of
+from generation.training.recolouring import compose
+from generation.training.training_set import PLAIN_STYLE
 
 SEEDS_A_THING = 4  #: as many as `/imagine` draws at once
 SAME_SHAPE = 0.7  #: of the ink
@@ -56,48 +60,79 @@ def reading_measurements(painter: Painter, stranger: nn.Module, paraphrases: Seq
     return measurements
 
 
-def variety_measurements(painter: Painter, concepts: Sequence[Concept], *, before: Painter | None) -> list[Measurement]:
-    """Measure how far apart four pictures of one thing are, beside those of another model."""
-    found = _distances(painter, concepts)
-    earlier = _distances(before, concepts) if before else None
+def variety_measurements(
+    painter: Painter,
+    stranger: nn.Module,
+    collection: Collection,
+    concepts: Sequence[Concept],
+    *,
+    before: Painter | None,
+) -> list[Measurement]:
+    """Measure how far apart four pictures of one thing are, beside those of another model, and whether they show it."""
+    fours = _fours(painter, concepts)
+    others = _fours(before, concepts) if before else None
+    count = len(concepts) * SEEDS_A_THING
     measurements: list[Measurement] = []
-    for at, what in enumerate(("pixels", "edges on 16 x 16 places")):
-        times = f", {found[at] / earlier[at]:.1f} times that of the model before ({earlier[at]:.4f})" if earlier else ""
-        measurements.append(
-            Measurement(
-                name=f"root mean square between two of four pictures of a thing, {what}{times}",
-                value=found[at],
-                n=len(concepts) * SEEDS_A_THING,
-                unit="",
+    for what, distance in (("pixels", pixels_apart), ("edges on 16 x 16 places", edges_apart)):
+        found = float(np.mean([distance(list(four)) for four in fours]))
+        name = f"root mean square between two of four pictures of a thing, {what}"
+        if others is not None:
+            earlier = float(np.mean([distance(list(four)) for four in others]))
+            name += f"; {found / earlier:.1f} times that of the model before ({earlier:.4f})"
+        measurements.append(Measurement(name=name, value=found, n=count, unit=""))
+    truth = [_NUMBER[concept.name] for concept in concepts]
+    real, shown = of_style(collection, PLAIN_STYLE, concepts)
+    best = score(guesses(stranger, on_white(real)), [truth[index] for index in shown]).top1
+    truths = [index for index in truth for _ in range(SEEDS_A_THING)]
+    for model, drawn in (("", fours), ("; the model before", others)):
+        if drawn is not None:
+            right = score(guesses(stranger, drawn.reshape(-1, *drawn.shape[2:])), truths).top1
+            measurements.append(
+                Measurement(
+                    name=f"concept right (top-1), four pictures of a thing, the judge never saw the styles{model}",
+                    value=100 * right,
+                    n=count,
+                    ceiling=100 * best,
+                    ceiling_n=len(real),
+                )
             )
-        )
     return measurements
 
 
-def _distances(painter: Painter, concepts: Sequence[Concept]) -> tuple[float, float]:
+def _fours(painter: Painter, concepts: Sequence[Concept]) -> Pictures:
+    """Draw four pictures of each: [concepts, 4, height, width, 3]."""
     names = [concept.name for concept in concepts for _ in range(SEEDS_A_THING)]
     seeds = [painter.settings.first_seed + seed for _ in concepts for seed in range(SEEDS_A_THING)]
-    fours = np.split(painter.draw(names, seeds), len(concepts))
-    return (
-        float(np.mean([pixels_apart(list(four)) for four in fours])),
-        float(np.mean([edges_apart(list(four)) for four in fours])),
-    )
+    drawn = painter.draw(names, seeds)
+    return drawn.reshape(len(concepts), SEEDS_A_THING, *drawn.shape[1:])
 
 
 def style_measurements(
-    painter: Painter, judge: nn.Module, collection: Collection, concepts: Sequence[Concept], styles: Sequence[str]
+    painter: Painter, collection: Collection, concepts: Sequence[Concept], styles: Sequence[str]
 ) -> list[Measurement]:
-    """Measure whether "STYLE NAME" is drawn in that style; the judge learnt on other concepts."""
+    """Measure whether the picture of "STYLE NAME" is nearest to that artist's drawing of the thing, of all artists'."""
+    drawings = zip(collection.drawings, collection.pictures, strict=True)
+    real = {(one.entry.label, one.style): pixels for one, pixels in drawings}
     measurements: list[Measurement] = []
-    for number, style in enumerate(styles):
-        drawn = painter.draw_each([f"{style} {concept.name}" for concept in concepts])
-        real, _ = of_style(collection, style, concepts)
-        right, best = (
-            score(guesses(judge, pictures), [number] * len(pictures)).top1 for pictures in (drawn, on_white(real))
-        )
-        measurements.append(
-            Measurement(
-                name=f"style right, “{style}”", value=100 * right, n=len(drawn), ceiling=100 * best, ceiling_n=len(real)
-            )
-        )
+    for style in styles:
+        known = [concept for concept in concepts if (concept.label, style) in real]
+        drawn = painter.draw_each([f"{style} {concept.name}" for concept in known])
+        found = [
+            nearest_style(picture, {one: real[key] for one in styles if (key := (concept.label, one)) in real}, concept)
+            for picture, concept in zip(drawn, known, strict=True)
+        ]
+        value = 100 * share_right(found, [style] * len(found))
+        measurements.append(Measurement(name=f"style right, “{style}”", value=value, n=len(found)))
     return measurements
+
+
+def nearest_style(picture: NDArray[np.uint8], drawings: Mapping[str, NDArray[np.uint8]], concept: Concept) -> str:
+    """Return the style whose drawing [h, w, 4] of the concept is nearest to the picture, in any of its poses."""
+
+    def distance(style: str) -> float:
+        pixels = drawings[style].astype(np.float32) / 255
+        poses = poses_of(concept.label, style)
+        posed_ones = (compose(*posed(pixels[..., :3], pixels[..., 3], pose), None) for pose in poses)
+        return min(pixels_apart([picture, one]) for one in posed_ones)
+
+    return min(drawings, key=distance)

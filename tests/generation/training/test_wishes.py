@@ -7,7 +7,7 @@ from generation.diffusion.sources import inspect_model
 from generation.training.concepts import CONCEPTS
 from generation.training.paraphrases import read_paraphrases
 from generation.training.pictures import colour_share, edge_map, edges_apart, ink, ink_overlap, pixels_apart, seam
-from generation.training.wishes import measured_concepts
+from generation.training.wishes import measured_concepts, nearest_style
 
 
 def square(left: int, colour: tuple[int, int, int] = (230, 20, 30), ground: int = 255) -> np.ndarray:
@@ -78,3 +78,13 @@ def test_the_builtin_model_reads_the_paraphrases_it_was_never_tried_with():
     spec = inspect_model("builtin")
     new = [one for one in read_paraphrases() if not one.seen]
     assert sum(spec.read(one.text).thing == one.name for one in new) >= 0.95 * len(new)
+
+
+def test_the_style_of_a_picture_is_that_of_the_nearest_drawing():
+    fox = next(concept for concept in CONCEPTS if concept.name == "fox")
+    red, blue = (
+        np.dstack([square(20, colour), ink(square(20)) * np.uint8(255)]) for colour in ((230, 20, 30), (30, 60, 230))
+    )
+    drawings = {"3d": red, "cartoon": blue}
+    assert nearest_style(square(20), drawings, fox) == "3d"
+    assert nearest_style(square(20, colour=(40, 60, 200)), drawings, fox) == "cartoon"
