@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-_MINUTES = {"vae": 40.0, "diffusion": 80.0, "evaluate": 4.0}
+_MINUTES = {"vae": 40.0, "diffusion": 80.0, "evaluate": 2.5}
 _HELP = {
     "dataset": "fetch the artwork (or read --pictures), draw it, write captions, learn the words",
     "vae": "train the VAE",
@@ -39,13 +39,20 @@ def _parser() -> argparse.ArgumentParser:
                 "--pictures", type=Path, help="folder of pictures with captions, instead of the artwork"
             )
         if stage in _MINUTES:
-            command.add_argument("--minutes", type=float, help=f"of learning, over all sittings ({_MINUTES[stage]:g})")
+            command.add_argument(
+                "--minutes",
+                type=float,
+                help=f"of learning, over all sittings ({_MINUTES[stage]:g})",
+            )
             command.add_argument("--steps", type=int, help="end after so many steps instead")
             command.add_argument("--batch", type=int, default=32, help="pictures a step (%(default)s)")
+        if stage in ("dataset", "vae", "diffusion"):
+            command.add_argument("--start-from", type=Path, metavar="MODEL", help="begin with this diffusers model")
         if stage in ("vae", "diffusion"):
             command.add_argument("--rate", type=float, help="peak learning rate")
             command.add_argument("--processes", type=int, default=1, help="CPU processes that share each batch")
-            command.add_argument("--start-from", type=Path, metavar="MODEL", help="begin with this diffusers model")
+        if stage == "evaluate":
+            command.add_argument("--beside", type=Path, metavar="MODEL", help="measure variety beside this model's")
         if stage == "vae":
             command.add_argument(
                 "--decoder-only",
@@ -67,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Imported late: --help should not wait for torch.
     from generation.diffusion.loading.loading import choose_device
-    from generation.training import stages
+    from generation.training import judging, stages
     from generation.training.crew import run_crew
     from generation.training.networks import SIZES
     from generation.training.pace import Budget
@@ -87,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device=choose_device(options.device).type,
         decoder_only=getattr(options, "decoder_only", False),
         latents_of=getattr(options, "latents_of", None),
+        beside=getattr(options, "beside", None),
     )
     match options.stage:
         case "dataset":
@@ -96,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case "diffusion":
             run_crew(options.processes, plan.work / "diffusion", stages.diffusion, plan)
         case "evaluate":
-            stages.evaluate(plan)
+            judging.evaluate(plan)
         case _:
             stages.export(plan)
 

@@ -26,6 +26,7 @@ RGBA = NDArray[np.uint8]  #: height, width, 4; straight alpha
 _MARGIN = 1.12  #: the side of the picture over the longer side of what is drawn
 _OVERSAMPLED = 4  #: drawn this much larger, then made small by averaging
 _EMPTY = 200  #: opaque pixels; fewer is a broken drawing
+_ROLES = {package.style: package.role for package in PACKAGES}  #: as of today, whenever the pictures were drawn
 _COMPONENTS, _FLAGS = 2, 9  #: emojibase's numbers of groups that are no pictures of things
 
 
@@ -35,7 +36,6 @@ class Entry:
 
     code: str  #: code points in hex, without variation selectors
     label: str  #: CLDR short name, lower case
-    tags: tuple[str, ...]  #: CLDR keywords
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Drawing:
 def read_entries(folder: Path) -> dict[str, Entry]:
     """Read all emoji that show a thing, by code."""
     return {
-        code: Entry(code=code, label=item["label"].lower(), tags=tuple(item.get("tags", ())))
+        code: Entry(code=code, label=item["label"].lower())
         for item in json.loads((folder / "en/data.json").read_text("utf-8"))
         if item.get("group") not in (None, _COMPONENTS, _FLAGS)
         for code in [_code(item["hexcode"])]
@@ -171,9 +171,9 @@ def collect(folder: Path, size: int, *, workers: int = 2) -> Collection:
 
 def _row(drawing: Drawing) -> dict[str, Any]:
     entry = drawing.entry
-    return {"code": entry.code, "label": entry.label, "tags": entry.tags, "style": drawing.style, "role": drawing.role}
+    return {"code": entry.code, "label": entry.label, "style": drawing.style}
 
 
 def _drawing(row: dict[str, Any]) -> Drawing:
-    entry = Entry(code=row["code"], label=row["label"], tags=tuple(row["tags"]))
-    return Drawing(entry=entry, style=row["style"], role=Role(row["role"]), source="")
+    entry = Entry(code=row["code"], label=row["label"])
+    return Drawing(entry=entry, style=row["style"], role=_ROLES[row["style"]], source="")

@@ -1,8 +1,7 @@
-"""What a training picture is called. A caption says what can be seen and nothing else, in the many ways people type
-it.
+"""What a training picture is called: mostly in the plain form that prompts are read as (`reading.json`).
 
-An unnamed style is always the first one: one caption, one kind of picture. Where a caption could mean pictures of
-several artists, a small network spends most of its time learning their average, which is a blob.
+The other forms, a quarter of all, are for programs that give the model prompts as they are. What a caption does not
+say, the style for one, is left to the noise: `diffusion.py` says how.
 """
 
 import random
@@ -22,7 +21,8 @@ _FRAMES = (
     "a drawing of {a} {n}",
 )
 _ADJECTIVES = ("cute", "nice", "beautiful", "little", "big", "funny", "shiny", "simple", "lovely", "cool", "small")
-_ENDINGS = ("highly detailed", "digital art", "best quality", "icon", "sticker", "centered", "4k", "illustration")
+#: how often a caption is the plain one, names its style, and names the thing's own colour
+_PLAIN, _STYLE_NAMED, _COLOUR_NAMED = 0.75, 0.35, 0.35
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,7 @@ class Subject:
 
     label: str  #: of its concept
     names: tuple[str, ...]
-    tags: tuple[str, ...] = ()
     style: str = "3d"
-    plain_style: bool = True  #: drawn in the style that goes without saying
     colour: str | None = None  #: its one colour, if it has one
     recoloured: bool = False  #: the colour must be said: it is not the thing's own
     background: str | None = None
@@ -49,36 +47,42 @@ def without_colour(name: str) -> str:
     return " ".join(word for word in name.split() if word not in COLOUR_WORDS) or name
 
 
-def caption(subject: Subject, rng: random.Random) -> str:
-    """Choose one way to describe the picture."""
-    name = rng.choice(subject.names)
-    if rng.random() < 0.5:
-        name = subject.names[0]
-    if subject.recoloured or (subject.colour and rng.random() < 0.35):
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """What a caption says of what it need not say."""
+
+    style: bool
+    colour: bool
+
+
+def choose_wording(subject: Subject, rng: random.Random) -> Wording:
+    """Choose what to say; a colour that is not the thing's own must be."""
+    style = rng.random() < _STYLE_NAMED
+    return Wording(style=style, colour=subject.recoloured or (bool(subject.colour) and rng.random() < _COLOUR_NAMED))
+
+
+def caption(subject: Subject, rng: random.Random, wording: Wording) -> str:
+    """Choose one way to say it; mostly the plain one, which is what `Reading` makes of a prompt."""
+    plain = rng.random() < _PLAIN
+    name = subject.names[0] if plain or rng.random() < 0.5 else rng.choice(subject.names)
+    if wording.colour:
         name = f"{subject.colour} {without_colour(name)}"
-    if rng.random() < 0.12:
-        name = f"{rng.choice(_ADJECTIVES)} {name}"
-    text = _with_style(name, subject, rng)
-    if subject.tags and rng.random() < 0.1:
-        text += ", " + ", ".join(rng.sample(subject.tags, min(len(subject.tags), rng.randint(1, 2))))
+    text = _plainly(name, subject, wording) if plain else _in_other_words(name, subject, wording, rng)
     if subject.background:
         text += f" on {article(subject.background)} {subject.background} background"
-    elif rng.random() < 0.08:
-        text += " on a white background"
-    if rng.random() < 0.06:
-        text += ", " + ", ".join(rng.sample(_ENDINGS, rng.randint(1, 2)))
     return text
 
 
-def _with_style(name: str, subject: Subject, rng: random.Random) -> str:
+def _plainly(name: str, subject: Subject, wording: Wording) -> str:
+    return f"{subject.style} {name}" if wording.style else name
+
+
+def _in_other_words(name: str, subject: Subject, wording: Wording, rng: random.Random) -> str:
     a, style = article(name), subject.style
-    if not subject.plain_style or rng.random() < 0.1:
-        return rng.choice(
-            (f"{style} {name}", f"{a} {name}, {style} style", f"{style} style {name}", f"a {style} {name}")
-        )
-    draw = rng.random()
-    if draw < 0.35:
-        return name
-    if draw < 0.75:
-        return f"{a} {name}"
-    return rng.choice(_FRAMES).format(a=a, n=name)
+    if rng.random() < 0.2:
+        adjective = rng.choice(_ADJECTIVES)
+        name, a = f"{adjective} {name}", article(adjective)
+    if wording.style:
+        forms = (f"{style} {name}", f"{a} {name}, {style} style", f"{style} style {name}", f"a {style} {name}")
+        return rng.choice(forms)
+    return f"{a} {name}" if rng.random() < 0.6 else rng.choice(_FRAMES).format(a=a, n=name)

@@ -6,6 +6,13 @@ A step takes pictures (as latents: the VAE is finished and frozen, so each is en
 in its own amount of noise, shows the result with its caption to the networks, and moves their weights towards the
 true velocity. The text encoder has never read anything else: it learns with the U-Net, from the captions, what the
 words look like.
+
+**Which of many.** A caption fits many pictures: the thing in other poses and, where it names none, styles. Where there
+is nearly only noise, the best guess is then their mean, a blob, and a small network spends most of its time on blobs.
+So of a few pictures that fit a caption the one is shown that the noise happens to look most like (a coupling of data
+and noise as in Pooladian et al. 2023, arXiv 2304.14772, within what a caption leaves open). Noise and picture belong
+together from the first step on, each seed leads to a picture of its own, and no choice has to be averaged over. A
+deterministic scheduler walks from noise to picture for any such coupling (Albergo et al. 2023, arXiv 2310.03725).
 """
 
 import copy
@@ -27,7 +34,7 @@ from generation.training.learner import Learner, LearnerSettings, copy_into
 from generation.training.networks import make_scheduler, parameters_of
 from generation.training.noise import NoiseSchedule, spread_timesteps
 from generation.training.sample_grid import GRID_PROMPTS, draw, save_grid
-from generation.training.training_set import TrainingSet
+from generation.training.training_set import Alike, TrainingSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +43,8 @@ class DiffusionSettings(LearnerSettings):
 
     peak_rate: float = 1.5e-3
     dropped_captions: float = 0.1  #: share of pictures shown without words, for guidance
-    flips: bool = False  #: show mirror images too: more variety, and more to learn for the same sharpness
+    candidates: int = 8  #: pictures that fit a caption, of which the one is shown that its noise looks most like,
+    coupled_from: int = 300  #: from this timestep up; below it the picture can be seen, and any noise goes with any
     ema: float = 0.999  #: the shipped weights are a running mean of the trained ones, which jitter
     short_tokens: int = 32  #: captions are short, and padding costs time: pad to so many only,
     short_share: float = 0.7  #: for this share of the run; then to as many as the finished model will see
@@ -63,21 +71,26 @@ class Networks:
 
 
 @torch.no_grad()
-def encode(vae: Any, data: TrainingSet, *, flips: bool, device: str, at_once: int = 64) -> Tensor:
-    """Encode every picture, with `flips` its mirror image too, in half precision: [n, 1 or 2, 4, side, side]."""
+def encode(vae: Any, data: TrainingSet, *, device: str, at_once: int = 64) -> Tensor:
+    """Encode every picture, in half precision: [n, 4, side, side]."""
     vae.to(device).eval()
     encoded: list[Tensor] = []
     for start in tqdm(range(0, len(data.pictures), at_once), desc="encoding"):
         pictures = torch.from_numpy(data.pictures[start : start + at_once]).to(device)
         pictures = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
-        views = torch.cat([pictures, pictures.flip(3)] if flips else [pictures])
         with torch.autocast(device, dtype=torch.bfloat16):
-            latents = (
-                vae.encode(views.contiguous(memory_format=torch.channels_last)).latent_dist.mean.float()
-                * vae.config.scaling_factor
-            )
-        encoded.append(torch.stack(latents.split(len(pictures)), 1).half().contiguous().cpu())
+            latents = vae.encode(pictures.contiguous(memory_format=torch.channels_last)).latent_dist.mean.float()
+        encoded.append((latents * vae.config.scaling_factor).half().contiguous().cpu())
     return torch.cat(encoded)
+
+
+def most_alike(candidates: Tensor, noise: Tensor) -> Tensor:
+    """Return which candidate each noise looks most like: [n, k, c, h, w] and [n, c, h, w] -> [n].
+
+    By the correlation with what a candidate has of its own, beside their mean: each is as likely as any other.
+    """
+    own = (candidates - candidates.mean(1, keepdim=True)).flatten(2)
+    return (F.normalize(own, dim=2) @ noise.flatten(1)[..., None])[..., 0].argmax(1)
 
 
 class DiffusionRun(Learner):
@@ -105,6 +118,7 @@ class DiffusionRun(Learner):
         self.ema_text_encoder = copy.deepcopy(self.text_encoder).requires_grad_(False).eval()
         self.ema_parameters = parameters_of(self.ema_unet, self.ema_text_encoder)
         self.weights = torch.from_numpy(data.weights)
+        self.alike = Alike(data.rows)
         self.tokens = networks.text_encoder.config.max_position_embeddings
         self.networks.tokenizer.model_max_length = self.short_tokens
 
@@ -116,15 +130,22 @@ class DiffusionRun(Learner):
     def batch(self) -> Batch:
         """Draw the pictures, captions, timesteps and noise of the current step."""
         count, generator, words = self.settings.batch, self.generator(), self.words()
-        chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator)
-        mirrored = torch.randint(0, self.latents.shape[1], (count,), generator=generator)
-        clean = self.latents[chosen, mirrored].float()
+        chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator).tolist()
+        rows = [self.data.rows[index] for index in chosen]
+        wordings = [row.wording(words) for row in rows]
         captions = [
-            "" if words.random() < self.settings.dropped_captions else self.data.rows[index].caption(words)
-            for index in chosen.tolist()
+            "" if words.random() < self.settings.dropped_captions else row.caption(words, wording)
+            for row, wording in zip(rows, wordings, strict=True)
         ]
-        noise = torch.randn(clean.shape, generator=generator)
-        return Batch(clean=clean, noise=noise, timesteps=spread_timesteps(count, generator), captions=captions)
+        noise = torch.randn(count, *self.latents.shape[1:], generator=generator)
+        timesteps = spread_timesteps(count, generator)
+        several = self.settings.candidates
+        fitting = torch.stack(
+            [self.alike.choose(index, said, several, generator) for index, said in zip(chosen, wordings, strict=True)]
+        )
+        candidates = self.latents[fitting].float()
+        shown = torch.where(timesteps >= self.settings.coupled_from, most_alike(candidates, noise), 0)
+        return Batch(clean=candidates[torch.arange(count), shown], noise=noise, timesteps=timesteps, captions=captions)
 
     def error(self) -> Tensor:
         """Compute the mean squared error of the predicted velocity; noise.py says why of the velocity."""

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from generation.diffusion.threads import threads_for
@@ -25,11 +24,10 @@ from generation.training.autoencoder import psnr, reconstruct
 from generation.training.captions import article
 from generation.training.concepts import CONCEPTS, Concept
 from generation.training.judge import colour_of, guesses
+from generation.training.painter import EvaluationSettings, Painter, Pictures
 from generation.training.recolouring import HELD_OUT_PAIRS, HUES, compose, dominant_colour, recolour
 from generation.training.sample_grid import draw
 from generation.training.training_set import PLAIN_STYLE
-
-Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +40,6 @@ class Measurement:
     unit: str = "%"
     ceiling: float | None = None
     ceiling_n: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationSettings:
-    """How pictures are drawn for judging."""
-
-    steps: int = 20
-    guidance: float = 4.0
-    concept_seeds: int = 2
-    pair_seeds: int = 8
-    first_seed: int = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,31 +99,34 @@ class Evaluation:
 
     def __init__(
         self,
-        pipeline: StableDiffusionPipeline,
+        painter: Painter,
         judge: nn.Module,
         collection: Collection,
-        settings: EvaluationSettings,
         *,
         stranger: nn.Module | None = None,
     ) -> None:
-        self.pipeline = pipeline
+        self.painter = painter
         self.judge = judge
-        self.stranger = stranger  #: a second judge, which never saw the style that the model draws in
+        self.stranger = stranger  #: a second judge, which never saw the styles that the model draws in
         self.collection = collection
-        self.settings = settings
+        self.settings = painter.settings
 
     def run(self, held_out_styles: Sequence[str]) -> list[Measurement]:
         """Take all measurements; the ceilings come from the first held-out style."""
-        return [*self.concepts(held_out_styles), *self.colours(held_out_styles[0]), seconds_a_picture(self.pipeline)]
+        return [
+            *self.concepts(held_out_styles),
+            *self.colours(held_out_styles[0]),
+            seconds_a_picture(self.painter.pipeline),
+        ]
 
     def concepts(self, held_out_styles: Sequence[str]) -> list[Measurement]:
         """Measure whether "a NAME" is drawn as that thing."""
         names = [f"{article(concept.name)} {concept.name}" for concept in CONCEPTS] * self.settings.concept_seeds
-        pictures = self._draw(names)
+        pictures = self.painter.draw_each(names)
         found = self.concepts_in(pictures, self.judge, held_out_styles)
         if self.stranger is None:
             return found
-        # The judge knows the style that is drawn; this one does not, and its ceiling is that style's real pictures.
+        # The judge knows the styles that are drawn; this one does not, and its ceiling are real pictures of one.
         strict = self.concepts_in(pictures, self.stranger, [PLAIN_STYLE])
         return [*found, *(replace(m, name=f"{m.name}, the judge never saw it") for m in strict)]
 
@@ -171,7 +161,7 @@ class Evaluation:
         measurements: list[Measurement] = []
         for kind, pairs in (("seen pairs", seen), ("never seen pairs", unseen)):
             prompts = [f"a {colour} {CONCEPTS[concept_of[label]].name}" for label, colour in pairs]
-            pictures = self._draw(prompts)
+            pictures = self.painter.draw_each(prompts)
             right = share_right([colour_of(picture) for picture in pictures], [colour for _, colour in pairs])
             thing = score(guesses(self.judge, pictures), [concept_of[label] for label, _ in pairs])
             measurements += [
@@ -185,11 +175,6 @@ class Evaluation:
                 Measurement(name=f"concept right (top-1), {kind}", value=100 * thing.top1, n=len(pairs)),
             ]
         return measurements
-
-    def _draw(self, prompts: Sequence[str]) -> Pictures:
-        seeds = range(self.settings.first_seed, self.settings.first_seed + len(prompts))
-        settings = self.settings
-        return draw(self.pipeline, prompts, seeds=seeds, steps=settings.steps, guidance=settings.guidance)
 
 
 def vae_quality(vae: AutoencoderKL, collection: Collection, styles: Sequence[str]) -> list[Measurement]:

@@ -98,8 +98,8 @@ def disturbed(pictures: Tensor, generator: torch.Generator) -> Tensor:
         return torch.rand(count, generator=generator) * (high - low) + low
 
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    across = torch.stack([uniform(0.85, 1.25) * mirror, uniform(-0.2, 0.2), uniform(-0.12, 0.12)], 1)
-    down = torch.stack([uniform(-0.2, 0.2), uniform(0.85, 1.25), uniform(-0.12, 0.12)], 1)
+    across = torch.stack([uniform(0.85, 1.35) * mirror, uniform(-0.2, 0.2), uniform(-0.25, 0.25)], 1)
+    down = torch.stack([uniform(-0.2, 0.2), uniform(0.85, 1.35), uniform(-0.25, 0.25)], 1)
     grid = F.affine_grid(torch.stack([across, down], 1), list(pictures.shape), align_corners=False)
     moved = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
     soft = F.avg_pool2d(F.pad(moved, (1, 1, 1, 1), mode="replicate"), 3, 1)

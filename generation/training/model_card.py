@@ -1,13 +1,13 @@
 """The model card and the NOTICE that lie beside the weights: what it draws, what it learnt from, how well it does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from generation.training.concepts import CONCEPTS
-from generation.training.evaluation import EvaluationSettings, Measurement
+from generation.training.evaluation import Measurement
 from generation.training.packages import PACKAGES, Package, Role
+from generation.training.painter import EvaluationSettings
 from generation.training.recolouring import HELD_OUT_PAIRS, HUES
-from generation.training.sample_grid import GRID_PROMPTS
+from generation.training.sample_grid import FOUR_PROMPTS, FOUR_SEEDS, GRID_PROMPTS
 
 _COPYRIGHTS = {
     "Microsoft Fluent Emoji (microsoft/fluentui-emoji)": "Copyright (c) Microsoft Corporation. MIT License.",
@@ -58,7 +58,7 @@ def notice() -> str:
         "The weights in this folder learnt from the artwork and names below. None of the artwork itself is included.\n"
         "The licences are those of the upstream projects; the npm packages repackage them.\n",
         *(_attribution(package) for package in PACKAGES if package.role is not Role.HELD_OUT),
-        "Used for measuring; the recipe trains nothing on them:\n",
+        "Used for measuring; nothing in this folder learnt from them:\n",
         *(_attribution(package) for package in PACKAGES if package.role is Role.HELD_OUT),
         "The MIT License, of the projects so marked:\n\n" + _MIT,
         "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n",
@@ -73,13 +73,23 @@ def _attribution(package: Package) -> str:
 
 
 def model_card(
-    measurements: Sequence[Measurement], settings: EvaluationSettings, *, megabytes: float, story: Sequence[str] = ()
+    measurements: Sequence[Measurement],
+    settings: EvaluationSettings,
+    *,
+    megabytes: float,
+    groups: Mapping[str, Sequence[str]],
+    story: Sequence[str] = (),
 ) -> str:
-    """Write README.md, plain words first. `story` is how these very weights came about, a paragraph each."""
-    claimed = ", ".join(concept.name for concept in CONCEPTS)
+    """Write README.md, plain words first.
+
+    `groups` are the names of all it draws, by group; `story` is how these very weights came about, a paragraph each.
+    """
+    claimed = "\n".join(f"- **{group}** ({len(names)}): {', '.join(names)}" for group, names in groups.items())
     pairs = ", ".join(f"{colour} {label}" for label, colour in sorted(HELD_OUT_PAIRS))
     sources = "\n".join(f"| {p.upstream} | {p.name} {p.version} | {p.licence} | {p.role} |" for p in PACKAGES)
     held_out = ", ".join(p.upstream.partition(" (")[0] for p in PACKAGES if p.role is Role.HELD_OUT)
+    styles = ", ".join(f"{p.style} ({p.upstream.partition(' (')[0]})" for p in PACKAGES if p.role is Role.DRAWN)
+    fours = ", ".join(prompt for prompt in dict.fromkeys(FOUR_PROMPTS))
     seeds = (
         f"{settings.steps} steps of DPM++ 2M, guidance {settings.guidance:g}, float32; seeds count up from "
         f"{settings.first_seed}; {settings.concept_seeds} pictures a concept, {settings.pair_seeds} a never seen pair"
@@ -87,34 +97,40 @@ def model_card(
     return f"""\
 # The built-in model
 
-It draws **emoji-like pictures of about {len(CONCEPTS)} things**, 64 pixels a side, and nothing else: no scenes, no
-people, no letters. Most can be asked for in {", ".join(HUES)}, black or white ("a purple banana"),
-and all in front of a plain colour ("a fox on a blue background"); "flat" asks for a flatter style. Of a prompt with no
-word it knows it makes something at random.
-
-It knows: {claimed}.
-
-Prompts are read before the tokenizer sees them, by `reading.json`: plurals, emoji, other names, common misspellings and
-some other languages' words become the names above, and what is no more than politeness is left out ("Please draw me two
-red hearts!" is read as "red heart"). `python -m generation` and the bot do so; diffusers' own pipelines take prompts as
-they are, so write the bare words there: "purple banana", "fox on a blue background".
+It draws **emoji-like pictures of {sum(map(len, groups.values()))} things**, 64 pixels a side, and nothing else: no
+scenes, no people, no letters. Most can be asked for in {", ".join(HUES)}, black or white ("a purple banana"), and all
+in front of a plain colour ("a fox on a blue background"). Styles can be asked for by name: {styles}. Without one the
+seed decides, so four pictures of a prompt differ. A prompt that names nothing it knows becomes something at random.
 
 It is a real Stable Diffusion, made small: tokenizer and text encoder, U-Net with cross-attention, noise schedule
 and VAE, {megabytes:.1f} MB in half precision. diffusers' own pipelines load it, for text to image, image to image and
 inpainting: `StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32)`. Always pass `dtype`.
 
+Prompts are read before the tokenizer sees them, by `reading.json`: plurals, emoji, other names, common misspellings and
+some other languages' words become the names below, and what is no more than politeness is left out ("Please draw me two
+red hearts!" is read as "red heart"). `python -m generation` and the bot do so; diffusers' own pipelines take prompts as
+they are, so write the bare words there: "purple banana", "fox on a blue background", "flat cat".
+
+![12 things, each with the same four seeds](fours.png)
+
+Four pictures each, two things a row, seeds {FOUR_SEEDS[0]} to {FOUR_SEEDS[-1]}: {fours}.
+
 ![48 prompts](grid.png)
 
-The grid shows, as they come out, seeds 0 to {len(GRID_PROMPTS) - 1}: {"; ".join(GRID_PROMPTS)}.
+48 prompts, seeds 0 to {len(GRID_PROMPTS) - 1}: {"; ".join(GRID_PROMPTS)}. Both sheets are as they came out.
+
+## What it knows
+
+{claimed}
 
 ## Measured
 
 {seeds}.
 
-The judge is a colour-blind classifier, trained on real pictures only, and never on the held-out styles
-({held_out}). The ceiling is its score on real pictures of such a style. It knows the style
-that the model draws in, so the model's pictures can be easier for it than its ceiling; the rows "the judge never saw
-it" are of a second judge without that advantage.
+The judges are colour-blind classifiers, trained on real pictures only. The first knows the styles that the model draws
+in, and never saw {held_out}, whose real pictures are its ceiling. The rows "the judge never saw it" are of a second
+judge, which knows only styles that the model does not draw in; its ceiling are real pictures of one that it does. A
+style is right where the picture is nearer to that artist's drawing of the thing than to the others'.
 
 {_table(measurements)}
 
@@ -128,16 +144,16 @@ Never seen pairs: {pairs}.
 |---|---|---|---|
 {sources}
 
-"drawn": the style it draws in. "seen": for the VAE and the judge only. "held out": for measuring only. NOTICE has the
+"drawn": a style it draws in. "seen": for the VAE and the judges only. "held out": for judges only. NOTICE has the
 attributions.
 
 ## Known weaknesses
 
 - It knows the words above; anything else comes out as a mixture of things it knows, or as a blob.
-- Two things in one picture, counts, positions and actions ("a cat riding a bicycle") are beyond it.
+- Two things in one picture, counts, positions and actions ("a cat riding a bicycle") are beyond it: it draws the first.
 - 64 pixels are few: faces and thin lines are soft. Enlarge with Lanczos.
-- Pictures of one prompt are nearly the same for every seed: each thing was learnt from two drawings much alike.
-- It repeats its training pictures' look closely, which is that of Microsoft's Fluent emoji (MIT licence).
+- Of each thing it learnt at most five drawings, so with many seeds pictures come again, nearly the same.
+- It repeats its training pictures' look closely, which is that of the artists named above.
 """
 
 
@@ -148,7 +164,7 @@ def _table(measurements: Sequence[Measurement]) -> str:
         for package in PACKAGES:  # people know the project's name, not the recipe's word for its style
             project = package.upstream.partition(" (")[0]
             name = name.replace(f"style “{package.style}”", f"{project}, {package.style}")
-        value = f"{m.value:.2f} {m.unit}" if m.unit != "%" else f"{m.value:.1f} %"
+        value = f"{m.value:.2f} {m.unit}".rstrip() if m.unit != "%" else f"{m.value:.1f} %"
         ceiling = f"{m.ceiling:.1f} % (n = {m.ceiling_n})" if m.ceiling is not None else ""
         ratio = f"{m.value / m.ceiling:.2f}" if m.ceiling else ""
         rows.append(f"| {name} | {value} | {m.n} | {ceiling} | {ratio} |")

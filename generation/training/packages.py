@@ -17,7 +17,7 @@ from pathlib import Path
 class Role(StrEnum):
     """What an art style may be used for. Held-out styles measure; nothing is ever trained on them."""
 
-    DRAWN = "drawn"  #: the style the model draws in: U-Net, VAE and judge learn from it
+    DRAWN = "drawn"  #: a style the model draws in: U-Net, VAE and judge learn from it
     SEEN = "seen"  #: VAE and judge learn from it, so that they know more than one hand
     HELD_OUT = "held out"  #: only evaluated on
     NAMES = "names"  #: no pictures: names and keywords
@@ -64,7 +64,7 @@ PACKAGES = (
         name="@iconify-json/noto",
         version="1.2.9",
         integrity="sha512-DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==",
-        role=Role.SEEN,
+        role=Role.DRAWN,
         style="cartoon",
         upstream="Noto Emoji (googlefonts/noto-emoji)",
         licence="Apache-2.0",
@@ -73,7 +73,7 @@ PACKAGES = (
         name="@iconify-json/noto-v1",
         version="1.2.5",
         integrity="sha512-/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA==",
-        role=Role.SEEN,
+        role=Role.DRAWN,
         style="retro",
         upstream="Noto Emoji, the older drawings (googlefonts/noto-emoji)",
         licence="Apache-2.0",

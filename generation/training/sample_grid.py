@@ -26,6 +26,12 @@ GRID_PROMPTS = (
 )  # fmt: skip
 
 
+#: 12 things with the same four seeds, as `count: 4` draws them; the card shows them as they come out
+_FOURS = ("heart", "star", "cat", "fox", "dog", "car", "house", "rocket", "pizza", "sunflower", "robot", "ghost")
+FOUR_PROMPTS = tuple(f"a {name}" for name in _FOURS for _ in range(4))
+FOUR_SEEDS = tuple(seed for _ in _FOURS for seed in range(4))
+
+
 @torch.no_grad()
 def draw(
     pipeline: StableDiffusionPipeline,

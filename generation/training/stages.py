@@ -16,32 +16,24 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 from generation.training.artwork import collect
 from generation.training.autoencoder import VaeRun, compose, psnr, reconstruct, whiten
 from generation.training.checkpoint import load_checkpoint
-from generation.training.concepts import CONCEPTS
 from generation.training.crew import Crew
 from generation.training.diffusion import DiffusionRun, DiffusionSettings, Networks, encode, warm_start
 from generation.training.evaluation import (
-    Evaluation,
-    EvaluationSettings,
     load_measurements,
-    save_measurements,
-    seconds_a_picture,
-    vae_quality,
 )
 from generation.training.export import export_pipeline, size_in_megabytes
-from generation.training.judge import JudgeRun
 from generation.training.learner import LearnerSettings, train
 from generation.training.model_card import model_card, notice, save_card
 from generation.training.networks import NetworkSizes, make_text_encoder, make_unet, make_vae
 from generation.training.pace import Budget
 from generation.training.packages import PACKAGES, Role, fetch
 from generation.training.reading_file import reading_content, save_reading
-from generation.training.sample_grid import GRID_PROMPTS, draw, save_grid
 from generation.training.tokenizer import save_tokenizer, train_tokenizer
 from generation.training.training_set import TrainingSet, from_artwork, read_rows
 from generation.training.user_folder import from_folder
@@ -62,6 +54,7 @@ class Plan:
     device: str = "cpu"
     decoder_only: bool = False  #: of the VAE
     latents_of: Path | None = None  #: a diffusers model whose latents the VAE is to make
+    beside: Path | None = None  #: a model whose pictures are compared with
 
     @property
     def dataset(self) -> Path:
@@ -97,8 +90,11 @@ def dataset(plan: Plan) -> None:
         data = from_artwork(collect(plan.work, plan.sizes.pixels), seed=plan.seed)
     data.save(plan.dataset)
     words = random.Random(plan.seed)
-    captions = [row.caption(words) for row in data.rows for _ in range(6)]
-    tokenizer = train_tokenizer(captions, vocabulary=plan.sizes.vocabulary, length=plan.sizes.tokens)
+    captions = [row.caption(words) for row in data.rows for _ in range(2)]
+    if plan.start_from:
+        tokenizer = CLIPTokenizer.from_pretrained(str(plan.start_from / "tokenizer"))
+    else:
+        tokenizer = train_tokenizer(captions, vocabulary=plan.sizes.vocabulary, length=plan.sizes.tokens)
     save_tokenizer(tokenizer, plan.tokenizer)
     print(f"{len(data.rows)} pictures, {len(tokenizer)} tokens; captions such as: {' | '.join(captions[:60:10])}")  # noqa: T201
 
@@ -154,7 +150,7 @@ def _diffusion_run(crew: Crew, plan: Plan, *, to_learn: bool = True) -> Diffusio
     settings = DiffusionSettings(budget=plan.budget, batch=plan.batch, seed=plan.seed, device=plan.device)
     if plan.peak_rate:
         settings = replace(settings, peak_rate=plan.peak_rate)
-    latents = _latents(plan, network, data, flips=settings.flips) if to_learn else torch.empty(0)
+    latents = _latents(plan, network, data) if to_learn else torch.empty(0)
     torch.manual_seed(plan.seed)
     networks = Networks(
         tokenizer=tokenizer,
@@ -165,15 +161,15 @@ def _diffusion_run(crew: Crew, plan: Plan, *, to_learn: bool = True) -> Diffusio
     return DiffusionRun(settings, crew, networks, data, latents)
 
 
-def _latents(plan: Plan, network: AutoencoderKL, data: TrainingSet, *, flips: bool) -> Tensor:
+def _latents(plan: Plan, network: AutoencoderKL, data: TrainingSet) -> Tensor:
     """Encode the pictures, or read them from an earlier sitting if neither they nor the VAE have changed."""
-    digest = hashlib.sha256(str(flips).encode())
+    digest = hashlib.sha256()
     for path in (*sorted(plan.dataset.iterdir()), *sorted(plan.vae.iterdir())):
         digest.update(path.read_bytes())
     cache = plan.work / "diffusion" / f"latents-{digest.hexdigest()[:12]}.pt"
     if cache.is_file():
         return torch.load(cache, weights_only=True)
-    latents = encode(network, data, flips=flips, device=plan.device)
+    latents = encode(network, data, device=plan.device)
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(f".{torch.randint(2**31, (1,)).item()}")
     torch.save(latents, partial)
@@ -181,7 +177,7 @@ def _latents(plan: Plan, network: AutoencoderKL, data: TrainingSet, *, flips: bo
     return latents
 
 
-def _assemble(plan: Plan) -> StableDiffusionPipeline:
+def assemble(plan: Plan) -> StableDiffusionPipeline:
     """Make the model as it will be shipped: written in half precision, and read back."""
     state = load_checkpoint(plan.work / "diffusion" / "checkpoint.pt")
     if state is None:
@@ -189,63 +185,34 @@ def _assemble(plan: Plan) -> StableDiffusionPipeline:
     run = _diffusion_run(Crew(), plan, to_learn=False)
     run.restore(state)
     export_pipeline(run.pipeline(), plan.export, tokens=plan.sizes.tokens)
+    return load_model(plan.export, plan.device)
+
+
+def load_model(folder: Path, device: str) -> StableDiffusionPipeline:
+    """Load a diffusers model in float32."""
     return StableDiffusionPipeline.from_pretrained(
-        str(plan.export), dtype=torch.float32, safety_checker=None, requires_safety_checker=False
-    ).to(plan.device)
-
-
-def evaluate(plan: Plan) -> None:
-    """Measure the model of the last diffusion checkpoint, and draw its grid."""
-    pipeline = _assemble(plan)
-    settings = EvaluationSettings()
-    grid = draw(pipeline, GRID_PROMPTS, seeds=range(len(GRID_PROMPTS)), guidance=settings.guidance)
-    save_grid(plan.export / "grid.png", grid)
-    if plan.is_own:  # nothing is known of what the pictures show: only the grid, the time and the VAE can be judged
-        measurements = [seconds_a_picture(pipeline)]
-    else:
-        collection = collect(plan.work, plan.sizes.pixels)
-        held_out = [package.style for package in PACKAGES if package.role is Role.HELD_OUT]
-        judge = _judge(plan, "judge", Role.DRAWN, Role.SEEN)
-        stranger = _judge(plan, "stranger", Role.SEEN)
-        evaluation = Evaluation(pipeline, judge, collection, settings, stranger=stranger)
-        drawn = [package.style for package in PACKAGES if package.role is Role.DRAWN]
-        measurements = evaluation.run(held_out) + vae_quality(pipeline.vae, collection, [*held_out, *drawn])
-    save_measurements(plan.work / "evaluation.json", measurements, settings)
-    for m in measurements:
-        of = f" (ceiling {m.ceiling:.1f}, n = {m.ceiling_n})" if m.ceiling is not None else ""
-        print(f"{m.name}: {m.value:.2f} {m.unit}, n = {m.n}{of}")  # noqa: T201
-
-
-def _judge(plan: Plan, name: str, *roles: Role) -> nn.Module:
-    """Train a judge on the styles of those roles, going on from an earlier sitting."""
-    collection = collect(plan.work, plan.sizes.pixels)
-    number = {concept.label: index for index, concept in enumerate(CONCEPTS)}
-    chosen = [
-        index
-        for index, drawing in enumerate(collection.drawings)
-        if drawing.role in roles and drawing.entry.label in number
-    ]
-    truth = torch.tensor([number[collection.drawings[index].entry.label] for index in chosen])
-    settings = LearnerSettings(budget=plan.budget, batch=64, seed=plan.seed, device=plan.device)
-    run = JudgeRun(settings, collection.pictures[chosen], truth.numpy(), len(CONCEPTS))
-    train(run, plan.work / name)
-    return run.judge
+        str(folder), dtype=torch.float32, safety_checker=None, requires_safety_checker=False
+    ).to(device)
 
 
 def export(plan: Plan) -> None:
     """Write the model folder: weights and, of the built-in model, its card, attributions and what it can draw."""
-    _assemble(plan)
+    assemble(plan)
     print(f"{plan.export}: {size_in_megabytes(plan.export):.1f} MB")  # noqa: T201
     if plan.is_own:
         return
     measurements, settings = load_measurements(plan.work / "evaluation.json")
     story = plan.work / "story.txt"  # how these very weights came about, where it was not by these stages alone
     paragraphs = story.read_text("utf-8").splitlines() if story.is_file() else []
-    card = model_card(measurements, settings, megabytes=size_in_megabytes(plan.export), story=paragraphs)
-    save_reading(plan.export, reading_content(_names(plan)))
+    content = reading_content(names_folder(plan))
+    save_reading(plan.export, content)
+    groups: dict[str, list[str]] = {}
+    for thing in sorted(content["things"], key=lambda thing: thing["group"]):
+        groups.setdefault(thing["group"], []).append(thing["name"])
+    card = model_card(measurements, settings, megabytes=size_in_megabytes(plan.export), groups=groups, story=paragraphs)
     save_card(plan.export, card, notice())
 
 
-def _names(plan: Plan) -> Path:
+def names_folder(plan: Plan) -> Path:
     """Return the folder of the package that names the emoji."""
     return next(fetch(package, plan.work / "packages") for package in PACKAGES if package.role is Role.NAMES)

@@ -51,7 +51,12 @@ def test_what_the_tokenizer_got_is_written_where_it_is_not_the_prompt() -> None:
     text = parameters_text(request(prompt="Two red hearts!"), seed=2, read="red heart")
     assert text.splitlines()[0] == "Two red hearts!"
     assert text.endswith(", Model: builtin, Read as: red heart")
-    assert parse_parameters(text)["Read as"] == "red heart"
+    png = png_of(Image.new("RGB", (8, 8)), request(prompt="Two red hearts!"), seed=2, model_hash=None, read="red heart")
+    for reader in (parse_parameters, as_automatic1111, as_sd_prompt_reader):
+        assert reader(text)["Read as"] == "red heart"
+        assert reader(text)["Model"] == "builtin"
+    assert as_sd_parsers(png)["Read as"] == "red heart"
+    assert as_sd_parsers(png)["Model"] == "builtin"
     assert parameters_text(request(), seed=2, read="a red heart") == parameters_text(request(), seed=2)
 
 

@@ -39,7 +39,7 @@ def collection() -> Collection:
     drawings: list[Drawing] = []
     pictures: list[np.ndarray] = []
     for index, concept in enumerate(CONCEPTS):
-        entry = Entry(code=f"{index:x}", label=concept.label, tags=("thing", "red stuff"))
+        entry = Entry(code=f"{index:x}", label=concept.label)
         for style, role in (
             ("3d", Role.DRAWN),
             ("flat", Role.DRAWN),

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from generation.training.artwork import Collection
-from generation.training.captions import Subject, caption, without_colour
+from generation.training.captions import Subject, Wording, caption, choose_wording, without_colour
 from generation.training.concepts import CONCEPTS
+from generation.training.poses import Pose, posed, poses_of
 from generation.training.recolouring import (
     COLOURS,
     HELD_OUT_PAIRS,
@@ -18,24 +20,30 @@ from generation.training.recolouring import (
     to_hsv,
     to_rgb,
 )
-from generation.training.training_set import Row, TrainingSet, from_artwork
+from generation.training.training_set import Alike, Row, TrainingSet, from_artwork
 
-BANANA = Subject(label="banana", names=("banana",), colour="yellow", tags=("fruit",))
+BANANA = Subject(label="banana", names=("banana", "ripe banana"), colour="yellow")
 
 
-def many(subject: Subject, count: int = 400) -> list[str]:
+def many(subject: Subject, count: int = 400, **says: bool) -> list[str]:
     rng = random.Random(0)
-    return [caption(subject, rng) for _ in range(count)]
+    wording = Wording(**{"style": False, "colour": False, **says})
+    return [caption(subject, rng, wording) for _ in range(count)]
 
 
-def test_a_caption_names_the_thing():
-    assert all("banana" in text for text in many(BANANA))
+def test_a_caption_names_the_thing_mostly_by_its_bare_word():
+    texts = many(BANANA)
+    assert all("banana" in text for text in texts)
+    assert texts.count("banana") > 200
+    assert len(set(texts)) > 20
 
 
 def test_a_recoloured_thing_is_never_named_without_its_colour():
     purple = Subject(label="banana", names=("yellow banana", "banana"), colour="purple", recoloured=True)
-    assert all("purple" in text for text in many(purple))
-    assert not any("yellow" in text for text in many(purple))
+    rng = random.Random(0)
+    assert all(choose_wording(purple, rng).colour for _ in range(50))
+    assert all("purple" in text for text in many(purple, colour=True))
+    assert not any("yellow" in text for text in many(purple, colour=True))
 
 
 def test_a_background_is_always_said():
@@ -43,10 +51,9 @@ def test_a_background_is_always_said():
     assert all("on an orange background" in text for text in many(backed))
 
 
-def test_a_style_other_than_the_plain_one_is_always_said():
-    flat = Subject(label="banana", names=("banana",), style="flat", plain_style=False)
-    assert all("flat" in text for text in many(flat))
-    assert not any("flat" in text for text in many(BANANA))
+def test_a_style_is_said_where_the_wording_wants_it():
+    assert all("3d" in text for text in many(BANANA, style=True))
+    assert not any("3d" in text for text in many(BANANA))
 
 
 def test_a_name_without_its_colour_keeps_a_word():
@@ -133,3 +140,42 @@ def test_a_training_set_comes_back_from_disk(data: TrainingSet, tmp_path: Path):
 def test_a_users_caption_is_one_of_its_lines():
     row = Row(weight=1, text="a disc\na round thing")
     assert {row.caption(random.Random(seed)) for seed in range(9)} == {"a disc", "a round thing"}
+
+
+def test_a_posed_drawing_is_mirrored_moved_and_made_smaller():
+    rgb = np.zeros((32, 32, 3), dtype=np.float32) + np.array([1, 0, 0], dtype=np.float32)
+    alpha = np.zeros((32, 32), dtype=np.float32)
+    alpha[8:24, 2:10] = 1  # on the left
+    _, mirrored = posed(rgb, alpha, Pose(mirrored=True))
+    assert np.allclose(mirrored, alpha[:, ::-1], atol=1e-5)
+    _, moved = posed(rgb, alpha, Pose(across=0.25, down=-0.125))
+    assert np.allclose(moved, np.roll(alpha, (-4, 8), (0, 1)), atol=1e-5)
+    colours, small = posed(rgb, alpha, Pose(scale=0.5))
+    assert small.sum() == pytest.approx(alpha.sum() / 4, rel=0.1)
+    assert np.allclose(colours[small > 0.1], [1, 0, 0], atol=0.02)
+    _, turned = posed(rgb, alpha, Pose(turn=90))
+    assert turned[20:31, 8:24].sum() > 0.9 * turned.sum()
+
+
+def test_every_thing_has_a_few_poses_that_stay():
+    assert poses_of("fox", "3d")[0] == Pose()
+    assert poses_of("fox", "3d") == poses_of("fox", "3d")
+    assert poses_of("fox", "flat") == poses_of("fox", "3d")[1:]
+    assert len({poses_of(label, style)[-1] for label in ("fox", "cat") for style in ("3d", "cartoon", "retro")}) == 6
+
+
+def test_pictures_that_a_caption_fits_alike_differ_in_what_it_leaves_out(data: TrainingSet):
+    alike, generator = Alike(data.rows), torch.Generator().manual_seed(0)
+    index = next(at for at, row in enumerate(data.rows) if row.subject and row.subject.style == "flat")
+    subject = data.rows[index].subject
+    assert subject is not None
+
+    def chosen(**says: bool) -> list[Subject]:
+        found = alike.choose(index, Wording(**{"style": False, "colour": False, **says}), 8, generator).tolist()
+        return [found for at in found if (found := data.rows[at].subject)]
+
+    assert {one.style for one in chosen()} == {"3d", "flat"}
+    assert {one.style for one in chosen(style=True)} == {"flat"}
+    assert {(one.label, one.background) for one in chosen()} == {(subject.label, subject.background)}
+    assert not any(one.recoloured for one in chosen())
+    assert alike.choose(index, None, 3, generator).tolist() == [index] * 3

@@ -1,13 +1,16 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from generation.reading import Reading, Thing
 from generation.training.artwork import Collection
 from generation.training.concepts import CONCEPTS
 from generation.training.evaluation import (
-    EvaluationSettings,
     Measurement,
     load_measurements,
     of_style,
@@ -21,9 +24,10 @@ from generation.training.evaluation import (
 from generation.training.judge import JudgeRun, colour_of, grayed, guesses
 from generation.training.learner import LearnerSettings
 from generation.training.model_card import model_card, notice
-from generation.training.networks import NetworkSizes, make_vae
+from generation.training.networks import NetworkSizes, make_scheduler, make_vae
 from generation.training.pace import Budget
 from generation.training.packages import PACKAGES, Role
+from generation.training.painter import EvaluationSettings, Painter
 from generation.training.recolouring import HELD_OUT_PAIRS, HUES
 from generation.training.sample_grid import GRID_PROMPTS, grid
 
@@ -87,10 +91,31 @@ def test_measurements_come_back_and_make_a_card(tmp_path: Path):
     save_measurements(tmp_path / "e.json", rows, EvaluationSettings())
     loaded, settings = load_measurements(tmp_path / "e.json")
     assert loaded == rows
-    card = model_card(loaded, settings, megabytes=11.6, story=["It took an hour."])
+    groups = {"animals": ["cat", "dog"], "fruit": ["pear"]}
+    card = model_card(loaded, settings, megabytes=11.6, groups=groups, story=["It took an hour."])
     assert "| concept right (top-1) | 60.0 % | 268 | 80.0 % (n = 134) | 0.75 |" in card
-    assert f"about {len(CONCEPTS)} things" in card
+    assert "pictures of 3 things" in card
+    assert "- **animals** (2): cat, dog" in card
     assert "11.6 MB" in card
+
+
+def test_a_painter_draws_what_was_read_and_each_text_and_seed_once():
+    drawn: list[tuple[str, int]] = []
+
+    def pipeline(prompts: list[str], *, generator: list[torch.Generator], **settings: Any) -> Any:
+        drawn.extend((prompt, one.initial_seed()) for prompt, one in zip(prompts, generator, strict=True))
+        pictures = [Image.new("RGB", (4, 4), (one.initial_seed(), 0, 0)) for one in generator]
+        return SimpleNamespace(images=pictures)
+
+    stand_in: Any = pipeline
+    stand_in.set_progress_bar_config = lambda **_: None
+    stand_in.scheduler = make_scheduler()
+    painter = Painter(stand_in, Reading([Thing(name="cat")]), EvaluationSettings())
+    pictures = painter.draw(["Cats!", "a CAT", "cat"], [5, 6, 5])
+    assert drawn == [("cat", 5), ("cat", 6)]
+    assert pictures[:, 0, 0, 0].tolist() == [5, 6, 5]
+    assert len(painter.draw_each(["dog", "dog"])) == 2
+    assert drawn[2:] == [("dog", 1000), ("dog", 1001)]
 
 
 def test_the_notice_names_every_source_of_the_weights():

@@ -15,14 +15,14 @@ from diffusers import (
 from PIL import Image
 
 from generation.reading import Reading
-from generation.training import stages
+from generation.training import judging
 from generation.training.__main__ import main
 from generation.training.artwork import Collection
 from generation.training.autoencoder import VaeRun, compose, edges, psnr, reconstruct, whiten
 from generation.training.checkpoint import load_checkpoint, save_checkpoint
 from generation.training.concepts import CONCEPTS
 from generation.training.crew import Crew
-from generation.training.diffusion import DiffusionRun, DiffusionSettings, Networks, encode, warm_start
+from generation.training.diffusion import DiffusionRun, DiffusionSettings, Networks, encode, most_alike, warm_start
 from generation.training.export import export_pipeline
 from generation.training.learner import LearnerSettings, train
 from generation.training.networks import SIZES, NetworkSizes, make_text_encoder, make_unet, make_vae
@@ -58,7 +58,7 @@ def new_run(data: TrainingSet, *, steps: int) -> DiffusionRun:
         tokenizer=tokenizer, text_encoder=make_text_encoder(TOY, tokenizer), unet=make_unet(TOY), vae=vae
     )
     few = TrainingSet(pictures=data.pictures[:64], rows=data.rows[:64])
-    return DiffusionRun(settings, Crew(), networks, few, encode(vae, few, flips=True, device="cpu"))
+    return DiffusionRun(settings, Crew(), networks, few, encode(vae, few, device="cpu"))
 
 
 def weights(run: DiffusionRun) -> list[torch.Tensor]:
@@ -124,6 +124,27 @@ def test_a_warm_start_takes_over_what_fits(data: TrainingSet, tmp_path: Path):
         torch.allclose(a, b, atol=2e-3) for a, b in zip(old.ema_parameters, new.parameters, strict=True)
     )  # half precision
     assert same([p.detach() for p in new.parameters], new.ema_parameters)
+
+
+def test_each_noise_goes_with_the_picture_it_looks_most_like():
+    candidates = torch.randn(2, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert most_alike(candidates, candidates[[0, 1], [2, 1]]).tolist() == [2, 1]
+    loud = candidates * torch.tensor([1.0, 1.0, 5.0]).view(1, 3, 1, 1, 1)  # how strong a picture is does not matter
+    noise = torch.randn(400, 4, 4, 4, generator=torch.Generator().manual_seed(1))
+    shares = most_alike(loud[:1].expand(400, -1, -1, -1, -1), noise).bincount(minlength=3) / 400
+    assert shares.min() > 0.15
+
+
+def test_noise_and_picture_belong_together_only_where_the_picture_cannot_be_seen(data: TrainingSet):
+    run = new_run(data, steps=4)
+    batch = run.batch()
+    closeness = (batch.clean.flatten(1) * batch.noise.flatten(1)).sum(1) / batch.clean.flatten(1).norm(dim=1)
+    noisy = batch.timesteps >= run.settings.coupled_from
+    assert noisy.any()
+    assert closeness[noisy].mean() > 0.0
+    again = run.batch()
+    assert torch.equal(batch.clean, again.clean)
+    assert batch.captions == again.captions
 
 
 def test_the_vae_learns_and_its_latents_are_whitened(collection: Collection, tmp_path: Path):
@@ -205,7 +226,7 @@ def test_a_users_folder_is_read_with_its_captions(own_pictures: Path):
 
 def test_a_users_folder_becomes_a_model(own_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(SIZES, "small", TOY)
-    monkeypatch.setattr(stages, "GRID_PROMPTS", ("a disc",))
+    monkeypatch.setattr(judging, "GRID_PROMPTS", ("a disc",))
     monkeypatch.setattr("generation.training.diffusion.GRID_PROMPTS", ("a disc",))
     common = ["--work", str(tmp_path / "work"), "--device", "cpu"]
     few = ["--steps", "3", "--batch", "2"]
