@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--rate", type=float, help="peak learning rate")
             command.add_argument("--processes", type=int, default=1, help="CPU processes that share each batch")
         if stage == "evaluate":
+            command.add_argument("--model", type=Path, help="measure this one instead of the last checkpoint's")
             command.add_argument("--beside", type=Path, metavar="MODEL", help="measure variety beside this model's")
         if stage == "vae":
             command.add_argument(
@@ -95,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         decoder_only=getattr(options, "decoder_only", False),
         latents_of=getattr(options, "latents_of", None),
         beside=getattr(options, "beside", None),
+        finished=getattr(options, "model", None),
     )
     match options.stage:
         case "dataset":

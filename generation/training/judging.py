@@ -28,14 +28,16 @@ from generation.training.wishes import (
 
 
 def evaluate(plan: Plan) -> None:
-    """Measure the model of the last diffusion checkpoint, and draw its grid and its sheet of fours."""
-    pipeline, settings = assemble(plan), EvaluationSettings()
+    """Measure the last diffusion checkpoint's model, or a finished one; draw its grid and its sheet of fours."""
+    pipeline = load_model(plan.finished, plan.device) if plan.finished else assemble(plan)
+    settings = EvaluationSettings()
     if plan.is_own:  # nothing is known of what the pictures show: only the grid, the time and the VAE can be judged
         painter = Painter(pipeline, None, settings)
         measurements = [seconds_a_picture(pipeline)]
     else:
-        save_reading(plan.export, reading_content(names_folder(plan)))
-        painter = Painter(pipeline, Reading.load(plan.export / READING), settings)
+        if not plan.finished:
+            save_reading(plan.export, reading_content(names_folder(plan)))
+        painter = Painter(pipeline, Reading.load((plan.finished or plan.export) / READING), settings)
         measurements = _measured(plan, painter)
         save_grid(plan.export / "fours.png", painter.draw(FOUR_PROMPTS, FOUR_SEEDS))
     save_grid(plan.export / "grid.png", painter.draw(GRID_PROMPTS, range(len(GRID_PROMPTS))))
@@ -63,7 +65,7 @@ def _measured(plan: Plan, painter: Painter) -> list[Measurement]:
         *Evaluation(painter, judge, collection, stranger=stranger).run(held_out),
         *reading_measurements(painter, stranger, paraphrases),
         *variety_measurements(painter, stranger, collection, concepts, before=before),
-        *style_measurements(painter, collection, concepts, drawn),
+        *style_measurements(painter, collection, concepts, painter.reading.styles if painter.reading else ()),
         *edit_measurements(painter),
         *vae_quality(painter.pipeline.vae, collection, [*held_out, *drawn]),
     ]

@@ -78,29 +78,38 @@ def model_card(
     *,
     megabytes: float,
     groups: Mapping[str, Sequence[str]],
+    styles: Sequence[str],
     story: Sequence[str] = (),
 ) -> str:
     """Write README.md, plain words first.
 
-    `groups` are the names of all it draws, by group; `story` is how these very weights came about, a paragraph each.
+    `groups` are the names of all it draws, by group, `styles` those it knows by name; `story` is how these very weights
+    came about, a paragraph each.
     """
     claimed = "\n".join(f"- **{group}** ({len(names)}): {', '.join(names)}" for group, names in groups.items())
     pairs = ", ".join(f"{colour} {label}" for label, colour in sorted(HELD_OUT_PAIRS))
-    sources = "\n".join(f"| {p.upstream} | {p.name} {p.version} | {p.licence} | {p.role} |" for p in PACKAGES)
+    sources = "\n".join(
+        f"| {p.upstream} | {p.name} {p.version} | {p.licence} | {_used_as(p, styles)} |" for p in PACKAGES
+    )
     held_out = ", ".join(p.upstream.partition(" (")[0] for p in PACKAGES if p.role is Role.HELD_OUT)
-    styles = ", ".join(f"{p.style} ({p.upstream.partition(' (')[0]})" for p in PACKAGES if p.role is Role.DRAWN)
+    known = ", ".join(f"{p.style} ({p.upstream.partition(' (')[0]})" for p in PACKAGES if p.style in styles)
     fours = ", ".join(prompt for prompt in dict.fromkeys(FOUR_PROMPTS))
     seeds = (
         f"{settings.steps} steps of DPM++ 2M, guidance {settings.guidance:g}, float32; seeds count up from "
         f"{settings.first_seed}; {settings.concept_seeds} pictures a concept, {settings.pair_seeds} a never seen pair"
     )
+    nearest = ""
+    if any(m.name.startswith("style right") for m in measurements):
+        nearest = (
+            "\nA style is right where the picture is nearest to that artist's drawing of the thing, of all artists'.\n"
+        )
     return f"""\
 # The built-in model
 
 It draws **emoji-like pictures of {sum(map(len, groups.values()))} things**, 64 pixels a side, and nothing else: no
 scenes, no people, no letters. Most can be asked for in {", ".join(HUES)}, black or white ("a purple banana"), and all
-in front of a plain colour ("a fox on a blue background"). Styles can be asked for by name: {styles}. Without one the
-seed decides, so four pictures of a prompt differ. A prompt that names nothing it knows becomes something at random.
+in front of a plain colour ("a fox on a blue background"). Styles can be asked for by name: {known}.
+A prompt that names nothing it knows becomes something at random.
 
 It is a real Stable Diffusion, made small: tokenizer and text encoder, U-Net with cross-attention, noise schedule
 and VAE, {megabytes:.1f} MB in half precision. diffusers' own pipelines load it, for text to image, image to image and
@@ -128,9 +137,9 @@ Four pictures each, two things a row, seeds {FOUR_SEEDS[0]} to {FOUR_SEEDS[-1]}:
 {seeds}.
 
 The judges are colour-blind classifiers, trained on real pictures only. The first knows the styles that the model draws
-in, and never saw {held_out}, whose real pictures are its ceiling. The rows "the judge never saw it" are of a second
-judge, which knows only styles that the model does not draw in; its ceiling are real pictures of one that it does. A
-style is right where the picture is nearer to that artist's drawing of the thing than to the others'.
+in, and never saw {held_out}, whose real pictures are its ceiling. The rows "the judge never saw it" are of a
+second judge, which knows only styles that the model does not draw in; its ceiling are real pictures of one it does.
+{nearest}
 
 {_table(measurements)}
 
@@ -144,7 +153,7 @@ Never seen pairs: {pairs}.
 |---|---|---|---|
 {sources}
 
-"drawn": a style it draws in. "seen": for the VAE and the judges only. "held out": for judges only. NOTICE has the
+"drawn": a style it draws in. "seen": for the VAE and judges only. "held out": for judges only. NOTICE has the
 attributions.
 
 ## Known weaknesses
@@ -152,7 +161,8 @@ attributions.
 - It knows the words above; anything else comes out as a mixture of things it knows, or as a blob.
 - Two things in one picture, counts, positions and actions ("a cat riding a bicycle") are beyond it: it draws the first.
 - 64 pixels are few: faces and thin lines are soft. Enlarge with Lanczos.
-- Of each thing it learnt at most five drawings, so with many seeds pictures come again, nearly the same.
+- Pictures of one prompt are alike: of each thing it learnt the drawings of {len(styles)} styles, and the rows on four
+  pictures above say how far apart they come out.
 - It repeats its training pictures' look closely, which is that of the artists named above.
 """
 
@@ -164,11 +174,16 @@ def _table(measurements: Sequence[Measurement]) -> str:
         for package in PACKAGES:  # people know the project's name, not the recipe's word for its style
             project = package.upstream.partition(" (")[0]
             name = name.replace(f"style “{package.style}”", f"{project}, {package.style}")
-        value = f"{m.value:.2f} {m.unit}".rstrip() if m.unit != "%" else f"{m.value:.1f} %"
+        value = f"{m.value:.1f} %" if m.unit == "%" else f"{m.value:.2f} {m.unit}" if m.unit else f"{m.value:.3g}"
         ceiling = f"{m.ceiling:.1f} % (n = {m.ceiling_n})" if m.ceiling is not None else ""
         ratio = f"{m.value / m.ceiling:.2f}" if m.ceiling else ""
         rows.append(f"| {name} | {value} | {m.n} | {ceiling} | {ratio} |")
     return "\n".join(rows)
+
+
+def _used_as(package: Package, styles: Sequence[str]) -> Role:
+    """What a package was used for in a model of these styles, which may be fewer than the recipe draws in now."""
+    return Role.SEEN if package.role is Role.DRAWN and package.style not in styles else package.role
 
 
 def save_card(folder: Path, card: str, attributions: str) -> None:

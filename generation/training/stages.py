@@ -55,6 +55,7 @@ class Plan:
     decoder_only: bool = False  #: of the VAE
     latents_of: Path | None = None  #: a diffusers model whose latents the VAE is to make
     beside: Path | None = None  #: a model whose pictures are compared with
+    finished: Path | None = None  #: a model to measure instead of the last checkpoint's
 
     @property
     def dataset(self) -> Path:
@@ -209,7 +210,14 @@ def export(plan: Plan) -> None:
     groups: dict[str, list[str]] = {}
     for thing in sorted(content["things"], key=lambda thing: thing["group"]):
         groups.setdefault(thing["group"], []).append(thing["name"])
-    card = model_card(measurements, settings, megabytes=size_in_megabytes(plan.export), groups=groups, story=paragraphs)
+    card = model_card(
+        measurements,
+        settings,
+        megabytes=size_in_megabytes(plan.export),
+        groups=groups,
+        styles=list(content["styles"]),
+        story=paragraphs,
+    )
     save_card(plan.export, card, notice())
 
 

@@ -13,7 +13,7 @@ from generation.training.judge import colour_of, guesses
 from generation.training.painter import Painter, Pictures
 from generation.training.paraphrases import Paraphrase
 from generation.training.pictures import edges_apart, ink_overlap, pixels_apart
-from generation.training.poses import posed, poses_of
+from generation.training.poses import Pose, posed, poses_of
 from generation.training.recolouring import compose
 from generation.training.training_set import PLAIN_STYLE
 
@@ -127,11 +127,11 @@ def style_measurements(
 
 
 def nearest_style(picture: NDArray[np.uint8], drawings: Mapping[str, NDArray[np.uint8]], concept: Concept) -> str:
-    """Return the style whose drawing [h, w, 4] of the concept is nearest to the picture, in any of its poses."""
+    """Return the style whose drawing [h, w, 4] of the concept is nearest to the picture, upright or in its poses."""
 
     def distance(style: str) -> float:
         pixels = drawings[style].astype(np.float32) / 255
-        poses = poses_of(concept.label, style)
+        poses = (Pose(), *poses_of(concept.label, style))
         posed_ones = (compose(*posed(pixels[..., :3], pixels[..., 3], pose), None) for pose in poses)
         return min(pixels_apart([picture, one]) for one in posed_ones)
 

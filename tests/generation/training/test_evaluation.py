@@ -92,10 +92,12 @@ def test_measurements_come_back_and_make_a_card(tmp_path: Path):
     loaded, settings = load_measurements(tmp_path / "e.json")
     assert loaded == rows
     groups = {"animals": ["cat", "dog"], "fruit": ["pear"]}
-    card = model_card(loaded, settings, megabytes=11.6, groups=groups, story=["It took an hour."])
+    card = model_card(loaded, settings, megabytes=11.6, groups=groups, styles=["3d"], story=["It took an hour."])
     assert "| concept right (top-1) | 60.0 % | 268 | 80.0 % (n = 134) | 0.75 |" in card
     assert "pictures of 3 things" in card
     assert "- **animals** (2): cat, dog" in card
+    assert "by name: 3d (Microsoft Fluent Emoji)." in card
+    assert "Apache-2.0 | seen |" in card
     assert "11.6 MB" in card
 
 
