@@ -157,7 +157,7 @@ class DiffusionEngine:
     # joining
 
     def _choose(self) -> list[ImageRun]:
-        """Choose the images of this tick's denoiser call, all of the batch key of the first one.
+        """Choose the images of this tick's call, all of the batch key of the first one.
 
         A prompt is encoded and an image begun when there is a row for it; from then on it takes memory.
         """
