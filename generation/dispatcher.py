@@ -138,10 +138,15 @@ class Dispatcher(Generic[R]):
     def _in_places(self) -> tuple[tuple[Job, ...], dict[JobId, int]]:
         """Return the jobs that no device works for, the next one first, and their places in that line."""
         line = self._queue.in_order()
-        if self._standing[0] is not line:
-            drawn = self._with_rows | self._drawn_next(line)
-            jobs = tuple(job for job in line if job.id not in drawn)
-            self._standing = line, jobs, {job.id: place for place, job in enumerate(jobs, 1)}
+        known, jobs, places = self._standing
+        if known is not line:
+            if len(known) > self._places and known == line[: len(known)]:  # a few more at its end
+                more = line[len(known) :]
+            else:
+                drawn = self._with_rows | self._drawn_next(line)
+                more, jobs, places = tuple(job for job in line if job.id not in drawn), (), {}
+            places.update((job.id, place) for place, job in enumerate(more, len(jobs) + 1))
+            self._standing = line, jobs + more, places
         return self._standing[1:]
 
     def _drawn_next(self, line: tuple[Job, ...]) -> set[JobId]:

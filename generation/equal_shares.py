@@ -23,6 +23,7 @@ from itertools import groupby, islice
 
 from generation.job import JobId
 
+_LATE = 64  #: in a line of so many, one more may stand at its end until the next one comes; of ten times so many, ten
 _SAME = (
     9  #: digits; moments that agree in so many are one, and of jobs that are done then the first to arrive goes first
 )
@@ -62,6 +63,7 @@ class EqualShares:
         self._unserved = 0.0  #: work that the device has done and the virtual world has not
         self._arrivals = 0
         self._order: tuple[JobId, ...] | None = None
+        self._late = 0  #: jobs at the end of it that have not found their place yet
         self._changed = False  #: who has work, since the weights were scaled
 
     @property
@@ -96,7 +98,11 @@ class EqualShares:
         member.shares.append(share)
         self._shares[job_id] = requester, share
         self._live.add(job_id)
-        self._order, self._changed = None, True
+        self._changed = True
+        # A thousand may come at once: to work the order out for each of them would take longer than they wait.
+        self._late += 1
+        late = self._order is not None and self._late <= len(self._order) // _LATE
+        self._order = (*self._order, job_id) if late and self._order is not None else None
 
     def advance(self, work: float) -> None:
         """Note that the device has done so much work, whoever it was for."""
@@ -130,8 +136,12 @@ class EqualShares:
         self._order, self._changed = None, True
 
     def order(self) -> tuple[JobId, ...]:
-        """List all jobs that are not over, the one to be drawn first in front."""
+        """List all jobs that are not over, the one to be drawn first in front.
+
+        In a long line the newest few, one in `_LATE`, stand at the end until it is worked out again.
+        """
         if self._order is None:
+            self._late = 0
             self._serve()
             self._rescale()
             to_come = _served(map(_copied, self._members.values()), self._places)

@@ -25,6 +25,7 @@ class Forecast:
         self._line: tuple[Job, ...] | None = None
         self._lessons = 0  #: that the estimates had learnt then
         self._ends: dict[JobId, float] = {}  #: device seconds until each job is done, where that can be known
+        self._all = 0.0  #: device seconds until all of them are done
         self._worked = 0.0  #: of these, meanwhile
 
     def advance(self, job: Job, part: float) -> None:
@@ -39,14 +40,32 @@ class Forecast:
         `line` has all jobs in the order they are drawn, the same object as long as it is the same; `done` says how much
         of each is done, from 0 to 1.
         """
-        if self._line is not line or self._lessons != self._estimates.lessons:
-            self._line, self._lessons, self._worked = line, self._estimates.lessons, 0.0
+        if self._lessons != self._estimates.lessons or not self._has_grown_to(line):
+            self._lessons, self._worked = self._estimates.lessons, 0.0
             measured = takewhile(lambda job: self._estimates.seconds(job.request) is not None, line)
             left = [(job, self._estimates.cost(job.request) * (1 - done(job))) for job in measured]
             own = {job.id: work for job, work in left}
             self._ends = {job_id: end + MEANWHILE * own[job_id] for job_id, end in _work_out(left, places)}
+            self._all = sum(own.values())
+        self._line = line
         end = self._ends.get(job_id)
         return None if end is None else max(0.0, end - self._worked) / max(1, workers)
+
+    def _has_grown_to(self, line: tuple[Job, ...]) -> bool:
+        """Whether this is the line that is known, and a long one with a few more at its end: theirs is soon said."""
+        known = self._line
+        if known is None or len(known) > len(line) or known != line[: len(known)]:
+            return False
+        more = line[len(known) :]
+        if more and (len(known) < EXACT or len(self._ends) < len(known)):
+            return False
+        for job in more:
+            if self._estimates.seconds(job.request) is None:
+                break
+            cost = self._estimates.cost(job.request)
+            self._all += cost
+            self._ends[job.id] = self._all + MEANWHILE * cost
+        return True
 
 
 def _work_out(line: list[tuple[Job, float]], places: int) -> Iterator[tuple[JobId, float]]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from generation.spelling import fold, forms, is_slip, phrase, words_of
 FILE = "reading.json"
 NEAREST = 3  #: things that are offered for a word that is not known
 _READ = 300  #: words of a prompt; nobody says more of one thing
+_REMEMBERED = 1024  #: prompts; a job asks several times, and reruns ask again
 _COMPARED = 8  #: unknown words that are compared with all others
 _LIKE = 0.76  #: how much of two words is the same where the one may have been meant by the other
 _FLAGS = re.compile(r"\s(?:--?|—|–)(?=[a-z]).*|<[^<>]*:[^<>]*>", re.DOTALL | re.IGNORECASE)  #: --ar 16:9, <lora:x:1>
@@ -82,9 +84,16 @@ class Reading:
         signs = {_PRESENTATION.sub("", sign): text for sign, text in (signs or {}).items()}
         self._words_of_sign = signs
         self._signs = re.compile("|".join(map(re.escape, sorted(signs, key=len, reverse=True))) or r"(?!)")
-        self._misspelt = tuple(
-            (form[0], mark) for form, mark in self._meanings.items() if len(form) == 1 and mark.kind is Kind.THING
-        )
+        #: By first letter, which nobody gets wrong: thousands of words may be asked about at once.
+        self._misspelt: dict[str, list[tuple[str, Mark]]] = {}
+        for form, mark in self._meanings.items():
+            if len(form) == 1 and mark.kind is Kind.THING:
+                self._misspelt.setdefault(form[0][0], []).append((form[0], mark))
+        self._names = [(thing, [fold(name) for name in (thing.name, *thing.also)]) for thing in self.things]
+        self._about = {
+            thing.name: {word for keyword in thing.keywords for word in fold(keyword).split()} for thing in self.things
+        }
+        self._read = lru_cache(_REMEMBERED)(self._understood)
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -97,6 +106,9 @@ class Reading:
 
     def read(self, prompt: str) -> Understood:
         """Bring the prompt into the model's own words, and say which it does not know."""
+        return self._read(prompt)
+
+    def _understood(self, prompt: str) -> Understood:
         marks = self._marks(prompt)
         sentence = understand(marks)
         if sentence is None:
@@ -116,14 +128,34 @@ class Reading:
     def nearest(self, word: str) -> tuple[str, ...]:
         """Return the three things nearest to a word, by spelling and by what they have to do with it; often none."""
         folded = fold(word)
+        near: list[tuple[float, int, str]] = []  #: the best so far: likeness, order in the file, name
+        matcher = SequenceMatcher(None, b=folded)
+        if not self._is_like_any(folded, matcher):
+            return ()
+        for order, (thing, names) in enumerate(self._names):
+            about = float(folded in self._about[thing.name])
+            least = near[-1][0] - about if len(near) == NEAREST else -1.0
+            named = 0.0
+            for name in names:
+                matcher.set_seq1(name)
+                # The quick ones are upper bounds, and say mostly enough.
+                if matcher.real_quick_ratio() > max(least, named) and matcher.quick_ratio() > max(least, named):
+                    named = max(named, matcher.ratio())
+            near = sorted([*near, (named + about, -order, thing.name)], reverse=True)[:NEAREST]
+        return tuple(name for *_, name in near)
 
-        def distance(thing: Thing) -> float:
-            named = max((_likeness(folded, fold(name)) for name in (thing.name, *thing.also)), default=0.0)
-            about = any(folded in map(fold, keyword.split()) for keyword in thing.keywords)
-            return -(named + about)
-
-        near = sorted(self.things, key=distance)[:NEAREST]
-        return tuple(thing.name for thing in near) if near and -distance(near[0]) >= _LIKE else ()
+    def _is_like_any(self, folded: str, matcher: SequenceMatcher[str]) -> bool:
+        """Whether anything is near enough to be offered. Mostly nothing is, and that should cost little."""
+        if any(folded in words for words in self._about.values()):
+            return True
+        for _, names in self._names:
+            for name in names:
+                if abs(len(name) - len(folded)) * _LIKE > 2 * min(len(name), len(folded)) * (1 - _LIKE):
+                    continue  # too different in length: the ratio is at most 2 * the shorter / both
+                matcher.set_seq1(name)
+                if matcher.quick_ratio() >= _LIKE and matcher.ratio() >= _LIKE:
+                    return True
+        return False
 
     def _marks(self, prompt: str) -> list[Mark]:
         """Find the phrases it knows, the longest first, and the words between them."""
@@ -154,7 +186,7 @@ class Reading:
             if mark.kind is Kind.UNKNOWN and left:
                 left -= 1
                 word = fold(mark.value)
-                likely = [(name, thing) for name, thing in self._misspelt if is_slip(word, name)]
+                likely = [(name, thing) for name, thing in self._misspelt.get(word[:1], ()) if is_slip(word, name)]
                 meant = max(likely, key=lambda pair: _likeness(word, pair[0]), default=(None, None))[1]
             corrected.append(meant or mark)
         return corrected
