@@ -197,10 +197,14 @@ STATES = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str | None:
-    """An empty database; None for the file in the data folder."""
-    return None if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+    """An empty database on a server, for a test `on_both`; None for the file in the data folder."""
+    on_a_server = getattr(request, "param", "sqlite") == "postgres"
+    return request.getfixturevalue("postgres").new_database() if on_a_server else None
+
+
+on_both = pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -210,8 +214,14 @@ async def stage(tmp_path: Path, database_url: str | None) -> AsyncIterator[Scene
         yield Scene(server, tmp_path / "data", database_url)
 
 
-@pytest.mark.parametrize("killed", ["before", "after"])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    ("state", "killed", "database_url"),
+    [
+        *((state, killed, "sqlite") for state in STATES for killed in ("before", "after")),
+        *((state, "after", "postgres") for state in STATES),
+    ],
+    indirect=["database_url"],
+)
 async def test_a_bot_killed_around_any_state_of_a_job_posts_it_after_the_next_start(
     stage: Scene, state: str, killed: str
 ) -> None:
@@ -235,6 +245,7 @@ async def test_a_bot_killed_around_any_state_of_a_job_posts_it_after_the_next_st
     assert await stage.agrees()
 
 
+@on_both
 async def test_a_bot_killed_while_jobs_run_and_wait_posts_all_of_them_after_the_next_start(stage: Scene) -> None:
     async with stage.bot(replace(WORKER, room=1)) as bot:
         await stage.server.until_ready("imagine", within=60)
@@ -319,6 +330,7 @@ async def said(bot: BotProcess, words: str, *, times: int = 1) -> None:
             await asyncio.sleep(0.1)
 
 
+@on_both
 async def test_a_bot_that_stands_by_takes_over_within_15_seconds_of_the_others_death(stage: Scene) -> None:
     """It has loaded no model and is not connected before that; then every job goes on, and one more is taken."""
     async with stage.bot(replace(WORKER, room=1)) as first:
@@ -349,6 +361,7 @@ async def test_a_bot_that_stands_by_can_be_stopped_and_leaves_the_other_alone(st
         await stage.posted()
 
 
+@on_both
 async def test_a_bot_with_another_folder_does_not_even_stand_by(stage: Scene) -> None:
     url = stage.settings.database
     async with stage.bot() as first:
