@@ -284,3 +284,28 @@ def test_on_one_place_no_job_is_later_than_by_true_sharing() -> None:
 def test_a_busy_hour_is_faster_and_fairer_than_by_admission() -> None:
     """C11."""
     assert [figure.name for figure in measure_fairness() if not figure.reached] == []
+
+
+def test_of_a_thousand_who_come_at_once_only_the_newest_few_wait_for_their_place():
+    """A short job stands at the end of a long line for as many arrivals as a 64th of it, and no longer."""
+    shares, long, short = EqualShares(), range(640), uuid.UUID(int=9999)
+    for number in long:
+        shares.add(uuid.UUID(int=number), f"member {number}", work=10.0, images=1)
+    assert len(shares.order()) == 640
+    shares.add(short, "in a hurry", work=1.0, images=1)
+    assert shares.order()[-1] == short
+    for number in range(1000, 1009):
+        shares.add(uuid.UUID(int=number), f"member {number}", work=10.0, images=1)
+    assert shares.order().index(short) == 640
+    shares.add(uuid.UUID(int=1009), "member 1009", work=10.0, images=1)
+    assert shares.order()[0] == short
+
+
+def test_in_a_long_line_everybody_finds_their_place_when_a_job_is_over():
+    shares, short = EqualShares(), uuid.UUID(int=9999)
+    for number in range(640):
+        shares.add(uuid.UUID(int=number), f"member {number}", work=10.0, images=1)
+    shares.order()
+    shares.add(short, "in a hurry", work=1.0, images=1)
+    shares.end(uuid.UUID(int=7))
+    assert shares.order()[0] == short

@@ -146,3 +146,16 @@ def test_skipped_steps_cost_nothing_and_encoding_costs_something() -> None:
     assert estimates.seconds(request(steps=14, **edit)) == pytest.approx(11.4)
     assert estimates.seconds(request(steps=14, count=2, **edit)) == pytest.approx(21.4)
     assert estimates.seconds(request(steps=14, **edit, mask="1" * 64)) == pytest.approx(12.8)
+
+
+def test_who_joins_the_end_of_a_long_line_is_promised_what_a_fresh_look_at_it_would_promise() -> None:
+    estimates = Estimates()
+    line = tuple(job() for _ in range(EXACT + 20))
+    estimates.learn(line[0].request, 10.0)
+    about = {"done": lambda _: 0.0, "places": 4, "workers": 1}
+    growing, fresh = Forecast(estimates), Forecast(estimates)
+    growing.seconds_left(line[0].id, line=line[: EXACT + 5], **about)
+    told = [growing.seconds_left(one.id, line=line, **about) for one in line]
+    assert told == pytest.approx([fresh.seconds_left(one.id, line=line, **about) for one in line])
+    growing.advance(line[0], 0.5)
+    assert growing.seconds_left(line[-1].id, line=line, **about) == pytest.approx(told[-1] - 5.0)
