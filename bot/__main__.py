@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--repair", action="store_true", help="remove files of no job, hide jobs whose files are gone")
     backup = commands.add_parser("backup", help="copy the SQLite database while the bot runs")
     backup.add_argument("file", type=Path, help="a file that does not exist yet")
-    backup.add_argument("--pictures", action="store_true", help="copy the pictures too, to the folder FILE.images")
+    backup.add_argument("--pictures", action="store_true", help="copy the pictures too, to FILE.images and FILE.inputs")
     return parser
 
 

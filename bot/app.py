@@ -15,16 +15,18 @@ from bot.process import StopSignals, drained, every, exit_code, first_of, model_
 from bot.retrying import retried
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
+from bot.services.inputs import Inputs
 from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
-from bot.settings import IMAGES, Settings
+from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
 from bot.storage.database import Database
 from bot.storage.identity import pair
 from bot.storage.image_files import ImageFiles
+from bot.storage.input_files import InputFiles
 from bot.storage.inspection import remove_leftovers
 from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
@@ -89,22 +91,40 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         await patiently(lambda: remove_leftovers(database, folder), "removing what a crash left")
         files = ImageFiles(folder)
         await patiently(lambda: clear_rest(database, files, utc_now()), "finishing what a crash interrupted")
+        input_files = InputFiles(settings.folder / INPUTS)
+        await asyncio.to_thread(input_files.remove_half_written)
 
         suspects = SuspectsFile(settings.folder / SUSPECTS)
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
+        inputs = Inputs(database=database, files=input_files)
         images = ImageService(
             database=database,
             files=files,
             dispatcher=dispatcher,
             catalog=catalog,
+            inputs=inputs,
             limits=limits,
             clock=utc_now,
             direct_messages=settings.direct_messages,
         )
         parts.push_async_callback(images.close)
-        admin = AdminService(database=database, dispatcher=dispatcher, catalog=catalog, limits=limits, clock=utc_now)
-        restart = Restart(database=database, suspects=suspects, dispatcher=dispatcher, catalog=catalog, clock=utc_now)
+        admin = AdminService(
+            database=database,
+            dispatcher=dispatcher,
+            input_files=input_files,
+            catalog=catalog,
+            limits=limits,
+            clock=utc_now,
+        )
+        restart = Restart(
+            database=database,
+            suspects=suspects,
+            input_files=input_files,
+            dispatcher=dispatcher,
+            catalog=catalog,
+            clock=utc_now,
+        )
         await patiently(restart.learn_costs, "learning what jobs cost")
         recovery = await patiently(restart.recover, "looking for unfinished jobs")
         clock_check = ClockCheck()
@@ -122,6 +142,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         retention = Retention(
             database=database,
             files=files,
+            input_files=input_files,
             clock=utc_now,
             clock_is_right=lambda: clock_check.is_right(front.bot.ask_the_time),
             days=settings.retention_days,

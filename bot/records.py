@@ -52,6 +52,7 @@ class JobRecord:
     accepted_at: datetime
     server: str | None = None  #: None in a direct message
     parent: JobId | None = None  #: the job this one was made from
+    action: str | None = None  #: what was done to it, such as "rerun"
     weight: float = 1.0  #: the requester's, when they asked
     status: JobStatus = JobStatus.ACCEPTED
     error_code: str | None = None

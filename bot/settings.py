@@ -16,6 +16,7 @@ from generation.errors import InvalidRequest
 from generation.operator_words import operator_words
 
 IMAGES = "images"  #: the pictures' folder under DATA_DIR
+INPUTS = "inputs"  #: the folder of those that jobs begin with
 
 HttpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 WebSocketUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["ws", "wss"])]

@@ -179,7 +179,7 @@ def _read(path: Path | None, role: str) -> InputPicture | None:
 
 
 def _job(request: GenerationRequest, inputs: JobInputs) -> Job:
-    return Job(id=uuid.uuid4(), request=request, requester=request.prompt, inputs=inputs)
+    return Job(id=uuid.uuid4(), request=request, requester=request.prompt, inputs=lambda: inputs)
 
 
 def _chosen(prompt: str, options: argparse.Namespace, inputs: _Inputs) -> DrawingOptions:

@@ -1,5 +1,6 @@
 """A Job is a request that was accepted: it has an id and somebody who waits for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -53,5 +54,5 @@ class Job:
     request: GenerationRequest
     requester: str
     weight: float = 1.0  #: share of the device the requester has a right to, relative to others of their group
-    inputs: JobInputs = JobInputs()
+    inputs: Callable[[], JobInputs] = JobInputs  #: called where they are needed, in a worker's thread; raises InputGone
     group: str | None = None  #: whose weights are balanced against each other, such as a server; None: a group of one

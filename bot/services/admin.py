@@ -14,6 +14,7 @@ from bot.services.limits import KINDS, Limits, check_ranges
 from bot.services.recovery import resume
 from bot.storage import jobs, servers, unfinished, usage
 from bot.storage.database import Database, Transaction
+from bot.storage.input_files import InputFiles
 from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
 from generation.errors import InvalidRequest
@@ -35,6 +36,7 @@ class AdminService:
         *,
         database: Database,
         dispatcher: Dispatcher[JobRecord],
+        input_files: InputFiles,
         catalog: ModelCatalog,
         limits: Limits,
         clock: Clock,
@@ -42,6 +44,7 @@ class AdminService:
         self._database = database
         self._limits = limits
         self._dispatcher = dispatcher
+        self._input_files = input_files
         self._catalog = catalog
         self._clock = clock
 
@@ -162,7 +165,7 @@ class AdminService:
             return jobs.get(transaction, job_id) or record
 
         record = await self._database.write(let_go)
-        return Resumed(job=record, ticket=resume(self._dispatcher, record))
+        return Resumed(job=record, ticket=resume(self._dispatcher, record, self._input_files))
 
     async def audit(self, admin: Member, most: int = 100) -> tuple[AuditRecord, ...]:
         """What the admins of this server did, the newest first."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from bot.clock import Clock
 from bot.errors import AlreadyOver, NotAllowed, NotInDirectMessages, PictureGone, UnknownJob
 from bot.records import JobRecord, Member, Place
 from bot.services.answers import Picture, QueuedJob, QueueView, Usage, picture_filename
+from bot.services.inputs import Inputs, named_by
 from bot.services.limits import Limits, next_day
 from bot.services.recovery import job_of
 from bot.services.reservations import Asked, Reservations
@@ -20,6 +21,7 @@ from bot.storage.image_files import ImageFiles
 from generation.catalog import DrawingOptions, ModelCatalog, random_seed
 from generation.dispatcher import Dispatcher
 from generation.errors import Cancelled, Refusal
+from generation.inputs import InputPicture
 from generation.job import Job, JobId, JobStatus
 from generation.request import GenerationRequest
 from generation.ticket import JobTicket, Progress
@@ -41,6 +43,7 @@ class ImageService:
         files: ImageFiles,
         dispatcher: Dispatcher[JobRecord],
         catalog: ModelCatalog,
+        inputs: Inputs,
         limits: Limits,
         clock: Clock,
         new_seed: Callable[[], int] = random_seed,
@@ -51,6 +54,7 @@ class ImageService:
         self._database = database
         self._files = files
         self._dispatcher = dispatcher
+        self.inputs = inputs
         self._reservations = Reservations(database=database, limits=limits, clock=clock)
         self._clock = clock
         self._new_seed = new_seed
@@ -63,9 +67,20 @@ class ImageService:
             await asyncio.wait(self._writes)
 
     async def imagine(
-        self, request: GenerationRequest, member: Member, *, at: Place, parent: JobId | None = None
+        self,
+        request: GenerationRequest,
+        member: Member,
+        *,
+        at: Place,
+        parent: JobId | None = None,
+        action: str | None = None,
+        pictures: Sequence[InputPicture] = (),
     ) -> JobTicket[JobRecord]:
-        """Reserve and put in line. Raises Refusal; may be called under a deadline, which leaves nothing behind."""
+        """Reserve and put in line; `pictures` are those that the request begins with and that are new here.
+
+        Raises Refusal, and InputGone for other pictures that it names and that are kept no longer. May be called under
+        a deadline, which leaves nothing behind.
+        """
         if member.server is None and not self._direct_messages:
             raise NotInDirectMessages
         self._dispatcher.check_room()
@@ -75,9 +90,19 @@ class ImageService:
             member=member,
             at=at,
             parent=parent,
+            action=action,
             estimated_seconds=self._dispatcher.estimates.seconds(request) or 0.0,
             now=self._clock(),
         )
+        try:
+            async with self.inputs.kept(request, pictures):
+                return await self._reserved(asked)
+        except BaseException:
+            if digests := named_by(request):
+                self._write(self.inputs.discard(digests), name=f"discard the inputs of {asked.job_id}")
+            raise
+
+    async def _reserved(self, asked: Asked) -> JobTicket[JobRecord]:
         # Shielded: a deadline frees the caller at once, however long the database still takes.
         reservation = self._reservations.ask(asked)
         try:
@@ -89,7 +114,7 @@ class ImageService:
         if isinstance(outcome, Refusal):
             raise outcome
         try:
-            return self._dispatcher.submit(job_of(outcome))
+            return self._dispatcher.submit(job_of(outcome, self.inputs.files))
         except Refusal as refusal:
             await self._finish(outcome.id, JobStatus.CANCELLED, refusal.code)
             raise
@@ -101,7 +126,7 @@ class ImageService:
             raise UnknownJob
         # Through the catalogue, as a new request would: the model may have gone or changed its limits since.
         request = self.catalog.request(DrawingOptions.of(record.request, seed=self._new_seed()))
-        return await self.imagine(request, member, at=at, parent=record.id)
+        return await self.imagine(request, member, at=at, parent=record.id, action="rerun")
 
     async def cancel(self, job_id: JobId, member: Member) -> JobRecord:
         """Stop a waiting or running job, and say which. Raises NotAllowed, UnknownJob, AlreadyOver."""
@@ -275,6 +300,7 @@ class ImageService:
         record, is_first = await self._database.write(hide)
         if is_first:
             await clear(self._database, self._files, record.images, now)
+            await self.inputs.discard(named_by(record.request))
         return record
 
     async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> bool:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.clock import Clock
 from bot.errors import Quarantined
@@ -11,6 +12,7 @@ from bot.records import JobRecord
 from bot.services.answers import Recovery, Resumed
 from bot.storage import jobs, unfinished, usage
 from bot.storage.database import Database, Transaction
+from bot.storage.input_files import InputFiles
 from bot.storage.suspects import SuspectsFile
 from generation.catalog import ModelCatalog
 from generation.dispatcher import Dispatcher
@@ -34,12 +36,14 @@ class Restart:
         *,
         database: Database,
         suspects: SuspectsFile,
+        input_files: InputFiles,
         dispatcher: Dispatcher[JobRecord],
         catalog: ModelCatalog,
         clock: Clock,
     ) -> None:
         self._database = database
         self._suspects = suspects
+        self._input_files = input_files
         self._dispatcher = dispatcher
         self._catalog = catalog
         self._clock = clock
@@ -56,7 +60,9 @@ class Restart:
             lambda transaction: self._found(transaction, suspects, now), alone=True
         )
         self._suspects.write(frozenset())  # that death is counted
-        resumed = tuple(Resumed(job=record, ticket=resume(self._dispatcher, record)) for record in going_on)
+        resumed = tuple(
+            Resumed(job=record, ticket=resume(self._dispatcher, record, self._input_files)) for record in going_on
+        )
         if resumed or recovery.rendered:
             log.info("%d jobs of the last run go on, %d have pictures to post", len(resumed), len(recovery.rendered))
         return replace(recovery, resumed=resumed)
@@ -135,12 +141,12 @@ def _is_valid(request: GenerationRequest) -> bool:
     return True
 
 
-def resume(dispatcher: Dispatcher[JobRecord], record: JobRecord) -> JobTicket[JobRecord]:
+def resume(dispatcher: Dispatcher[JobRecord], record: JobRecord, input_files: InputFiles) -> JobTicket[JobRecord]:
     """Put an accepted job back in line; alone in its batch, if the process died under it before."""
-    return dispatcher.restore(job_of(record), alone=record.crashes > 0)
+    return dispatcher.restore(job_of(record, input_files), alone=record.crashes > 0)
 
 
-def job_of(record: JobRecord) -> Job:
+def job_of(record: JobRecord, input_files: InputFiles) -> Job:
     """The job for the dispatcher. Members share a server's turns by their weights."""
     return Job(
         id=record.id,
@@ -148,4 +154,5 @@ def job_of(record: JobRecord) -> Job:
         requester=record.requester,
         weight=record.weight,
         group=record.server,
+        inputs=partial(input_files.of, record.request),
     )

@@ -30,6 +30,7 @@ class Asked:
     member: Member
     at: Place
     parent: JobId | None
+    action: str | None  #: what was done to the parent
     estimated_seconds: float  #: of the device
     now: datetime
 
@@ -130,6 +131,7 @@ def _record(asked: Asked, now: datetime, *, weight: float) -> JobRecord:
     return JobRecord(
         id=asked.job_id,
         parent=asked.parent,
+        action=asked.action,
         request=asked.request,
         requester=member.id,
         requester_name=member.name,

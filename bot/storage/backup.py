@@ -5,32 +5,37 @@ import hashlib
 import logging
 import shutil
 import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeAlias
 
 from bot.errors import BackupRefused, StorageFault, UnusableDatabase
 from bot.storage.addresses import sqlite_file
 
 log = logging.getLogger(__name__)
 
+_Hashes: TypeAlias = Callable[[sqlite3.Connection], dict[str, str]]  #: of the files that rows speak of, by name
 
-async def backup(url: str, target: Path, pictures: Path | None = None) -> int:
+
+async def backup(url: str, target: Path, *, images: Path | None = None, inputs: Path | None = None) -> int:
     """Copy a SQLite database to a new file, whole or not at all, and read the copy back; says how many pictures went
     along.
 
     SQLite's own backup sees one moment of the database, whatever is being written meanwhile. The files that its rows
-    name go along from the folder `pictures`, where one is given, into a new folder beside the copy; the copy itself
-    comes last, so where it is they are too. Raises BackupRefused, UnusableDatabase where there is no good database to
-    copy, StorageFault.
+    name go along from the folders of results, `images`, and of what jobs began with, `inputs`, where these are given,
+    into new folders beside the copy; the copy itself comes last, so where it is they are too. Raises BackupRefused,
+    UnusableDatabase where there is no good database to copy, StorageFault.
     """
     if (file := sqlite_file(url)) is None:
         raise BackupRefused("not_sqlite", str(target))
-    return await asyncio.to_thread(_copy, file, target, pictures)
+    folders = [(folder, hashes) for folder, hashes in ((images, _results), (inputs, _inputs)) if folder is not None]
+    return await asyncio.to_thread(_copy, file, target, folders)
 
 
-def pictures_beside(target: Path) -> Path:
-    """The folder of the pictures that belong to a copy."""
-    return target.with_name(target.name + ".images")
+def beside(target: Path, folder: Path) -> Path:
+    """Where a folder's pictures are that belong to a copy: "copy.db.images"."""
+    return target.with_name(f"{target.name}.{folder.name}")
 
 
 def look_over(file: Path) -> None:
@@ -51,9 +56,8 @@ def look_over(file: Path) -> None:
         raise UnusableDatabase("damaged", str(file), detail=f"without {', '.join(sorted(missing))}")
 
 
-def _copy(source: Path, target: Path, pictures: Path | None) -> int:
-    folder = pictures_beside(target)
-    for taken in (target, folder) if pictures is not None else (target,):
+def _copy(source: Path, target: Path, folders: Sequence[tuple[Path, _Hashes]]) -> int:
+    for taken in (target, *(beside(target, folder) for folder, _ in folders)):
         if taken.exists():
             raise BackupRefused("target_exists", str(taken))
     if not source.is_file():
@@ -65,9 +69,9 @@ def _copy(source: Path, target: Path, pictures: Path | None) -> int:
         with closing(_opened(source)) as origin, closing(sqlite3.connect(partial)) as copy:
             origin.backup(copy)
         look_over(partial)
-        if pictures is not None:
+        for folder, hashes in folders:
             # After the database: a row comes after its file, so each file is there unless it was removed since.
-            copied = _copy_pictures(_hashes(partial), pictures, folder)
+            copied += _copy_pictures(_named(partial, hashes), folder, beside(target, folder))
         partial.replace(target)
     except UnusableDatabase as error:
         raise UnusableDatabase(error.reason, str(source), detail=error.detail) from error
@@ -78,12 +82,23 @@ def _copy(source: Path, target: Path, pictures: Path | None) -> int:
     return copied
 
 
-def _hashes(file: Path) -> dict[str, str]:
-    """By name, the hash of each file that the rows of a database speak of; of one from before an update too."""
+def _named(file: Path, hashes: _Hashes) -> dict[str, str]:
     with closing(_opened(file)) as database:
         database.row_factory = sqlite3.Row
-        rows = map(dict, database.execute("SELECT * FROM images ORDER BY file"))
-        return {row["file"]: row["sha256"] for row in rows if not (row.get("removed_at") or row.get("cleared_at"))}
+        return hashes(database)
+
+
+def _results(database: sqlite3.Connection) -> dict[str, str]:
+    """By name, the hash of each file that the rows of a database speak of; of one from before an update too."""
+    rows = map(dict, database.execute("SELECT * FROM images ORDER BY file"))
+    return {row["file"]: row["sha256"] for row in rows if not (row.get("removed_at") or row.get("cleared_at"))}
+
+
+def _inputs(database: sqlite3.Connection) -> dict[str, str]:
+    """The same for what jobs began with, of which much may be removed already: nothing is said of that."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'job_inputs'").fetchone():
+        return {}  # from before an update
+    return {digest: digest for (digest,) in database.execute("SELECT DISTINCT sha256 FROM job_inputs")}
 
 
 def _copy_pictures(hashes: dict[str, str], source: Path, target: Path) -> int:
@@ -101,7 +116,8 @@ def _copy_pictures(hashes: dict[str, str], source: Path, target: Path) -> int:
             except FileNotFoundError:
                 if not source.is_dir():  # a disk may be missing
                     raise
-                log.warning("not copied, because it is there no more: %s", name)
+                if name != sha256:
+                    log.warning("not copied, because it is there no more: %s", name)
                 continue
             if hashlib.sha256(png).hexdigest() != sha256:
                 log.warning("copied, and it is not what was written once: %s", name)

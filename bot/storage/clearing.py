@@ -1,13 +1,14 @@
-"""Removes the files of pictures that were given up: by retention, by Delete, or by either before a crash."""
+"""Removes the files of pictures that nobody needs: given up by retention or by Delete, or by either before a crash."""
 
 import logging
 from collections.abc import Iterable
 from datetime import datetime
 
 from bot.records import ImageRecord
-from bot.storage import pictures
-from bot.storage.database import Database
+from bot.storage import inputs, pictures
+from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
+from bot.storage.input_files import InputFiles
 from bot.storage.pictures import PictureFile
 
 log = logging.getLogger(__name__)
@@ -38,3 +39,19 @@ async def clear_rest(database: Database, files: ImageFiles, at: datetime) -> int
     if cleared:
         log.info("%d files of pictures that had been given up were removed", cleared)
     return cleared
+
+
+async def discard(database: Database, files: InputFiles, digests: Iterable[str]) -> int:
+    """Remove those pictures to begin with that no job needs; the bytes that are free now. Raises StorageFault.
+
+    In a writer's turn, so that no job can be accepted meanwhile that would need them.
+    """
+    freed, names = 0, list(digests)
+    for first in range(0, len(names), AT_ONCE):
+        some = names[first : first + AT_ONCE]
+        freed += await database.write(lambda transaction, some=some: _discard(transaction, files, some))
+    return freed
+
+
+def _discard(transaction: Transaction, files: InputFiles, digests: list[str]) -> int:
+    return files.remove(set(digests) - inputs.needed(transaction, digests))

@@ -47,20 +47,7 @@ class ImageFiles:
     def _write(self, png: bytes) -> StoredFile:
         stem = uuid4().hex
         name = f"{stem[:2]}/{stem}.png"  # 256 folders: file browsers choke on one with a million entries
-        path = self._folder / name
-        partial = path.with_suffix(HALF_WRITTEN)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(png)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-            _sync_folder(path.parent)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise StorageFault(detail=str(error)) from error
+        write_whole(self._folder / name, png)
         return StoredFile(name=name, sha256=hashlib.sha256(png).hexdigest(), size=len(png))
 
     def _read(self, name: str, sha256: str) -> bytes:
@@ -83,6 +70,23 @@ class ImageFiles:
             log.error("file %s is no longer needed and still there: %s", name, error)
             return False
         return True
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, and outlives a power cut. Raises StorageFault."""
+    partial = path.with_name(f"{uuid4().hex}{HALF_WRITTEN}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise StorageFault(detail=str(error)) from error
 
 
 def _sync_folder(folder: Path) -> None:

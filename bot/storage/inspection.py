@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select
 
 from bot.errors import StorageFault
-from bot.storage import jobs
+from bot.storage import inputs, jobs
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import HALF_WRITTEN
 from bot.storage.pictures import SHOWN
@@ -50,12 +50,28 @@ async def inspect(database: Database, folder: Path) -> Findings:
     return await asyncio.to_thread(_compare, rows, folder)
 
 
+async def inspect_inputs(database: Database, folder: Path) -> Findings:
+    """The same for the pictures that jobs begin with, of which those are orphans that no job has ever named."""
+    rows = {digest: (job_id, digest) for digest, job_id in (await database.read(inputs.all_needed)).items()}
+    findings = await asyncio.to_thread(_compare, rows, folder)
+    named = await database.read(lambda transaction: _in_parts(transaction, inputs.named, findings.orphans))
+    return replace(findings, orphans=tuple(name for name in findings.orphans if name not in named))
+
+
 async def repair(database: Database, folder: Path, findings: Findings, clock: Callable[[], datetime]) -> None:
     """Hide the jobs whose pictures are gone or damaged, remove the orphans. Only while no bot runs on this data."""
     now, lost = clock(), {job_id for job_id, _ in (*findings.missing, *findings.damaged)}
     await database.write(lambda transaction: [jobs.delete(transaction, job_id, now) for job_id in lost], alone=True)
     for name in (await inspect(database, folder)).orphans:  # with the other pictures of the jobs just hidden
         await asyncio.to_thread((folder / name).unlink, missing_ok=True)
+
+
+async def repair_inputs(database: Database, folder: Path, findings: Findings) -> None:
+    """Note which pictures to begin with are lost, so that nobody looks for them; remove the orphans. As `repair`."""
+    lost = {digest for _, digest in (*findings.missing, *findings.damaged)}
+    await database.write(lambda transaction: inputs.forget(transaction, lost), alone=True)
+    damaged = {digest for _, digest in findings.damaged}
+    await asyncio.to_thread(_remove, {*findings.orphans, *damaged}, folder)
 
 
 async def remove_leftovers(database: Database, folder: Path) -> int:
@@ -86,10 +102,21 @@ def _known(transaction: Transaction) -> dict[str, tuple[UUID, str]]:
 
 def _orphans(transaction: Transaction, files: set[str]) -> set[str]:
     """Those that no row speaks of; looked up by name, so that it takes no longer after a year than after a day."""
-    orphans, names = set(files), sorted(files)
-    for first in range(0, len(names), _LOOKED_UP):
-        orphans.difference_update(transaction.scalars(_KNOWN_OF, {"files": names[first : first + _LOOKED_UP]}))
-    return orphans
+    return files - _in_parts(transaction, _known_of, files)
+
+
+def _known_of(transaction: Transaction, files: Collection[str]) -> set[str]:
+    return set(transaction.scalars(_KNOWN_OF, {"files": list(files)}))
+
+
+def _in_parts(
+    transaction: Transaction, find: Callable[[Transaction, Collection[str]], Collection[str]], names: Iterable[str]
+) -> set[str]:
+    """What is found of these, a few hundred in a statement."""
+    found, every = set[str](), sorted(names)
+    for first in range(0, len(every), _LOOKED_UP):
+        found.update(find(transaction, every[first : first + _LOOKED_UP]))
+    return found
 
 
 def _remove(names: set[str], folder: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, bindparam, or_, select, update
 from sqlalchemy import insert as insert_into
 
 from bot.records import ImageRecord, JobRecord, Place
-from bot.storage import requests
+from bot.storage import inputs, requests
 from bot.storage.database import Transaction
 from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobId, JobStatus
@@ -51,6 +51,7 @@ _RENDER = _MOVE[LIVE].returning(JOBS)
 def insert(transaction: Transaction, *records: JobRecord) -> None:
     """Write new jobs down, in one statement. Their images come later, with `rendered`."""
     transaction.execute(insert_into(JOBS), [_row(record) for record in records])
+    inputs.insert(transaction, records)
 
 
 def get(transaction: Transaction, job_id: JobId) -> JobRecord | None:

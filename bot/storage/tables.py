@@ -68,6 +68,7 @@ JOBS = sa.Table(
     METADATA,
     sa.Column("id", sa.Uuid(), primary_key=True),
     sa.Column("parent_id", sa.Uuid(), sa.ForeignKey("jobs.id", ondelete="SET NULL"), index=True),
+    sa.Column("action", sa.String(32)),  # what was done to the parent
     _needed("requester", Snowflake),
     _needed("requester_name", sa.String(100)),
     sa.Column("server", Snowflake),
@@ -123,6 +124,15 @@ IMAGES = sa.Table(
     sa.UniqueConstraint("file"),
     sa.Index("ix_images_on_disk", "made_at", "size", **_where("cleared_at IS NULL")),  # retention
     sa.Index("ix_images_to_clear", "removed_at", **_where("removed_at IS NOT NULL AND cleared_at IS NULL")),
+)
+
+#: The pictures that a job begins with. Their files were complete before the job's row was written.
+JOB_INPUTS = sa.Table(
+    "job_inputs",
+    METADATA,
+    sa.Column("job_id", sa.Uuid(), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    sa.Column("role", sa.String(16), primary_key=True, nullable=False),
+    _needed("sha256", sa.String(64), index=True),
 )
 
 #: A server whose admins have set something; what it has set hangs on this row and goes with it.

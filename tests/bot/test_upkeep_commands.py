@@ -29,7 +29,7 @@ def test_check_names_what_does_not_agree_and_repair_mends_it(tmp_path: Path) -> 
 
     found = bot(tmp_path, "check")
     assert found.returncode == 1
-    assert "belongs to no job: ab/left.png" in found.stderr
+    assert "belongs to no job: images/ab/left.png" in found.stderr
 
     assert bot(tmp_path, "check", "--repair").returncode == 0
     clean = bot(tmp_path, "check")
@@ -60,7 +60,7 @@ def test_backup_takes_the_pictures_along_where_asked_to(tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     done = bot(tmp_path / "data", "backup", str(copy), "--pictures")
     assert done.returncode == 0, done.stderr
-    assert f"its 0 pictures are in {copy}.images" in done.stderr
+    assert f"its 0 pictures are in {copy}.images and {copy}.inputs" in done.stderr
     assert (tmp_path / "copy.db.images").stat().st_mode & 0o077 == 0, "it is its owner's only"
     copy.unlink()
     again = bot(tmp_path / "data", "backup", str(copy), "--pictures")

@@ -236,9 +236,9 @@ class TestPictures:
         assert status == 0
         for job in worker.drawn:
             assert (job.request.width, job.request.height, job.request.strength) == (96, 64, 0.5)
-            assert job.request.source == hashlib.sha256(job.inputs.source or b"").hexdigest()
-            assert Image.open(io.BytesIO(job.inputs.source or b"")).size == (90, 60)
-            assert (job.request.mask, job.inputs.mask) == (None, None)
+            assert job.request.source == hashlib.sha256(job.inputs().source or b"").hexdigest()
+            assert Image.open(io.BytesIO(job.inputs().source or b"")).size == (90, 60)
+            assert (job.request.mask, job.inputs().mask) == (None, None)
         assert len(worker.drawn) == 2
         assert "least" not in err
 
@@ -251,7 +251,7 @@ class TestPictures:
         assert draw("a blue heart", "--image", str(heart), "--mask", str(tmp_path / "mask.png"))[0] == 0
         (job,) = worker.drawn
         assert job.request.strength == 1.0
-        assert job.request.mask == hashlib.sha256(job.inputs.mask or b"").hexdigest()
+        assert job.request.mask == hashlib.sha256(job.inputs().mask or b"").hexdigest()
 
     def test_more_steps_than_were_asked_for_are_said(self, draw: Draw, worker: Workers, heart: Path) -> None:
         status, _, err = draw("a blue heart", "--image", str(heart), "--steps", "1")

@@ -13,6 +13,7 @@ from bot.records import JobRecord
 from bot.services.recovery import Restart
 from bot.storage import jobs, pictures, schema, servers, unfinished, usage
 from bot.storage.database import Database
+from bot.storage.input_files import InputFiles
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
@@ -81,6 +82,7 @@ async def test_the_bot_starts_on_it_and_ends_what_todays_rules_refuse(database, 
     restart = Restart(
         database=database,
         suspects=SuspectsFile(tmp_path / SUSPECTS),
+        input_files=InputFiles(tmp_path / "inputs"),
         dispatcher=dispatcher,
         catalog=CATALOG,
         clock=HandClock(),

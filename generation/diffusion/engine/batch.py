@@ -59,7 +59,7 @@ class JobRun:
 
     def encode(self, model: LoadedModel) -> None:
         """Encode its prompts, and the pictures that it begins with, once for all its images. Raises InputGone."""
-        request, inputs = self.job.request, self.job.inputs
+        request, inputs = self.job.request, self.job.inputs()
         inputs.require(request)
         width, height = model.spec.drawn_size(request.width, request.height)
         self._latent_shape = model.latent_shape(width, height)

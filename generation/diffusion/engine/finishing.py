@@ -64,9 +64,10 @@ class Finishing:
         """Encode the PNG, in the writer's thread."""
         request = image.run.job.request
         picture = on_ground(picture_of(pixels), (request.width, request.height))
-        inputs = image.run.job.inputs
-        if inputs.source is not None and inputs.mask is not None:
-            picture = pasted_back(picture, inputs.source, inputs.mask)
+        if request.mask is not None:
+            inputs = image.run.job.inputs()
+            inputs.require(request)
+            picture = pasted_back(picture, inputs.source or b"", inputs.mask or b"")
         png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash, read=image.run.read)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
 

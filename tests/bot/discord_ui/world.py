@@ -28,6 +28,7 @@ from bot.records import JobRecord
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.images import ImageService
+from bot.services.inputs import Inputs
 from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
@@ -35,6 +36,7 @@ from bot.services.retention import Retention
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
+from bot.storage.input_files import InputFiles
 from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from bot.storage.tables import JOBS
@@ -121,11 +123,13 @@ class World:
         suspects = SuspectsFile(self.folder / SUSPECTS)
         journal = StoredJournal(database=self.database, files=files, suspects=suspects, clock=discord.utils.utcnow)
         dispatcher = Dispatcher([worker], journal)
+        input_files = InputFiles(self.folder / "inputs")
         images = ImageService(
             database=self.database,
             files=files,
             dispatcher=dispatcher,
             catalog=self.catalog,
+            inputs=Inputs(database=self.database, files=input_files),
             limits=Limits(self.ceiling),
             clock=discord.utils.utcnow,
             direct_messages=self.direct_messages,
@@ -133,6 +137,7 @@ class World:
         admin = AdminService(
             database=self.database,
             dispatcher=dispatcher,
+            input_files=input_files,
             catalog=self.catalog,
             limits=Limits(self.ceiling),
             clock=discord.utils.utcnow,
@@ -141,6 +146,7 @@ class World:
         restart = Restart(
             database=self.database,
             suspects=suspects,
+            input_files=input_files,
             dispatcher=dispatcher,
             catalog=self.catalog,
             clock=discord.utils.utcnow,
@@ -245,6 +251,7 @@ class World:
         retention = Retention(
             database=self.database,
             files=files,
+            input_files=InputFiles(self.folder / "inputs"),
             clock=discord.utils.utcnow,
             clock_is_right=is_right,
             gigabytes=1e-9,

@@ -11,12 +11,14 @@ from bot.clock import ClockCheck
 from bot.records import Member, Place
 from bot.services.admin import AdminService
 from bot.services.images import ImageService
+from bot.services.inputs import Inputs
 from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
+from bot.storage.input_files import InputFiles
 from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
@@ -65,11 +67,14 @@ class House:
         self.suspects = SuspectsFile(self.folder / SUSPECTS)
         journal = StoredJournal(database=self.database, files=self.files, suspects=self.suspects, clock=self.clock)
         self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)
+        self.input_files = InputFiles(self.folder / "inputs")
+        self.inputs = Inputs(database=self.database, files=self.input_files)
         self.images = ImageService(
             database=self.database,
             files=self.files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
+            inputs=self.inputs,
             limits=Limits(self.ceiling),
             clock=self.clock,
             direct_messages=self.direct_messages,
@@ -77,6 +82,7 @@ class House:
         self.restart = Restart(
             database=self.database,
             suspects=self.suspects,
+            input_files=self.input_files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
             clock=self.clock,
@@ -85,6 +91,7 @@ class House:
         self.admin = AdminService(
             database=self.database,
             dispatcher=self.dispatcher,
+            input_files=self.input_files,
             catalog=self.catalog,
             limits=Limits(self.ceiling),
             clock=self.clock,
@@ -117,7 +124,14 @@ class House:
         async def is_right() -> bool:
             return check is None or await check.is_right(nothing_asked)
 
-        return Retention(database=self.database, files=self.files, clock=self.clock, clock_is_right=is_right, **bounds)
+        return Retention(
+            database=self.database,
+            files=self.files,
+            input_files=self.input_files,
+            clock=self.clock,
+            clock_is_right=is_right,
+            **bounds,
+        )
 
     def pictures_on_disk(self) -> list[Path]:
         return [path for path in (self.folder / "images").rglob("*") if path.is_file()]

@@ -26,6 +26,7 @@ async def moved(database, step, *arguments, **options):
 async def test_what_goes_in_comes_out(database, new_record, stored, now):
     child = new_record(
         parent=stored.id,
+        action="vary",
         server=None,
         place=Place(channel="5000", message="1", reply_to="2", token="t", token_expires=now),
         weight=2.5,

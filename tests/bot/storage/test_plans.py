@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from bot.storage import jobs, pictures, schema, servers, unfinished, usage
+from bot.storage import inputs, jobs, pictures, schema, servers, unfinished, usage
 from bot.storage.inspection import remove_leftovers
 from generation.job import JobStatus
 from tests.bot.storage.conftest import NOON
@@ -46,6 +46,9 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "oldest pictures": lambda c: pictures.oldest(c, 200),
     "old pictures": lambda c: pictures.oldest(c, 200, WEEK_AGO),
     "to clear": lambda c: pictures.to_clear(c, 200),
+    "inputs needed": lambda c: inputs.needed(c, ["0" * 64]),
+    "inputs named": lambda c: inputs.named(c, ["0" * 64]),
+    "inputs of results": lambda c: inputs.of_images(c, {JOB}),
     "give up": lambda c: pictures.give_up(c, {JOB}, NOON),
 }
 

@@ -139,7 +139,7 @@ async def test_a_backup_with_pictures_has_each_file_that_its_rows_speak_of(datab
     (folder / "00").mkdir(exist_ok=True)
     (folder / "00" / "later.png").write_bytes(b"its row is not in the copy")
 
-    assert await backup(url, tmp_path / "copy.db", folder) == 2
+    assert await backup(url, tmp_path / "copy.db", images=folder) == 2
 
     copied = Database(f"sqlite:///{tmp_path / 'copy.db'}")
     findings = await inspect(copied, tmp_path / "copy.db.images")
@@ -152,7 +152,7 @@ async def test_a_picture_that_went_while_the_backup_ran_is_named_and_no_failure(
 ):
     gone, other = await files_of(database, drawn)
     (folder / gone).unlink()
-    assert await backup(url, tmp_path / "copy.db", folder) == 1
+    assert await backup(url, tmp_path / "copy.db", images=folder) == 1
     assert gone in caplog.text
     assert (tmp_path / "copy.db.images" / other).read_bytes() == (folder / other).read_bytes()
 
@@ -160,7 +160,7 @@ async def test_a_picture_that_went_while_the_backup_ran_is_named_and_no_failure(
 async def test_a_damaged_picture_is_copied_as_it_is_and_named(database, url, folder, drawn, tmp_path, caplog):
     damaged, good = await files_of(database, drawn)
     (folder / damaged).write_bytes(b"scribbled over")
-    assert await backup(url, tmp_path / "copy.db", folder) == 2
+    assert await backup(url, tmp_path / "copy.db", images=folder) == 2
     assert damaged in caplog.text
     assert good not in caplog.text
 
@@ -169,7 +169,7 @@ async def test_a_backup_that_was_killed_among_the_pictures_is_in_nobodys_way(dat
     (tmp_path / "copy.db.partial").write_bytes(b"half a database")
     (tmp_path / "copy.db.images.partial").mkdir()
     (tmp_path / "copy.db.images.partial" / "half.png").write_bytes(b"half")
-    assert await backup(url, tmp_path / "copy.db", folder) == 2
+    assert await backup(url, tmp_path / "copy.db", images=folder) == 2
     assert not (tmp_path / "copy.db.images" / "half.png").exists()
     assert not list(tmp_path.glob("*.partial"))
 
@@ -179,7 +179,7 @@ async def test_a_backup_writes_into_no_folder_that_is_there_already(database, ur
     precious.mkdir()
     (precious / "mine.png").write_bytes(b"mine")
     with pytest.raises(BackupRefused, match="target_exists"):
-        await backup(url, tmp_path / "copy.db", folder)
+        await backup(url, tmp_path / "copy.db", images=folder)
     assert [file.name for file in precious.iterdir()] == ["mine.png"]
     assert not (tmp_path / "copy.db").exists()
 
@@ -196,7 +196,7 @@ async def test_a_backup_whose_pictures_cannot_be_copied_leaves_nothing(
     else:
         folder.rename(tmp_path / "elsewhere")
     with pytest.raises(StorageFault):
-        await backup(url, tmp_path / "copy.db", folder)
+        await backup(url, tmp_path / "copy.db", images=folder)
     assert not list(tmp_path.glob("copy*"))
 
 
@@ -207,7 +207,7 @@ async def test_a_database_from_before_an_update_is_copied_with_its_pictures(url,
         for table in ("alembic_version (version_num)", "jobs (id)", "images (id, file, sha256)"):
             old.execute(f"CREATE TABLE {table}")
         old.execute("INSERT INTO images VALUES (1, 'ab/old.png', '')")
-    assert await backup(url, tmp_path / "copy.db", folder) == 1
+    assert await backup(url, tmp_path / "copy.db", images=folder) == 1
     assert (tmp_path / "copy.db.images/ab/old.png").read_bytes() == b"old"
 
 

@@ -102,7 +102,7 @@ def test_looking_is_charged_to_its_own_job(tiny_model: LoadedModel, monkeypatch:
 
 
 def test_a_job_whose_picture_is_gone_fails_and_the_others_are_drawn(tiny_model: LoadedModel) -> None:
-    gone = replace(begin_with(make_job(), 0.5, masked=True), inputs=JobInputs())
+    gone = replace(begin_with(make_job(), 0.5, masked=True), inputs=JobInputs)
     plain = make_job()
     events = drive(DiffusionEngine(tiny_model), gone, plain)
     (failed,) = (event for event in events if isinstance(event, JobFailed))
@@ -147,7 +147,9 @@ def test_what_the_mask_does_not_cover_is_the_sources_own(inpaints: bool, monkeyp
     cover = InputPicture.decode(png_of(mask))
     job = make_job(width=64, height=64)
     wishes = {"source": source.sha256, "mask": cover.sha256, "strength": 1.0}
-    job = replace(job, request=replace(job.request, **wishes), inputs=JobInputs(source=source.png, mask=cover.png))
+    job = replace(
+        job, request=replace(job.request, **wishes), inputs=lambda: JobInputs(source=source.png, mask=cover.png)
+    )
     events = drive(DiffusionEngine(model), job)
     drawn = np.asarray(pictures_of(events)[job.id])
     assert np.array_equal(drawn[:, 36:], noise[:, 36:])
@@ -186,7 +188,7 @@ def job_with(model: LoadedModel, prompt: str, picture: bytes, **wishes: Any) -> 
     source = InputPicture.decode(picture)
     options = DrawingOptions(prompt=prompt, seed=1, source=source.sha256, aspect=source.aspect, **wishes)
     request = model.spec.request(options)
-    return Job(id=uuid.uuid4(), request=request, requester="ada", inputs=JobInputs(source=source.png))
+    return Job(id=uuid.uuid4(), request=request, requester="ada", inputs=lambda: JobInputs(source=source.png))
 
 
 def test_the_builtin_model_gives_things_another_colour_and_leaves_their_shape() -> None:

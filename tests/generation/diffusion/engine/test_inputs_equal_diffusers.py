@@ -51,7 +51,7 @@ def begin_with(job: Job, strength: float, *, masked: bool) -> Job:
     source, mask = pictures()
     hashes = {"source": source.sha256, "mask": mask.sha256 if masked else None}
     inputs = JobInputs(source=source.png, mask=mask.png if masked else None)
-    return replace(job, request=replace(job.request, strength=strength, **hashes), inputs=inputs)
+    return replace(job, request=replace(job.request, strength=strength, **hashes), inputs=lambda: inputs)
 
 
 def crowd(*, inpaints: bool = False) -> list[Job]:
@@ -86,12 +86,12 @@ def alone(model: LoadedModel, job: Job) -> torch.Tensor:
     pipeline = PIPELINES[is_xl, request.mask is not None](**parts, **further)
     pipeline.set_progress_bar_config(disable=True)
     size = (request.width, request.height)
-    masked = {} if job.inputs.mask is None else {"mask_image": fitted(job.inputs.mask, size, size)}
+    masked = {} if job.inputs().mask is None else {"mask_image": fitted(job.inputs().mask, size, size)}
     masked |= {"width": request.width, "height": request.height} if masked else {}
     return pipeline(
         request.prompt,
         negative_prompt=request.negative_prompt or None,
-        image=fitted(job.inputs.source or b"", size, size),
+        image=fitted(job.inputs().source or b"", size, size),
         strength=request.strength,
         num_inference_steps=request.steps,
         guidance_scale=request.guidance_scale,

@@ -1,0 +1,57 @@
+"""Pictures to begin with: decoded with care, kept while a job needs them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import asynccontextmanager
+
+from bot.errors import TooBusy
+from bot.storage.clearing import discard
+from bot.storage.database import Database
+from bot.storage.input_files import InputFiles
+from generation.inputs import InputPicture
+from generation.request import GenerationRequest
+
+MOST_WAITING = 8  #: pictures that are decoded or wait for it; each may hold its file's 40 MB
+
+
+class Inputs:
+    """The one door for pictures from outside. Slow work is done on threads, and one picture is decoded at a time."""
+
+    def __init__(self, *, database: Database, files: InputFiles) -> None:
+        self.files = files
+        self._database = database
+        self._decoding = asyncio.Semaphore(1)
+        self._waiting = 0
+
+    async def decode(self, data: bytes, *, role: str = "image") -> InputPicture:
+        """The picture in a file. Raises BadPicture, and TooBusy where many wait for the same."""
+        if self._waiting >= MOST_WAITING:
+            raise TooBusy
+        self._waiting += 1
+        try:
+            async with self._decoding:
+                return await asyncio.to_thread(InputPicture.decode, data, role=role)
+        finally:
+            self._waiting -= 1
+
+    @asynccontextmanager
+    async def kept(self, request: GenerationRequest, given: Sequence[InputPicture]) -> AsyncGenerator[None, None]:
+        """Write what a request begins with before its row, and keep it until then.
+
+        Raises InputGone for a picture that was not given and is kept no longer, StorageFault.
+        """
+        digests = named_by(request)
+        with self.files.hold(digests):
+            if digests:
+                await self.files.write([picture for picture in given if picture.sha256 in digests])
+                await self.files.require(request)
+            yield
+
+    async def discard(self, digests: Collection[str]) -> None:
+        """Remove those of these pictures that no job needs any more. Raises StorageFault."""
+        await discard(self._database, self.files, digests)
+
+
+def named_by(request: GenerationRequest) -> frozenset[str]:
+    """The sha256 of each picture that a request begins with."""
+    return frozenset(filter(None, (request.source, request.mask)))
