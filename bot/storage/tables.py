@@ -92,6 +92,7 @@ JOBS = sa.Table(
     sa.Column("deleted_at", UtcDateTime()),
     _needed("crashes", sa.Integer(), server_default="0"),  # how often the process died while it ran
     _needed("device_seconds", sa.Double()),
+    sa.Column("drawn_with", sa.JSON()),  # what else decides how the pictures look: the model's hash, versions, device
     sa.Column("ended_by", Snowflake),  # the member who cancelled it
     _needed("weight", sa.Double(), server_default="1"),
     _needed("estimated_seconds", sa.Double(), server_default="0"),  # what it was to cost, when it was accepted
@@ -135,6 +136,26 @@ JOB_INPUTS = sa.Table(
     _needed("sha256", sa.String(64), index=True),
 )
 
+#: Who has starred which job.
+STARS = sa.Table(
+    "stars",
+    METADATA,
+    sa.Column("job_id", sa.Uuid(), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    sa.Column("member", Snowflake, primary_key=True, nullable=False),
+    _needed("at", UtcDateTime()),
+    sa.Index(None, "member", "at"),  # favourites
+)
+
+#: The jobs that were copied to a server's gallery: noted first and posted then, so that none is there twice.
+GALLERY_COPIES = sa.Table(
+    "gallery_copies",
+    METADATA,
+    sa.Column("job_id", sa.Uuid(), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    _needed("channel", Snowflake),
+    sa.Column("message", Snowflake),
+    _needed("at", UtcDateTime()),
+)
+
 #: A server whose admins have set something; what it has set hangs on this row and goes with it.
 SERVERS = sa.Table("servers", METADATA, sa.Column("id", Snowflake, primary_key=True))
 
@@ -152,6 +173,15 @@ LIMITS = sa.Table(
     sa.Column("scope", _closed(LimitScope, "scope"), primary_key=True),
     sa.Column("subject", Snowflake, primary_key=True),  # the role, the member, or the server again
     _needed("by_name", sa.JSON(), server_default="{}"),
+)
+
+#: The channel where results are copied to that so many members have starred.
+GALLERIES = sa.Table(
+    "galleries",
+    METADATA,
+    _of_server(primary_key=True),
+    _needed("channel", Snowflake),
+    _needed("stars", sa.Integer()),
 )
 
 #: A member who may not ask for pictures on a server.
