@@ -6,19 +6,22 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.clock import Clock
-from bot.discord_ui.buttons import JobButton
+from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.imagine import Imagine
 from bot.discord_ui.commands.jobs import Jobs
 from bot.discord_ui.commands.models import Models
+from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.results import ResultActions
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
+from bot.discord_ui.forms import Forms
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.images import ImageService
+from bot.services.remakes import Remakes
 from bot.services.results import Results
 
 
@@ -50,15 +53,16 @@ async def open_front_end(
     )
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton)
-    rights = CommandRights(bot.tree, "imagine")
+    bot.add_dynamic_items(JobButton, JobChoice)
+    rights, remakes, forms = CommandRights(bot.tree, "imagine"), Remakes(images), Forms()
     for cog in (
         rights,
-        Imagine(images, deliveries),
+        Imagine(images, remakes, deliveries),
         Jobs(images, results),
         Models(images),
         Admin(admin, deliveries),
-        ResultActions(bot, images, deliveries, rights, clock),
+        ResultActions(bot, images, deliveries, rights, forms, clock),
+        RemakeActions(images, remakes, deliveries, rights, forms),
     ):
         await bot.add_cog(cog)
     return FrontEnd(bot, deliveries)

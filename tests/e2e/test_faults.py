@@ -20,6 +20,7 @@ from bot.settings import IMAGES, read_settings
 from bot.storage.database import Database
 from bot.storage.inspection import inspect
 from bot.upkeep import check
+from tests.bot.discord_ui.world import RESULT
 from tests.bot.postgres import Server
 from tests.e2e.faults import Fault, Moment, Trouble
 from tests.e2e.launcher import Play
@@ -73,7 +74,7 @@ class Scene:
         posts = self.posts()
         assert sorted(str(post.id) for post in posts) == sorted(str(message) for _, message in self.rows())
         assert [len(post.attachments) for post in posts] == [1] * jobs
-        assert all([button.label for button in post.buttons] == ["Rerun", "Info", "Delete"] for post in posts)
+        assert all([button.label for button in post.buttons] == RESULT for post in posts)
         return posts
 
     async def agrees(self) -> bool:

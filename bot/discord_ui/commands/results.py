@@ -17,6 +17,7 @@ from bot.discord_ui.buttons import ButtonAction
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.post import Ticket
+from bot.discord_ui.forms import Forms
 from bot.discord_ui.inputs import member_of, member_of_reaction, requester_of, rights_of_reaction
 from bot.discord_ui.words import embeds
 from bot.discord_ui.words.errors import words_for
@@ -43,11 +44,13 @@ class ResultActions(commands.Cog):
         images: ImageService,
         deliveries: Deliveries,
         rights: CommandRights,
+        forms: Forms,
         clock: Clock,
     ) -> None:
         """`rights`: who may use /imagine; a rerun needs the same."""
         self._client = client
         self._rights = rights
+        self._forms = forms
         self._clock = clock
         self._refused: dict[int, datetime] = {}  #: members who were told of a refused reaction, and when
         self._images = images
@@ -69,14 +72,17 @@ class ResultActions(commands.Cog):
                 case ButtonAction.DELETE:
                     await interaction.response.defer()
                     await self._delete(job_id, member_of(interaction), interaction.delete_original_response)
+                case _:
+                    pass  # `RemakeActions` answers these
         except Exception as error:
             await private.answer(interaction, error, doing=f"button {action} of job {job_id}")
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
         """Answers presses that nothing else will: buttons of older versions, made-up ones, and forms."""
-        is_press = interaction.type is discord.InteractionType.component
-        if interaction.type is discord.InteractionType.modal_submit or (is_press and not buttons.is_ours(interaction)):
+        unknown_press = interaction.type is discord.InteractionType.component and not buttons.is_ours(interaction)
+        is_form = interaction.type is discord.InteractionType.modal_submit
+        if unknown_press or (is_form and not self._forms.knows(interaction)):
             await private.answer(interaction, StaleButton(), doing="an unknown button or form")
 
     @commands.Cog.listener()

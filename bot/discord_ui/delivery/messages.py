@@ -38,11 +38,13 @@ class Messages:
 
     async def answer(self, interaction: discord.Interaction, place: Place, content: Content) -> Place:
         """Answer a command or a button with this, for the first time."""
-        dropped = False
+        dropped, begun = False, interaction.response.is_done()  # begun: everybody sees that the bot is thinking
 
         async def acknowledge() -> int | None:
             nonlocal dropped
             try:
+                if begun:
+                    return (await interaction.edit_original_response(**content.to_edit())).id
                 return (await interaction.response.send_message(**content.to_send())).message_id
             except UNSENT as error:
                 if dropped and isinstance(error, discord.HTTPException) and error.code == ALREADY_ACKNOWLEDGED:

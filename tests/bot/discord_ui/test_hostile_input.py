@@ -19,7 +19,7 @@ from simcord.types import HttpLogEntry
 from bot.storage import jobs
 from generation.errors import KnownError
 from generation.job import JobStatus
-from tests.bot.discord_ui import hostile
+from tests.bot.discord_ui import hostile, hostile_files
 from tests.bot.discord_ui.hostile import Actor
 from tests.bot.discord_ui.world import World, words
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(120)
 
 #: Honest words: the fuzz should also get through.
 GOOD = {"model": ("builtin",), "scheduler": ("Euler", "DDIM"), "aspect": ("1:1", "3:2", "16:9")}
-MOST_COMMANDS, MOST_PRESSES, MOST_TYPED = 120, 100, 50
+MOST_COMMANDS, MOST_PRESSES, MOST_TYPED = 120, 160, 50
 
 
 def plan(what: SearchStrategy[T], examples: int) -> list[T]:
@@ -67,6 +67,8 @@ class Crowd:
         self.world = world
         self.caplog = caplog
         self.rows = 0  #: how many jobs there were at the last look
+        for number, (name, data) in hostile_files.FILES.items():
+            world.env.backend.cdn.store_attachment(int(number), 1, name, data, None)
         elsewhere = world.env.create_guild("elsewhere")
         self.eve = elsewhere.add_member(world.env.create_user("eve"))
         narrow = world.channel_without("attach_files")

@@ -337,9 +337,14 @@ def _cause(error: BaseException) -> BaseException:
     return error.original if isinstance(error, app_commands.CommandInvokeError) else error
 
 
+#: The buttons below a result.
+RESULT = ["Rerun", "Edit", "Vary", "Upscale", "Info", "Delete"]
+
+
 def labels(message: Any) -> list[str]:
     """The labels of a message's buttons."""
-    return [button["label"] for row in message.components for button in row["components"]]
+    rows = [row if isinstance(row, dict) else row.to_dict() for row in message.components]
+    return [button["label"] for row in rows for button in row["components"]]
 
 
 def words(message: Any) -> str:

@@ -1,0 +1,185 @@
+"""A picture as input: /imagine with one, and Edit, Vary and Upscale below a result."""
+
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from generation.inputs import InputPicture
+from generation.job import JobStatus
+from tests.bot.discord_ui.hostile_files import BAD, GOOD
+from tests.bot.discord_ui.world import RESULT, World, labels, words
+
+
+def png(size: tuple[int, int] = (64, 64), colour: str = "red") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+async def newest(world: World) -> Any:
+    return (await world.jobs())[-1]
+
+
+def refusal(answer: Any) -> str:
+    """What only the member was told in the end."""
+    said = [message for message in (answer.response, *answer.followups) if message is not None]
+    assert said[-1].ephemeral
+    return words(said[-1])
+
+
+async def choose(world: World, message: Any, value: str, who: Any = None) -> Any:
+    (row,) = message.components
+    (select,) = row["components"]
+    assert value in [option["value"] for option in select["options"]]
+    return await (who or world.alice).select(message, [value], custom_id=select["custom_id"])
+
+
+async def test_imagine_begins_with_a_picture(world: World) -> None:
+    answer = await world.alice.slash(
+        world.channel, "imagine", prompt="a blue heart", image=("in.png", png((90, 60))), strength=0.5
+    )
+    assert labels(answer.response) == RESULT
+    job = await newest(world)
+    assert (job.status, job.request.strength) == (JobStatus.POSTED, 0.5)
+    assert job.request.source == InputPicture.decode(png((90, 60))).sha256
+    assert job.request.width > job.request.height, "the picture's own shape"
+    assert job.place.message == str(answer.response.id)
+
+
+async def test_imagine_draws_anew_what_the_mask_covers(world: World) -> None:
+    await world.alice.slash(
+        world.channel, "imagine", prompt="a cat", image=("in.png", png()), mask=("mask.png", png(colour="white"))
+    )
+    job = await newest(world)
+    assert job.request.mask == InputPicture.decode(png(colour="white")).sha256
+    assert job.request.strength == 1.0
+
+
+@pytest.mark.parametrize("number", sorted(GOOD))
+async def test_imagine_takes_pictures_of_all_kinds(world: World, number: str) -> None:
+    await world.alice.slash(world.channel, "imagine", prompt="a cat", image=GOOD[number])
+    assert (await newest(world)).status is JobStatus.POSTED
+
+
+@pytest.mark.parametrize("number", sorted(BAD))
+async def test_what_is_no_picture_is_refused_privately_and_leaves_nothing(world: World, number: str) -> None:
+    if number == "9107":
+        pytest.skip("a thin picture is a picture")
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat", image=BAD[number])
+    assert "The image" in refusal(answer)
+    assert not await world.jobs()
+    assert world.channel.last_message is None, "nobody else sees that something was tried"
+
+
+@pytest.mark.parametrize("options", [{"mask": ("m.png", png())}, {"strength": 0.5}])
+async def test_a_mask_or_a_strength_without_a_picture_is_refused_at_once(world: World, options: dict[str, Any]) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a cat", **options)
+    assert answer.ephemeral
+    assert "image" in answer.response.content
+    assert not await world.jobs()
+
+
+async def test_a_mask_of_another_shape_is_refused_privately(world: World) -> None:
+    answer = await world.alice.slash(
+        world.channel, "imagine", prompt="a cat", image=("in.png", png()), mask=("m.png", png((64, 32)))
+    )
+    assert "same shape" in refusal(answer)
+    assert not await world.jobs()
+
+
+async def test_vary_makes_as_many_new_pictures_from_the_chosen_one(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=3, seed=5)
+    parent = await newest(world)
+    asked = await world.bob.click(first.response, label="Vary")
+    assert asked.ephemeral
+    answer = await choose(world, asked.response, "2:strong", world.bob)
+    assert not answer.ephemeral
+    job = await newest(world)
+    assert (job.parent, job.action, job.requester_name) == (parent.id, "vary_strong", "bob")
+    assert (job.request.count, job.request.strength, job.request.prompt) == (3, 0.7, "a cat")
+    assert job.request.seed != 5
+    (picture,) = [image for image in parent.images if image.index == 2]
+    stored = (world.folder / "images" / picture.file).read_bytes()
+    assert job.request.source == InputPicture.decode(stored).sha256
+
+
+async def test_vary_works_after_a_restart(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.restart()
+    asked = await world.alice.click(first.response, label="Vary")
+    await choose(world, asked.response, "0:subtle")
+    assert (await newest(world)).action == "vary_subtle"
+
+
+async def test_upscale_draws_one_picture_twice_as_large(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=2)
+    asked = await world.alice.click(first.response, label="Upscale")
+    await choose(world, asked.response, "1:2x")
+    job = await newest(world)
+    assert (job.request.width, job.request.height, job.request.count) == (128, 128, 1)
+    assert job.action == "upscale_2x"
+
+
+async def test_edit_with_other_words_keeps_the_seed_of_the_chosen_picture(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=2, seed=5)
+    asked = await world.alice.click(first.response, label="Edit")
+    form = await choose(world, asked.response, "1:")
+    await world.alice.submit_modal(form, {"prompt": "a dog", "negative_prompt": "", "strength": "", "mask": []})
+    job = await newest(world)
+    assert (job.request.prompt, job.request.seed, job.request.count, job.request.source) == ("a dog", 6, 1, None)
+    assert job.action == "edit"
+
+
+async def test_edit_with_a_strength_goes_on_from_the_picture(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", seed=5)
+    form = await world.alice.click(first.response, label="Edit")
+    await world.alice.submit_modal(form, {"prompt": "a dog", "strength": "0,4"})
+    job = await newest(world)
+    assert (job.request.prompt, job.request.strength, job.request.mask) == ("a dog", 0.4, None)
+    assert job.request.source is not None
+
+
+async def test_edit_with_a_mask_draws_that_part_anew(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    form = await world.alice.click(first.response, label="Edit")
+    await world.alice.submit_modal(form, {"prompt": "a cat", "mask": [("m.png", png(colour="white"))]})
+    job = await newest(world)
+    assert (job.request.strength, job.request.mask) == (1.0, InputPicture.decode(png(colour="white")).sha256)
+
+
+@pytest.mark.parametrize("typed", ["much", "7", "-1", "nan", "0"])
+async def test_a_strength_that_is_none_is_refused_privately(world: World, typed: str) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    form = await world.alice.click(first.response, label="Edit")
+    answer = await world.alice.submit_modal(form, {"prompt": "a cat", "strength": typed})
+    assert "**strength**" in refusal(answer)
+    assert len(await world.jobs()) == 1
+
+
+async def test_a_form_from_before_a_restart_is_not_known_any_more(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    form = await world.alice.click(first.response, label="Edit")
+    await world.restart()
+    answer = await world.alice.submit_modal(form, {"prompt": "a dog"})
+    assert answer.ephemeral
+    assert len(await world.jobs()) == 1
+
+
+async def test_a_picture_that_is_no_longer_kept_cannot_be_varied(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.remove_pictures()
+    asked = await world.alice.click(first.response, label="Vary")
+    answer = await choose(world, asked.response, "0:subtle")
+    assert "no longer kept" in refusal(answer)
+
+
+async def test_a_limit_holds_for_variations_too(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=2)
+    await world.admin.slash(world.channel, "admin limits set", images_a_day=3)
+    asked = await world.alice.click(first.response, label="Vary")
+    answer = await choose(world, asked.response, "0:subtle")
+    assert "pictures a day" in refusal(answer)
+    assert len(await world.jobs()) == 1
+    assert [file.name for file in (world.folder / "inputs").iterdir()] == [], "nothing is kept for it"
