@@ -12,6 +12,7 @@ KnownError
 │   ├── AlreadyOver             too late to cancel
 │   ├── NothingToCancel         no job of theirs waits or runs
 │   ├── NoResult                no job of theirs has pictures
+│   ├── NoPicture               a message that was to be used has none
 │   ├── PictureGone             the file was removed to make room, or is lost
 │   ├── StaleButton             a button that this version does not know, or that somebody made up
 │   └── TooBusy                 the answer would have come too late for Discord
@@ -79,6 +80,10 @@ class NothingToCancel(Refusal):
 
 class NoResult(Refusal):
     """They asked for pictures of theirs, and there are none."""
+
+
+class NoPicture(Refusal):
+    """The message that a picture was to be taken from has none."""
 
 
 class PictureGone(Refusal):

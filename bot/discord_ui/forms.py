@@ -10,11 +10,13 @@ from discord import ui
 
 from bot.discord_ui import private
 from bot.discord_ui.inputs import LEAST_OFFERED
+from bot.errors import StaleButton
 from bot.services.remakes import Edit
 from generation.errors import InvalidRequest
 from generation.request import MAX_PROMPT
 
 MOST_TYPED = 4000  #: characters of a form's field, Discord's limit
+MOST_OPTIONS = 25  #: of a list, Discord's limit
 _MOST_OPEN = 1000  #: forms that are remembered; nobody types in so many at once
 
 #: What a sent form does.
@@ -81,20 +83,30 @@ class EditForm(_Form):
 
 
 class PictureForm(_Form):
-    """What to make of a picture of anybody's."""
+    """What to make of a picture of anybody's, and of which one where there are several."""
 
-    def __init__(self, title: str, *, strength: float, send: Send, doing: str) -> None:
+    def __init__(self, title: str, *, prompt: str, strength: float, pictures: int, send: Send, doing: str) -> None:
         super().__init__(title, doing)
         self._send = send
-        self._prompt = _text("prompt", "", required=True)
+        self._prompt = _text("prompt", prompt[:MOST_TYPED], required=True)
+        self._usual = strength
         self._strength = _number(default=f"{strength:g}")
+        numbers = range(min(pictures, MOST_OPTIONS))
+        options = [discord.SelectOption(label=f"Picture {n + 1}", value=str(n), default=n == 0) for n in numbers]
+        self._which = ui.Select[Any](custom_id="picture", options=options)
         self.add_item(ui.Label(text="Prompt", description="What the new picture shows", component=self._prompt))
         said = "0.05 to 1: how much the picture is changed"
         self.add_item(ui.Label(text="Strength", description=said, component=self._strength))
+        if pictures > 1:
+            self.add_item(ui.Label(text="Picture", component=self._which))
 
     async def on_submit(self, interaction: discord.Interaction, /) -> None:
         """It was sent."""
-        await self._send(interaction, (self._prompt.value, strength(self._strength.value)))
+        chosen = self._which.values[0] if self._which.values else "0"
+        if chosen not in [option.value for option in self._which.options]:
+            raise StaleButton  # made up
+        given = strength(self._strength.value)
+        await self._send(interaction, (self._prompt.value, self._usual if given is None else given, int(chosen)))
 
 
 def strength(typed: str) -> float | None:

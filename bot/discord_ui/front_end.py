@@ -12,6 +12,7 @@ from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.imagine import Imagine
 from bot.discord_ui.commands.jobs import Jobs
+from bot.discord_ui.commands.menus import MessageMenus
 from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.results import ResultActions
@@ -55,6 +56,7 @@ async def open_front_end(
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
     bot.add_dynamic_items(JobButton, JobChoice)
     rights, remakes, forms = CommandRights(bot.tree, "imagine"), Remakes(images), Forms()
+    remade = RemakeActions(images, remakes, deliveries, rights, forms)
     for cog in (
         rights,
         Imagine(images, remakes, deliveries),
@@ -62,7 +64,8 @@ async def open_front_end(
         Models(images),
         Admin(admin, deliveries),
         ResultActions(bot, images, deliveries, rights, forms, clock),
-        RemakeActions(images, remakes, deliveries, rights, forms),
+        remade,
+        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade),
     ):
         await bot.add_cog(cog)
     return FrontEnd(bot, deliveries)

@@ -69,12 +69,25 @@ class Remakes:
         self._new_seed = new_seed
 
     async def begun_with(
-        self, options: DrawingOptions, source: bytes, mask: bytes | None = None, *, action: str | None = None
+        self,
+        options: DrawingOptions,
+        source: bytes,
+        mask: bytes | None = None,
+        *,
+        parent: JobId | None = None,
+        action: str | None = None,
     ) -> Wish:
         """A picture from these files, in the shape of the source unless another is named."""
         picture = await self._images.inputs.decode(source)
         cover = None if mask is None else await self._images.inputs.decode(mask, role="mask")
-        return self._wish(options, picture, cover, action=action)
+        return self._wish(options, picture, cover, parent=parent, action=action)
+
+    async def enlarged(self, options: DrawingOptions, source: bytes) -> Wish:
+        """Somebody's picture, twice as large, as near as the model's sizes come."""
+        picture = await self._images.inputs.decode(source)
+        step = self._images.catalog.get(options.model).side_multiple
+        width, height = (max(round(2 * side / step), 1) * step for side in (picture.width, picture.height))
+        return self._wish(replace(options, width=width, height=height), picture, action="upscale_2x")
 
     async def job(self, job_id: JobId, member: Member) -> JobRecord:
         """The job, if it has pictures and the member may see it. Raises NoResult."""

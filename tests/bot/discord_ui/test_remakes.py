@@ -183,3 +183,57 @@ async def test_a_limit_holds_for_variations_too(world: World) -> None:
     assert "pictures a day" in refusal(answer)
     assert len(await world.jobs()) == 1
     assert [file.name for file in (world.folder / "inputs").iterdir()] == [], "nothing is kept for it"
+
+
+async def test_use_as_image_asks_for_words_and_begins_with_anybodys_picture(world: World) -> None:
+    message = await world.bob.send(world.channel, "look", attachments=[("in.png", png((90, 60)))])
+    form = await world.alice.context_menu(world.channel, "Use as image", message)
+    await world.alice.submit_modal(form, {"prompt": "a blue heart"})
+    job = await newest(world)
+    assert (job.request.prompt, job.request.strength, job.action) == ("a blue heart", 0.6, "use_as_image")
+    assert job.request.source == InputPicture.decode(png((90, 60))).sha256
+    assert job.parent is None
+
+
+async def test_use_as_image_takes_the_chosen_one_of_a_result(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=2)
+    parent = await newest(world)
+    form = await world.bob.context_menu(world.channel, "Use as image", first.response)
+    await world.bob.submit_modal(form, {"prompt": "a dog", "picture": ["1"], "strength": "0.3"})
+    job = await newest(world)
+    assert (job.parent, job.action, job.request.strength) == (parent.id, "use_as_image", 0.3)
+    stored = (world.folder / "images" / parent.images[1].file).read_bytes()
+    assert job.request.source == InputPicture.decode(stored).sha256
+
+
+async def test_vary_and_upscale_in_the_menu_of_a_result_do_what_the_buttons_do(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    for menu, value, action in (("Vary", "0:subtle", "vary_subtle"), ("Upscale", "0:2x", "upscale_2x")):
+        asked = await world.alice.context_menu(world.channel, menu, first.response)
+        await choose(world, asked.response, value)
+        assert (await newest(world)).action == action
+
+
+async def test_upscale_in_the_menu_of_anybodys_picture(world: World) -> None:
+    message = await world.bob.send(world.channel, "", attachments=[("in.png", png((64, 64)))])
+    form = await world.alice.context_menu(world.channel, "Upscale", message)
+    await world.alice.submit_modal(form, {"prompt": "a heart"})
+    job = await newest(world)
+    assert (job.request.width, job.request.height, job.request.strength) == (128, 128, 0.35)
+
+
+@pytest.mark.parametrize("menu", ["Use as image", "Vary", "Upscale"])
+async def test_a_message_without_a_picture_is_refused_privately(world: World, menu: str) -> None:
+    message = await world.bob.send(world.channel, "hello", attachments=[("notes.txt", b"hello")])
+    answer = await world.alice.context_menu(world.channel, menu, message)
+    assert "no picture" in refusal(answer)
+
+
+@pytest.mark.parametrize("number", sorted(BAD.keys() - {"9107"}))
+async def test_a_picture_in_a_message_that_is_none_is_refused_privately(world: World, number: str) -> None:
+    name, data = BAD[number]
+    message = await world.bob.send(world.channel, "", attachments=[(name, data)])
+    form = await world.alice.context_menu(world.channel, "Use as image", message)
+    answer = await world.alice.submit_modal(form, {"prompt": "a heart"})
+    assert "The image" in refusal(answer)
+    assert not await world.jobs()
