@@ -58,6 +58,7 @@ class DrawingOptions:
     source: str | None = None  #: sha256 of an InputPicture to begin with
     mask: str | None = None  #: and of one that is white where it is drawn anew
     strength: float | None = None  #: of the change; with a mask all of it by default
+    reframing: str | None = None  #: what the source was prepared for
 
     @classmethod
     def of(cls, request: GenerationRequest, *, seed: int) -> Self:
@@ -76,6 +77,7 @@ class DrawingOptions:
             source=request.source,
             mask=request.mask,
             strength=request.strength,
+            reframing=request.reframing,
         )
 
 
@@ -180,6 +182,7 @@ class ModelSpec:
             source=options.source,
             mask=options.mask,
             strength=strength,
+            reframing=options.reframing,
         )
 
     def _sizes_near(self, ratio: float) -> Iterator[tuple[int, int]]:

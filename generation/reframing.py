@@ -8,7 +8,6 @@ another model, is brought to one first; all others keep their pixels.
 import io
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +17,7 @@ from PIL import Image, ImageFilter
 from generation.catalog import MAX_ASPECT, Canvas, ModelSpec
 from generation.errors import InvalidRequest
 from generation.inputs import InputPicture, fitted
-from generation.request import SIZE_STEP
+from generation.request import SIZE_STEP, Reframing
 
 _Numbers: TypeAlias = NDArray[np.float32]
 
@@ -33,20 +32,6 @@ _OUTPAINTING, _COLOURING, _TILING = 0.95, 0.75, 0.9  #: strengths
 
 #: Luma, ITU-R BT.601, as in JPEG's YCbCr.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-
-
-class Reframing(StrEnum):
-    """The ways. Their values are stored."""
-
-    ZOOM_OUT_1_5 = "zoom_out_1.5"
-    ZOOM_OUT_2 = "zoom_out_2"
-    PAN_LEFT = "pan_left"
-    PAN_RIGHT = "pan_right"
-    PAN_UP = "pan_up"
-    PAN_DOWN = "pan_down"
-    SQUARE = "square"
-    COLOURISE = "colourise"
-    TILEABLE = "tileable"
 
 
 _ZOOMS = {Reframing.ZOOM_OUT_1_5: 1.5, Reframing.ZOOM_OUT_2: 2.0}
@@ -106,7 +91,7 @@ def reframed(way: Reframing, picture: bytes, spec: ModelSpec) -> Reframed:
             return _outpainted(*_panned(whole, spec, *_PANS[way]))
 
 
-def finished(way: Reframing, picture: Image.Image, source: bytes) -> Image.Image:
+def finished(way: Reframing | str | None, picture: Image.Image, source: bytes) -> Image.Image:
     """Finish what was drawn from the source of `reframed`, after its own pixels are back; mostly nothing is to do.
 
     A colourised picture gets the luminance of the source, and a tileable one is rolled back.

@@ -36,6 +36,20 @@ class SchedulerName(StrEnum):
     LCM = "LCM"
 
 
+class Reframing(StrEnum):
+    """Ways to draw more of a picture that there is; `generation.reframing` says how. The values are stored."""
+
+    ZOOM_OUT_1_5 = "zoom_out_1.5"
+    ZOOM_OUT_2 = "zoom_out_2"
+    PAN_LEFT = "pan_left"
+    PAN_RIGHT = "pan_right"
+    PAN_UP = "pan_up"
+    PAN_DOWN = "pan_down"
+    SQUARE = "square"
+    COLOURISE = "colourise"
+    TILEABLE = "tileable"
+
+
 #: Characters that turn the direction of the text around them, over the end of a message's line too.
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -95,6 +109,7 @@ class GenerationRequest:
     source: str | None = None  #: sha256, in hex, of the picture it begins with
     mask: str | None = None  #: and of the one that is white where the source is drawn anew
     strength: float | None = None  #: of the change, 1 for all of it; given with a source, and only then
+    reframing: Reframing | str | None = None  #: what the source was prepared for; a plain string only in a stored one
 
     def __post_init__(self) -> None:
         self.check()
@@ -107,6 +122,8 @@ class GenerationRequest:
             object.__setattr__(request, field.name, values.get(field.name, field.default))
         with suppress(ValueError):  # a scheduler that is no longer on offer keeps its name
             object.__setattr__(request, "scheduler", SchedulerName(request.scheduler))
+        with suppress(ValueError):
+            object.__setattr__(request, "reframing", request.reframing and Reframing(request.reframing))
         return request
 
     def check(self) -> None:
@@ -130,8 +147,10 @@ class GenerationRequest:
         for field, digest in (("image", self.source), ("mask", self.mask)):
             if digest is not None and not _SHA256.fullmatch(digest):
                 raise InvalidRequest(field, "choice", digest, choices=("sha256",))
+        if self.reframing is not None and not isinstance(self.reframing, Reframing):
+            raise InvalidRequest("reframing", "choice", self.reframing, choices=tuple(Reframing))
         if self.source is None:
-            for field, value in (("mask", self.mask), ("strength", self.strength)):
+            for field, value in (("mask", self.mask), ("strength", self.strength), ("reframing", self.reframing)):
                 if value is not None:
                     raise InvalidRequest(field, "together", choices=("image",))
         else:

@@ -21,6 +21,7 @@ class ButtonAction(StrEnum):
     EDIT = "edit"
     VARY = "vary"
     UPSCALE = "upscale"
+    MORE = "more"
     INFO = "info"
     DELETE = "delete"
     CANCEL = "cancel"
@@ -31,6 +32,7 @@ _LOOKS = {
     ButtonAction.EDIT: ("Edit", "✏️", discord.ButtonStyle.secondary),
     ButtonAction.VARY: ("Vary", "🎲", discord.ButtonStyle.secondary),
     ButtonAction.UPSCALE: ("Upscale", "🔍", discord.ButtonStyle.secondary),
+    ButtonAction.MORE: ("More", "➕", discord.ButtonStyle.secondary),
     ButtonAction.INFO: ("Info", "ℹ️", discord.ButtonStyle.secondary),
     ButtonAction.DELETE: ("Delete", "🗑️", discord.ButtonStyle.secondary),
     ButtonAction.CANCEL: ("Cancel", "✖️", discord.ButtonStyle.secondary),

@@ -3,6 +3,7 @@
 Everything slow is done before the job is asked for: each method returns a Wish, which `ImageService.imagine` takes.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,7 +15,8 @@ from generation.catalog import DrawingOptions, random_seed
 from generation.errors import InvalidRequest
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import JobId
-from generation.request import GenerationRequest
+from generation.reframing import offered, reframed
+from generation.request import GenerationRequest, Reframing
 
 UPSCALE_STRENGTH = 0.35  #: of the change that gives an enlarged picture its details back
 
@@ -125,8 +127,33 @@ class Remakes:
             return Wish(request=self._images.catalog.request(options), parent=record.id, action="edit")
         _, picture = await self._picture(job_id, index, member)
         cover = None if mask is None else await self._images.inputs.decode(mask, role="mask")
-        options = replace(options, mask=None, strength=edit.strength)
+        options = replace(options, mask=None, strength=edit.strength, reframing=None)
         return self._wish(options, picture, cover, parent=record.id, action="edit")
+
+    def more(self, record: JobRecord) -> tuple[Reframing, ...]:
+        """The further ways that a job's model does well."""
+        spec = self._images.catalog.get(record.request.model)
+        return offered(spec, record.images[0].width, record.images[0].height)
+
+    async def reframe(self, job_id: JobId, index: int, way: Reframing, member: Member) -> Wish:
+        """More around this picture, or the same in other colours."""
+        record = await self.job(job_id, member)
+        _one(record, index)
+        spec = self._images.catalog.get(record.request.model)
+        if way not in offered(spec, record.images[index].width, record.images[index].height):
+            raise InvalidRequest("way", "choice", way, choices=self.more(record), holds_for=spec.name)
+        png = (await self._images.pictures(record))[index].png
+        prepared = await asyncio.to_thread(reframed, way, png, spec)
+        source = prepared.source
+        options = replace(
+            self._anew(record),
+            width=source.width,
+            height=source.height,
+            strength=prepared.strength,
+            count=1,
+            reframing=way,
+        )
+        return self._wish(options, source, prepared.mask, parent=record.id, action=str(way))
 
     async def _picture(self, job_id: JobId, index: int, member: Member) -> tuple[JobRecord, InputPicture]:
         record = await self.job(job_id, member)
@@ -136,7 +163,7 @@ class Remakes:
 
     def _anew(self, record: JobRecord) -> DrawingOptions:
         """What a job was asked for, with a new seed and nothing that it began with."""
-        return replace(DrawingOptions.of(record.request, seed=self._new_seed()), mask=None)
+        return replace(DrawingOptions.of(record.request, seed=self._new_seed()), mask=None, reframing=None)
 
     def _wish(
         self,

@@ -1,6 +1,9 @@
-"""New pictures from a result: Edit, Vary and Upscale below it. With several pictures they ask privately which one."""
+"""New pictures from a result: Edit, Vary, Upscale and More below it.
 
-from collections.abc import Callable, Coroutine
+With several pictures they ask privately which one.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -13,7 +16,7 @@ from bot.discord_ui.buttons import ButtonAction
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.post import Ticket
-from bot.discord_ui.forms import EditForm, Forms
+from bot.discord_ui.forms import MOST_OPTIONS, EditForm, Forms
 from bot.discord_ui.inputs import member_of, requester_of
 from bot.discord_ui.uploads import fetched
 from bot.errors import StaleButton
@@ -21,6 +24,7 @@ from bot.records import JobRecord, Member, Place
 from bot.services.images import ImageService
 from bot.services.remakes import Edit, Enlargement, Remakes, Variation, Wish
 from generation.job import JobId
+from generation.request import Reframing
 
 Accept: TypeAlias = Callable[[Place], Coroutine[Any, Any, Ticket]]
 
@@ -30,16 +34,28 @@ _WAYS: dict[ButtonAction, dict[str, str]] = {
     ButtonAction.EDIT: {"": "edit"},
     ButtonAction.VARY: {str(variation): words for variation, words in _VARIATIONS.items()},
     ButtonAction.UPSCALE: {str(one): f"{one.factor} times as large" for one in Enlargement},
+    ButtonAction.MORE: {
+        Reframing.ZOOM_OUT_1_5: "zoom out 1.5 times",
+        Reframing.ZOOM_OUT_2: "zoom out 2 times",
+        Reframing.PAN_LEFT: "more on the left",
+        Reframing.PAN_RIGHT: "more on the right",
+        Reframing.PAN_UP: "more above",
+        Reframing.PAN_DOWN: "more below",
+        Reframing.SQUARE: "make it square",
+        Reframing.COLOURISE: "colour it anew, light and dark stay",
+        Reframing.TILEABLE: "make it tileable",
+    },
 }
 _ASKS = {
     ButtonAction.EDIT: "Which picture shall be edited?",
     ButtonAction.VARY: "How much shall it change?",
     ButtonAction.UPSCALE: "How much larger?",
+    ButtonAction.MORE: "What shall be made of it?",
 }
 
 
 class RemakeActions(commands.Cog):
-    """Edit, Vary and Upscale. What they make is a job of whoever presses, with the result as its parent."""
+    """Edit, Vary, Upscale and More. What they make is a job of whoever presses, with the result as its parent."""
 
     def __init__(
         self, images: ImageService, remakes: Remakes, deliveries: Deliveries, rights: CommandRights, forms: Forms
@@ -66,9 +82,16 @@ class RemakeActions(commands.Cog):
         """A choice from a private list, which may be one that somebody made up."""
         try:
             number, _, way = chosen.partition(":")
-            if way not in _WAYS.get(action, ()) or not (number.isascii() and number.isdigit()):
+            only_picture = action is ButtonAction.MORE and way == ""
+            if not (only_picture or way in _WAYS.get(action, ())) or not (number.isascii() and number.isdigit()):
                 raise StaleButton
             await self._check(interaction)
+            if only_picture:
+                record = await self._remakes.job(job_id, member_of(interaction))
+                await self._choose(
+                    interaction, action, record, range(len(record.images))[int(number) : int(number) + 1]
+                )
+                return
             if action is ButtonAction.EDIT:
                 await self._edit(interaction, await self._remakes.job(job_id, member_of(interaction)), int(number))
                 return
@@ -82,17 +105,32 @@ class RemakeActions(commands.Cog):
         """Ask privately which picture and in which way; edit the only picture at once. Raises Refusal."""
         await self._check(interaction)
         record = await self._remakes.job(job_id, member_of(interaction))
-        count = len(record.images)
-        if action is ButtonAction.EDIT and count == 1:
+        if action is ButtonAction.EDIT and len(record.images) == 1:
             await self._edit(interaction, record, 0)
-            return
+        else:
+            await self._choose(interaction, action, record, range(len(record.images)))
+
+    async def _choose(
+        self, interaction: Interaction, action: ButtonAction, record: JobRecord, pictures: Sequence[int]
+    ) -> None:
+        """Offer each of these pictures in each way, or the pictures alone where that would be too long a list."""
+        ways = _WAYS[action]
+        if action is ButtonAction.MORE:
+            ways = {str(way): ways[way] for way in self._remakes.more(record)}
+        ways = ways if len(ways) * len(pictures) <= MOST_OPTIONS else {"": ""}
+        several = len(record.images) > 1
         options = tuple(
-            discord.SelectOption(label=words if count == 1 else f"Picture {index + 1}, {words}", value=f"{index}:{way}")
-            for index in range(count)
-            for way, words in _WAYS[action].items()
+            discord.SelectOption(
+                label=", ".join(filter(None, (f"Picture {index + 1}" if several else "", words))) or "Picture",
+                value=f"{index}:{way}",
+            )
+            for index in pictures
+            for way, words in ways.items()
         )
-        said = _ASKS[action] if count == 1 else f"{_ASKS[action]} Pictures are counted from the left, row by row."
-        await interaction.response.send_message(said, view=buttons.choice(action, job_id, options), ephemeral=True)
+        if not options:
+            raise StaleButton  # a picture that the job has not
+        said = f"{_ASKS[action]} Pictures are counted from the left, row by row." if several else _ASKS[action]
+        await interaction.response.send_message(said, view=buttons.choice(action, record.id, options), ephemeral=True)
 
     async def _check(self, interaction: Interaction) -> None:
         permissions.check_interaction(interaction)
@@ -122,6 +160,8 @@ class RemakeActions(commands.Cog):
     async def _made(self, action: ButtonAction, way: str, job_id: JobId, index: int, member: Member) -> Wish:
         if action is ButtonAction.VARY:
             return await self._remakes.vary(job_id, index, Variation(way), member)
+        if action is ButtonAction.MORE:
+            return await self._remakes.reframe(job_id, index, Reframing(way), member)
         return await self._remakes.upscale(job_id, index, Enlargement(way), member)
 
 

@@ -24,6 +24,7 @@ _RESULT_BUTTONS = (
     ButtonAction.EDIT,
     ButtonAction.VARY,
     ButtonAction.UPSCALE,
+    ButtonAction.MORE,
     ButtonAction.INFO,
     ButtonAction.DELETE,
 )

@@ -237,3 +237,35 @@ async def test_a_picture_in_a_message_that_is_none_is_refused_privately(world: W
     answer = await world.alice.submit_modal(form, {"prompt": "a heart"})
     assert "The image" in refusal(answer)
     assert not await world.jobs()
+
+
+async def test_more_zooms_out_of_the_only_picture(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    asked = await world.alice.click(first.response, label="More")
+    await choose(world, asked.response, "0:zoom_out_2")
+    job = await newest(world)
+    assert (job.action, job.request.reframing, job.request.count) == ("zoom_out_2", "zoom_out_2", 1)
+    assert job.request.mask is not None
+    assert len(list((world.folder / "inputs").iterdir())) == 2
+
+
+async def test_more_of_four_pictures_asks_which_one_and_then_in_which_way(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", count=4)
+    asked = await world.alice.click(first.response, label="More")
+    then = await choose(world, asked.response, "2:")
+    assert then.ephemeral
+    await choose(world, then.response, "2:colourise")
+    job = await newest(world)
+    assert (job.action, job.request.mask) == ("colourise", None)
+
+
+async def test_what_was_made_so_can_be_drawn_again_and_varied(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    asked = await world.alice.click(first.response, label="More")
+    tiled = await choose(world, asked.response, "0:tileable")
+    again = await world.bob.click(tiled.response, label="Rerun")
+    assert not again.ephemeral
+    assert (await newest(world)).request.reframing == "tileable"
+    asked = await world.alice.click(tiled.response, label="Vary")
+    await choose(world, asked.response, "0:subtle")
+    assert (await newest(world)).request.reframing is None

@@ -338,7 +338,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 #: The buttons below a result.
-RESULT = ["Rerun", "Edit", "Vary", "Upscale", "Info", "Delete"]
+RESULT = ["Rerun", "Edit", "Vary", "Upscale", "More", "Info", "Delete"]
 
 
 def labels(message: Any) -> list[str]:
