@@ -76,9 +76,10 @@ class Content:
         embed = _embed(request, text.unread(job.unread) if job.unread else hint)
         seeds = ", ".join(f"`{seed}`" for seed in request.seeds)
         embed.add_field(name="Seed" if request.count == 1 else "Seeds", value=seeds)
-        factor = shown_larger(request.width, request.height)
+        width, height = request.size
+        factor = shown_larger(width, height)
         shown = f", shown ×{factor}" if factor > 1 else ""
-        embed.add_field(name="Size", value=f"{request.width}×{request.height}{shown}")
+        embed.add_field(name="Size", value=f"{width}×{height}{shown}")
         if names_model:
             embed.add_field(name="Model", value=text.shown(request.model))
         if job.rendered_at is not None:
