@@ -83,11 +83,12 @@ class Content:
         """A job whose pictures are done; its model is named where there are several. Slow: tiny ones are enlarged."""
         request = job.request
         taken = (job.rendered_at - job.accepted_at).total_seconds() if job.rendered_at is not None else 0.0
-        factor = shown_larger(request.width, request.height)
+        width, height = request.size
+        factor = shown_larger(width, height)
         shown = f", shown ×{factor}" if factor > 1 else ""
         receipt = (
             ("seed " if request.count == 1 else "seeds ") + ", ".join(f"`{seed}`" for seed in request.seeds),
-            f"{request.width}×{request.height}{shown}",
+            f"{width}×{height}{shown}",
             *((text.shown(request.model),) if names_model else ()),
             f"taken {text.seconds(max(taken, 0.0))}, of the device {text.seconds(job.device_seconds)}",
         )
