@@ -5,6 +5,7 @@ Everything slow is done before the job is asked for: each method returns a Wish,
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -37,6 +38,7 @@ class Enlargement(StrEnum):
     """How many times larger each side gets."""
 
     TWICE = "2x"
+    FOUR_TIMES = "4x"  #: in tiles
 
     @property
     def factor(self) -> int:
@@ -109,10 +111,26 @@ class Remakes:
     async def upscale(self, job_id: JobId, index: int, enlargement: Enlargement, member: Member) -> Wish:
         """The same picture, larger."""
         record, picture = await self._picture(job_id, index, member)
-        factor = enlargement.factor
-        size = {"width": picture.width * factor, "height": picture.height * factor}
-        options = replace(self._anew(record), **size, strength=UPSCALE_STRENGTH, count=1)
+        options = self._larger(record, enlargement, picture.width, picture.height)
         return self._wish(options, picture, parent=record.id, action=f"upscale_{enlargement}")
+
+    async def enlargements(self, record: JobRecord, member: Member) -> tuple[Enlargement, ...]:
+        """What its model can draw of a job's pictures, and its member may have."""
+        image, possible = record.images[0], list[Enlargement]()
+        largest = (await self._images.usage(member)).limits["largest_size"].value
+        for one in Enlargement:
+            options = replace(self._larger(record, one, image.width, image.height), source=image.sha256)
+            with suppress(InvalidRequest):
+                if largest is None or max(self._images.catalog.request(options).size) <= largest:
+                    possible.append(one)
+        return tuple(possible)
+
+    def _larger(self, record: JobRecord, enlargement: Enlargement, width: int, height: int) -> DrawingOptions:
+        """The options for pictures of this size, in pixels, that are to be enlarged."""
+        factor, tiles = enlargement.factor, enlargement is Enlargement.FOUR_TIMES
+        size = {"width": width * factor, "height": height * factor}
+        options = replace(self._anew(record), **size, strength=UPSCALE_STRENGTH, count=1)
+        return replace(options, hires=None, hires_strength=None, tiles=tiles)
 
     async def edit(self, job_id: JobId, index: int, edit: Edit, mask: bytes | None, member: Member) -> Wish:
         """With other words: from this picture where a strength or a mask is given, else anew from its seed."""
@@ -152,6 +170,9 @@ class Remakes:
             strength=prepared.strength,
             count=1,
             reframing=way,
+            hires=None,
+            hires_strength=None,
+            tiles=False,
         )
         return self._wish(options, source, prepared.mask, parent=record.id, action=str(way))
 

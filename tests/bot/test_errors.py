@@ -31,6 +31,7 @@ from bot.errors import (
     StaleButton,
     StorageFault,
     TooBusy,
+    TooLarge,
     UnknownJob,
     UnusableDatabase,
     WrongFolder,
@@ -86,6 +87,7 @@ FOR_MEMBERS = [
     StaleButton(),
     StorageFault(detail="disk full"),
     TooBusy(),
+    TooLarge(),
     UnknownJob(),
     WorkerFault("abcd1234", detail="boom"),
 ]

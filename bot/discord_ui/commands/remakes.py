@@ -19,7 +19,7 @@ from bot.discord_ui.delivery.post import Ticket
 from bot.discord_ui.forms import MOST_OPTIONS, EditForm, Forms
 from bot.discord_ui.inputs import member_of, requester_of
 from bot.discord_ui.uploads import fetched
-from bot.errors import StaleButton
+from bot.errors import StaleButton, TooLarge
 from bot.records import JobRecord, Member, Place
 from bot.services.images import ImageService
 from bot.services.remakes import Edit, Enlargement, Remakes, Variation, Wish
@@ -117,6 +117,9 @@ class RemakeActions(commands.Cog):
         ways = _WAYS[action]
         if action is ButtonAction.MORE:
             ways = {str(way): ways[way] for way in self._remakes.more(record)}
+        elif action is ButtonAction.UPSCALE:
+            possible = await self._remakes.enlargements(record, member_of(interaction))
+            ways = {str(way): ways[way] for way in possible}
         ways = ways if len(ways) * len(pictures) <= MOST_OPTIONS else {"": ""}
         several = len(record.images) > 1
         options = tuple(
@@ -128,7 +131,8 @@ class RemakeActions(commands.Cog):
             for way, words in ways.items()
         )
         if not options:
-            raise StaleButton  # a picture that the job has not
+            # A picture that the job has not; or it is as large as its model, or a limit, allows.
+            raise TooLarge if pictures else StaleButton
         said = f"{_ASKS[action]} Pictures are counted from the left, row by row." if several else _ASKS[action]
         await interaction.response.send_message(said, view=buttons.choice(action, record.id, options), ephemeral=True)
 

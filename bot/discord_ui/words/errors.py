@@ -56,6 +56,7 @@ _SENTENCES = {
     "storage": "I cannot reach my records at the moment. Please try again in a minute.",
     "too_busy": "I am very busy right now and could not take this in time. Nothing was started; please try again.",
     "use_commands": "You may not use `/imagine` in this channel, and this button or reaction does the same.",
+    "too_large": "This picture is as large already as its model, or your limit here, allows.",
     "unknown_job": "I do not know this job, or it was deleted.",
 }
 

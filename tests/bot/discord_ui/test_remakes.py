@@ -269,3 +269,21 @@ async def test_what_was_made_so_can_be_drawn_again_and_varied(world: World) -> N
     asked = await world.alice.click(tiled.response, label="Vary")
     await choose(world, asked.response, "0:subtle")
     assert (await newest(world)).request.reframing is None
+
+
+async def test_four_times_as_large_is_drawn_in_tiles_and_counts_as_one_picture(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    asked = await world.alice.click(first.response, label="Upscale")
+    answer = await choose(world, asked.response, "0:4x")
+    job = await newest(world)
+    assert (job.request.size, job.request.tile, job.request.count) == ((256, 256), 64, 1)
+    assert "256×256" in words(answer.response)
+
+
+async def test_only_sizes_within_the_members_limit_are_offered(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    await world.admin.slash(world.channel, "admin limits set", largest_size=128)
+    asked = await world.alice.click(first.response, label="Upscale")
+    assert [option["value"] for option in asked.response.components[0]["components"][0]["options"]] == ["0:2x"]
+    await world.admin.slash(world.channel, "admin limits set", largest_size=64)
+    assert "as large already" in refusal(await world.alice.click(first.response, label="Upscale"))
