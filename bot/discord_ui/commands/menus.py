@@ -1,4 +1,4 @@
-"""What the menu of any message offers where there is a picture: Use as image, Vary and Upscale."""
+"""What the menu of any message offers where there is a picture: Use as image, Vary, Upscale and Parameters."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,11 +17,15 @@ from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.forms import Forms, PictureForm
 from bot.discord_ui.inputs import member_of, requester_of
 from bot.discord_ui.uploads import check, fetched
+from bot.discord_ui.words import embeds, parameters
 from bot.errors import NoPicture
 from bot.records import JobRecord
 from bot.services.images import ImageService
 from bot.services.remakes import UPSCALE_STRENGTH, Remakes, Variation, Wish
 from generation.catalog import DEFAULT_STRENGTH, DrawingOptions
+
+MOST_READ = 4  #: files of a message whose parameters are looked for
+NOTHING_SAID = "The file does not say how its picture was made. Many sites remove that."
 
 _Sent: TypeAlias = tuple[str, float | None, int]  #: prompt, strength, which picture
 _Make: TypeAlias = Callable[[DrawingOptions, bytes], Awaitable[Wish]]
@@ -60,6 +64,7 @@ class MessageMenus(commands.Cog):
             app_commands.ContextMenu(name="Use as image", callback=self._use),
             app_commands.ContextMenu(name="Vary", callback=self._vary),
             app_commands.ContextMenu(name="Upscale", callback=self._upscale),
+            app_commands.ContextMenu(name="Parameters", callback=self._parameters),
         ]
 
     async def cog_load(self) -> None:
@@ -87,11 +92,28 @@ class MessageMenus(commands.Cog):
             return
         await self._ask(interaction, "Upscale", pictures, UPSCALE_STRENGTH, self._remakes.enlarged)
 
+    async def _parameters(self, interaction: Interaction, message: discord.Message) -> None:
+        """Tell privately what the first picture that says anything says, of a result of ours all that is known."""
+        pictures = await self._found(interaction, message)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        if pictures.job is not None:
+            await interaction.edit_original_response(**embeds.info(pictures.job).to_edit())
+            return
+        for file in pictures.files[:MOST_READ]:
+            if (found := await self._images.inputs.parameters(await fetched(file))) is not None:
+                await interaction.edit_original_response(embed=parameters.read(found))
+                return
+        await interaction.edit_original_response(content=NOTHING_SAID)
+
     async def _pictures(self, interaction: Interaction, message: discord.Message) -> _Pictures:
-        """The message's pictures, forwarded ones too. Raises NoPicture."""
+        """The message's pictures, for somebody who may use /imagine here. Raises Refusal."""
         permissions.check_interaction(interaction)
         member = await requester_of(interaction)
         await self._rights.check(interaction.guild_id, interaction.channel, member, interaction.permissions)
+        return await self._found(interaction, message)
+
+    async def _found(self, interaction: Interaction, message: discord.Message) -> _Pictures:
+        """The message's pictures, forwarded ones too. Raises NoPicture."""
         attached = [*message.attachments, *(one for part in message.message_snapshots for one in part.attachments)]
         files = tuple(one for one in attached if (one.content_type or "").startswith("image/"))
         if not files:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from generation.inputs import InputPicture
 from generation.job import JobStatus
@@ -287,3 +288,38 @@ async def test_only_sizes_within_the_members_limit_are_offered(world: World) -> 
     assert [option["value"] for option in asked.response.components[0]["components"][0]["options"]] == ["0:2x"]
     await world.admin.slash(world.channel, "admin limits set", largest_size=64)
     assert "as large already" in refusal(await world.alice.click(first.response, label="Upscale"))
+
+
+async def test_parameters_tells_what_another_program_wrote_into_a_picture(world: World) -> None:
+    info = PngInfo()
+    settings = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42"
+    info.add_text("parameters", f"a @everyone cat\nNegative prompt: dogs\n{settings}")
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(out, "PNG", pnginfo=info)
+    message = await world.bob.send(world.channel, "", attachments=[("a.png", png()), ("b.png", out.getvalue())])
+    answer = await world.alice.context_menu(world.channel, "Parameters", message)
+    assert answer.ephemeral
+    said = words(answer.response)
+    assert "AUTOMATIC1111" in said
+    assert "cat" in said
+    assert "dogs" in said
+    assert "Seed 42" in said
+    assert "@everyone" not in said, "nothing that pings"
+
+
+async def test_parameters_of_a_result_are_all_that_is_known(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat", seed=5)
+    answer = await world.bob.context_menu(world.channel, "Parameters", first.response)
+    assert "Seed: 5" in words(answer.response)
+
+
+async def test_parameters_of_a_picture_that_says_nothing(world: World) -> None:
+    message = await world.bob.send(world.channel, "", attachments=[("a.png", png())])
+    answer = await world.alice.context_menu(world.channel, "Parameters", message)
+    assert "does not say" in words(answer.response)
+
+
+async def test_parameters_of_what_is_no_picture(world: World) -> None:
+    message = await world.bob.send(world.channel, "", attachments=[("a.png", b"<html>")])
+    answer = await world.alice.context_menu(world.channel, "Parameters", message)
+    assert "The image" in refusal(answer)
