@@ -230,6 +230,27 @@ async def press(actor: Actor, channel: ChannelHandle, message_id: int, custom_id
             stored.components = shown
 
 
+async def choose(
+    actor: Actor, channel: ChannelHandle, message_id: int, custom_id: str, value: str
+) -> InteractionResult:
+    """Choose a value, offered or not, from a list of that id on a message."""
+    stored = _env_of(actor).backend.get_message(channel.id, message_id)
+    shown, options = stored.components, [{"label": "?", "value": "?"}]
+    select = {"type": 3, "custom_id": custom_id, "options": options, "min_values": 1, "max_values": 1}
+    stored.components = [{"type": 1, "components": [select]}]
+    try:
+        return await _dispatch_actor_interaction(
+            actor,
+            InteractionType.MESSAGE_COMPONENT,
+            channel,
+            {"custom_id": custom_id, "component_type": int(ComponentType.STRING_SELECT), "values": [value]},
+            extra={"message": dict(serializers.message_payload(_env_of(actor).backend, stored))},
+            source_message_id=stored.id,
+        )
+    finally:
+        stored.components = shown
+
+
 async def press_elsewhere(actor: Actor, channel: ChannelHandle, message_id: int, custom_id: str) -> InteractionResult:
     """Press a button of that id on a message that has no such button."""
     return await _click(actor, channel, _env_of(actor).backend.get_message(channel.id, message_id), custom_id)

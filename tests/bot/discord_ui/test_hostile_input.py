@@ -210,6 +210,38 @@ async def test_made_up_and_repeated_buttons_do_no_harm(crowd: Crowd) -> None:
     crowd.check_pings()
 
 
+async def test_made_up_choices_do_no_harm(crowd: Crowd) -> None:
+    """Every list there is, for every job, by everybody, with values that nobody was offered."""
+    world = crowd.world
+    messages: list[tuple[ChannelHandle, int]] = []
+    for actor, channel in crowd.spots:
+        options = [{"name": "prompt", "type": 3, "value": "a cat"}, {"name": "count", "type": 4, "value": 2}]
+        answer = await hostile.send(actor, channel, hostile.Call(path=("imagine",), options=options))
+        await crowd.check(answer, f"{actor!r} asks in {channel!r}")
+        if not answer.ephemeral and answer.response is not None:
+            messages.append((channel, answer.response.id))
+    jobs = [job.id.hex for job in await world.jobs()]
+    honest = (("vary", "0:subtle"), ("vary", "1:strong"), ("upscale", "1:2x"), ("more", "0:"), ("more", "1:pan_left"))
+    actions = st.sampled_from(("edit", "vary", "upscale", "more", "delete", "rerun", "gone"))
+    numbers = st.sampled_from(("0", "1", "2", "-1", "99999999999999999999", "٣", "", "x"))
+    ways = st.sampled_from(("", "subtle", "strong", "2x", "4x", "zoom_out_2", "colourise", "square", "tileable", "☃"))
+    made_up = st.tuples(actions, st.tuples(numbers, ways).map(":".join))
+    choices = st.tuples(st.one_of(st.sampled_from(honest), made_up), st.sampled_from([*jobs, "0" * 32]))
+    there = st.sampled_from(messages).flatmap(
+        lambda posted: st.tuples(
+            st.sampled_from([who for who, at in crowd.spots if at.id == posted[0].id]), st.just(posted)
+        )
+    )
+    before = len(jobs)
+    for (actor, (channel, message)), ((action, value), job) in plan(st.tuples(there, choices), MOST_PRESSES):
+        custom_id = f"choose:{action}:{job}"
+        answer = await hostile.choose(actor, channel, message, custom_id, value)
+        await crowd.check(answer, f"{actor!r} in {channel!r} chose {value!r} from {custom_id!r}")
+    assert len(await world.jobs()) > before + 3, "a fuzz that does not get through"
+    await crowd.check_charges()
+    crowd.check_pings()
+
+
 async def test_options_of_other_types_than_declared_do_no_harm(crowd: Crowd) -> None:
     """What a Discord sends that still has an older definition of the command."""
     definitions = [leaf for leaf in hostile.leaves(crowd.world.env) if leaf[1].get("options")]
