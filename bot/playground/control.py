@@ -13,6 +13,7 @@
     POST /control/send               {"member", "content", "where"}
     POST /control/delete             {"member", "message": id}
 
+A file, for an option or in a form, is {"filename": "a.png", "base64": "..."}; where a form takes several, a list.
 Members, roles and channels go by name ("dm" is the member's own conversation with the bot), message ids are strings.
 An action that Discord would not allow is answered 400 with {"error": "..."}.
 """

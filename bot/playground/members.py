@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from simcord.enums import AppCommandType, InteractionType, OptionType
 from simcord.interactions import walk_to_subcommand
 from simcord.results import ResponseMessage
 
+from . import forms
 from .answers import Answer
 from .posts import Post, post_of
 from .world import World
@@ -97,11 +97,11 @@ class Members:
         await hand.set_reaction(ResponseMessage(self._world, stored), emoji, reacted=reacted)
 
     async def submit(self, member: str | int, form: Answer, values: Mapping[str, Any]) -> Answer:
-        """Send the form that an answer showed; values by custom_id."""
+        """Send the form that an answer showed; values by custom_id, the others as the form has them."""
         actor = self._world.member(member)
         hand = actor if form.result._interaction.guild_id is not None else actor.user
-        filled = {name: _file(value) or value for name, value in values.items()}
-        return Answer(self._world, await hand.submit_modal(form.result, filled))
+        sent = forms.filled(form.modal or {}, values)
+        return Answer(self._world, await hand.submit_modal(form.result, sent))
 
     async def delete(self, member: str | int, message: Post | int) -> None:
         stored = self._stored(message)
@@ -130,7 +130,7 @@ class Members:
         return {name: self._option(types.get(name), value) for name, value in options.items()}
 
     def _option(self, kind: OptionType | None, value: Any) -> Any:
-        if kind is OptionType.ATTACHMENT and (file := _file(value)):
+        if kind is OptionType.ATTACHMENT and (file := forms.file(value)):
             return file
         if not isinstance(value, str):
             return value
@@ -149,10 +149,3 @@ class Members:
         if name not in roles:
             raise LookupError(f"there is no role {name!r}; there are {', '.join(roles)}")
         return roles[name]
-
-
-def _file(value: Any) -> tuple[str, bytes] | None:
-    """A file out of JSON: {"filename": ..., "base64": ...}."""
-    if isinstance(value, Mapping) and "base64" in value:
-        return value["filename"], base64.b64decode(value["base64"])
-    return None

@@ -284,7 +284,7 @@ class PlaygroundServer:
         return await self._members.choose(member, command, target, where)
 
     async def submit(self, member: str, form: Answer, /, **values: Any) -> Answer:
-        """Send the form that an answer showed; values by custom_id."""
+        """Send the form that an answer showed; values by custom_id, the others as the form has them."""
         return await self._members.submit(member, form, values)
 
     async def react(self, member: str, message: Post | int, emoji: str) -> None:

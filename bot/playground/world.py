@@ -12,7 +12,6 @@ from typing import Any, cast
 import discord
 from simcord._clock import Clock
 from simcord.actors import MemberActor
-from simcord.backend import Backend
 from simcord.backend.models import EPHEMERAL_FLAG, Interaction
 from simcord.builders import ChannelHandle
 from simcord.enums import AppCommandType, InteractionType
@@ -20,6 +19,7 @@ from simcord.env import Env
 from simcord.preview import Preview
 
 from .attachments import AttachmentStore
+from .emoji import OneSpelling
 
 BOT_NAME = "Imagine"
 
@@ -71,7 +71,7 @@ class World(Env):
         # SimCord wants a client for its message objects. This one never connects to anything.
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         clock = WallClock()
-        self.backend = Backend(clock=clock)
+        self.backend = OneSpelling(clock=clock)
         self.backend.cdn = self.attachments = attachments
         self.answer_within = answer_within
         # SimCord keeps every call and event of a test. A playground may run for days.

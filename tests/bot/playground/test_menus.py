@@ -33,10 +33,12 @@ async def test_a_form_of_a_messages_menu_is_filled_in_on_the_page(page: Page, se
     form = page.locator(".modal-dialog")
     await expect(form).to_contain_text("Mask")
     await form.get_by_role("textbox").first.fill("greener")
+    await form.get_by_role("combobox").click()
+    await page.get_by_role("option", name="Large").click()
     await form.locator("input[type=file]").set_input_files(PICTURE)
     await save(page, "form")
     await form.locator("button.button-primary").click()
-    await expect(page.locator(".channel-message").last).to_contain_text("edit: greener ['in.png")
+    await expect(page.locator(".channel-message").last).to_contain_text("edit: greener ['large'] ['in.png")
     await expect(form).to_have_count(0)
 
 
