@@ -11,10 +11,11 @@
     POST /control/modal              {"member", "answer": id of the answer that showed the form, "values": {...}}
     POST /control/react              {"member", "message": id, "emoji", "reacted": true}
     POST /control/send               {"member", "content", "where"}
+    POST /control/thread             {"member", "message": id, "name"} -> {"name", "key": of its page}
     POST /control/delete             {"member", "message": id}
 
 A file, for an option or in a form, is {"filename": "a.png", "base64": "..."}; where a form takes several, a list.
-Members, roles and channels go by name ("dm" is the member's own conversation with the bot), message ids are strings.
+Members, roles, channels and threads go by name ("dm" is the own conversation with the bot), message ids are strings.
 An action that Discord would not allow is answered 400 with {"error": "..."}.
 """
 
@@ -29,6 +30,7 @@ from simcord.backend.errors import BackendError, SetupError
 from .answers import Answer
 from .keeper import BotKeeper
 from .members import Members
+from .page import thread_key
 from .rest import json_response
 
 #: Forms that were shown and may still be sent.
@@ -64,6 +66,7 @@ class ControlApi:
             "modal": self._modal,
             "react": self._react,
             "send": self._send,
+            "thread": self._thread,
             "delete": self._delete,
         }
         for name, action in actions.items():
@@ -137,6 +140,10 @@ class ControlApi:
     async def _send(self, body: dict[str, Any]) -> Any:
         post = await self._members.send(body["member"], body["content"], body.get("where", "pictures"))
         return post.to_json()
+
+    async def _thread(self, body: dict[str, Any]) -> Any:
+        thread = await self._members.start_thread(body["member"], int(body["message"]), body.get("name"))
+        return {"name": thread.name, "key": thread_key(thread.id)}
 
     async def _delete(self, body: dict[str, Any]) -> Any:
         await self._members.delete(body["member"], int(body["message"]))

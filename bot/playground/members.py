@@ -9,7 +9,7 @@ from simcord.actors import MemberActor, _dispatch_actor_interaction, _resolve_vi
 from simcord.backend import serializers
 from simcord.backend.errors import SetupError
 from simcord.backend.models import Message
-from simcord.builders import UserHandle
+from simcord.builders import ChannelHandle, UserHandle
 from simcord.enums import AppCommandType, InteractionType, OptionType
 from simcord.interactions import walk_to_subcommand
 from simcord.results import ResponseMessage
@@ -18,6 +18,8 @@ from . import forms
 from .answers import Answer
 from .posts import Post, post_of
 from .world import World
+
+_NAME = 100  #: characters
 
 
 class Members:
@@ -81,7 +83,8 @@ class Members:
         stored = self._stored(target)
         hand = self._hand(member, stored)
         if isinstance(hand, MemberActor):
-            channel = self._world.channel(self._world.channel_name(stored.channel_id))
+            place = self._world.backend.get_channel(stored.channel_id)
+            channel = ChannelHandle(self._world, self._world.server, place)
             return Answer(self._world, await hand.context_menu(channel, command, ResponseMessage(self._world, stored)))
         # SimCord has no menus in direct messages.
         root = _resolve_visible_command(hand, stored.channel_id, command, AppCommandType.MESSAGE)
@@ -106,6 +109,19 @@ class Members:
     async def delete(self, member: str | int, message: Post | int) -> None:
         stored = self._stored(message)
         await self._hand(member, stored).delete(ResponseMessage(self._world, stored))
+
+    async def start_thread(self, member: str | int, message: Post | int, name: str | None = None) -> ChannelHandle:
+        """Start a thread under a message of a channel; without a name, it gets the message's first words."""
+        stored, actor, backend = self._stored(message), self._world.member(member), self._world.backend
+        place = backend.get_channel(stored.channel_id)
+        if place.guild_id is None or place.is_thread or stored.is_ephemeral:
+            raise LookupError("a thread is started under a message that everybody in a channel sees")
+        if stored.id in backend.channels:
+            raise LookupError("this message has a thread already")
+        backend.require_permissions(place.guild_id, actor.id, place.id, "create_public_threads")
+        words = name or post_of(self._world, stored).text or "Thread"
+        thread = backend.create_thread(place.id, words.splitlines()[0][:_NAME], actor.id, message_id=stored.id)
+        return ChannelHandle(self._world, self._world.server, thread)
 
     def _stored(self, message: Post | int) -> Message:
         message_id = message.id if isinstance(message, Post) else message

@@ -119,14 +119,20 @@ class World(Env):
         raise LookupError(f"nobody here is called {who!r}; there are {', '.join(self.members)}")
 
     def channel(self, where: str, who: MemberActor | None = None) -> ChannelHandle:
-        """A channel by name; "dm" is the member's own conversation with the bot."""
+        """A channel or one of its threads by name; "dm" is the member's own conversation with the bot."""
         if where == "dm":
             if who is None:
                 raise LookupError("a direct message needs a member")
             return who.user.dm_channel
-        if where not in self.channels:
-            raise LookupError(f"there is no channel {where!r}; there are {', '.join(self.channels)} and dm")
-        return self.channels[where]
+        named = {**{thread.name: thread for thread in self.threads}, **self.channels}
+        if where not in named:
+            raise LookupError(f"there is no channel {where!r}; there are {', '.join(map(str, named))} and dm")
+        return named[where]
+
+    @property
+    def threads(self) -> list[ChannelHandle]:
+        """The threads of all channels, oldest first."""
+        return [thread for channel in self.channels.values() for thread in channel.threads]
 
     def channel_name(self, channel_id: int) -> str:
         for user_id, dm_channel_id in self.backend.dm_channels.items():

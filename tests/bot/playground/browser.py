@@ -44,6 +44,16 @@ async def save(page: Page, name: str) -> None:
         await page.screenshot(path=Path(os.environ["SCREENSHOTS"]) / f"{name}.png")
 
 
+async def until_still(page: Page) -> None:
+    """Wait until the messages have stayed as they are: a click in the moment of a change goes to what is gone."""
+    await page.evaluate("""() => new Promise((resolve) => {
+        let timer = setTimeout(resolve, 500);
+        const again = () => { clearTimeout(timer); timer = setTimeout(resolve, 500); };
+        const seen = { childList: true, subtree: true };
+        new MutationObserver(again).observe(document.getElementById("channel-timeline"), seen);
+    })""")
+
+
 def field(page: Page, option: str) -> Locator:
     """The field of a command's option."""
     return page.locator(f'.command-option-input[data-option="{option}"]')

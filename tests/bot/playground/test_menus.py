@@ -46,7 +46,7 @@ async def test_the_dots_over_a_message_open_its_menu(page: Page, server: Playgro
     await server.send("Cleo", "a message")
     await page.locator(".channel-message", has_text="a message").hover()
     await page.get_by_title("More").click()
-    await expect(page.get_by_role("menuitem")).to_have_text(["Edit picture"])
+    await expect(page.get_by_role("menuitem")).to_have_text(["Edit picture", "Create Thread"])
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("menuitem")).to_have_count(0)
 
