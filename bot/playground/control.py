@@ -13,6 +13,8 @@
     POST /control/send               {"member", "content", "where"}
     POST /control/thread             {"member", "message": id, "name"} -> {"name", "key": of its page}
     POST /control/delete             {"member", "message": id}
+    POST /control/language           {"member", "language": "de"} -> {"language": the nearest that Discord has}
+    POST /control/restrict           {"where", "restricted": true}: a channel for adults
 
 A file, for an option or in a form, is {"filename": "a.png", "base64": "..."}; where a form takes several, a list.
 Members, roles, channels and threads go by name ("dm" is the own conversation with the bot), message ids are strings.
@@ -68,6 +70,8 @@ class ControlApi:
             "send": self._send,
             "thread": self._thread,
             "delete": self._delete,
+            "language": self._language,
+            "restrict": self._restrict,
         }
         for name, action in actions.items():
             router.add_post(f"/control/{name}", _handler(action))
@@ -147,6 +151,13 @@ class ControlApi:
 
     async def _delete(self, body: dict[str, Any]) -> Any:
         await self._members.delete(body["member"], int(body["message"]))
+        return {}
+
+    async def _language(self, body: dict[str, Any]) -> Any:
+        return {"language": self._members.speak(body["member"], body["language"]).value}
+
+    async def _restrict(self, body: dict[str, Any]) -> Any:
+        self._members.restrict(body["where"], body.get("restricted", True))
         return {}
 
     def _answered(self, answer: Answer) -> dict[str, Any]:

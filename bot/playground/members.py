@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import discord
 from simcord.actors import MemberActor, _dispatch_actor_interaction, _resolve_visible_command
 from simcord.backend import serializers
 from simcord.backend.errors import SetupError
@@ -122,6 +123,22 @@ class Members:
         words = name or post_of(self._world, stored).text or "Thread"
         thread = backend.create_thread(place.id, words.splitlines()[0][:_NAME], actor.id, message_id=stored.id)
         return ChannelHandle(self._world, self._world.server, thread)
+
+    def speak(self, member: str | int, language: str) -> discord.Locale:
+        """Set the language of a member's app, by a tag such as "de-AT": the nearest that Discord has, else English."""
+        base = language.split("-")[0].lower()
+        tags = {locale.value.lower(): locale for locale in reversed(discord.Locale)}
+        near = {tag.split("-")[0]: locale for tag, locale in tags.items()}
+        locale = tags.get(language.lower()) or tags.get(base) or near.get(base) or discord.Locale.american_english
+        self._world.backend.languages[self._world.member(member).id] = locale
+        return locale
+
+    def restrict(self, where: str, restricted: bool) -> None:
+        """Mark a channel as one for adults, or not."""
+        place = self._world.backend.get_channel(self._world.channel(where).id)
+        if place.is_thread:
+            raise LookupError("a thread is for adults when its channel is")
+        self._world.backend.set_age_restricted(place, restricted)
 
     def _stored(self, message: Post | int) -> Message:
         message_id = message.id if isinstance(message, Post) else message

@@ -274,6 +274,14 @@ class PlaygroundServer:
         """Start a thread under a message, named by its first words if nothing else is said. Its name is a `where`."""
         return str((await self._members.start_thread(member, message, name)).name)
 
+    def speak(self, member: str, language: str) -> None:
+        """Set the language of a member's app, by a tag such as "de"."""
+        self._members.speak(member, language)
+
+    def restrict(self, where: str, restricted: bool = True) -> None:
+        """Mark a channel as one for adults, or not."""
+        self._members.restrict(where, restricted)
+
     def drop_connections(self, *, forget: bool = False) -> None:
         """Cut the bot's gateway connection without a word. It may come back with RESUME, unless that is to `forget`."""
         self.gateway.drop_connections(forget=forget)

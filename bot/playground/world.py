@@ -19,7 +19,7 @@ from simcord.env import Env
 from simcord.preview import Preview
 
 from .attachments import AttachmentStore
-from .emoji import OneSpelling
+from .backend import DiscordBackend
 
 BOT_NAME = "Imagine"
 
@@ -71,7 +71,7 @@ class World(Env):
         # SimCord wants a client for its message objects. This one never connects to anything.
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         clock = WallClock()
-        self.backend = OneSpelling(clock=clock)
+        self.backend: DiscordBackend = DiscordBackend(clock=clock)
         self.backend.cdn = self.attachments = attachments
         self.answer_within = answer_within
         # SimCord keeps every call and event of a test. A playground may run for days.

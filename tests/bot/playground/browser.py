@@ -24,12 +24,16 @@ ARGUMENTS = [
 
 
 @asynccontextmanager
-async def open_page(url: str, *, width: int = 1280, height: int = 860, timezone: str = "UTC") -> AsyncIterator[Page]:
+async def open_page(
+    url: str, *, width: int = 1280, height: int = 860, timezone: str = "UTC", language: str = "en-US"
+) -> AsyncIterator[Page]:
     """A new browser at this address. Mistakes of the page's scripts fail the test."""
     mistakes: list[str] = []
     async with async_playwright() as play:
         browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": width, "height": height}, timezone_id=timezone)
+        page = await browser.new_page(
+            viewport={"width": width, "height": height}, timezone_id=timezone, locale=language
+        )
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: mistakes.append(str(error)))
         await page.goto(url)

@@ -155,7 +155,7 @@ class SmallBot(discord.Client):
         intents.guilds = intents.guild_reactions = intents.dm_reactions = True
         super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), guild_ready_timeout=0)
         self.tree = app_commands.CommandTree(self)
-        for command in (album, choice, edit, form, imagine, panel, pictures_of, silent, whisper):
+        for command in (album, choice, edit, form, imagine, panel, pictures_of, silent, surroundings, whisper):
             self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
@@ -165,6 +165,10 @@ class SmallBot(discord.Client):
 
     async def on_ready(self) -> None:
         sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        sys.stdout.write(f"joined {guild.name}\n")
         sys.stdout.flush()
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
@@ -254,6 +258,14 @@ async def pictures_of(interaction: discord.Interaction, member: discord.Member) 
 @app_commands.command(name="silent", description="Never answer")
 async def silent(_: discord.Interaction) -> None:
     """An interaction that nobody answers."""
+
+
+@app_commands.command(name="surroundings", description="Say what is known of member and channel")
+async def surroundings(interaction: discord.Interaction) -> None:
+    channel = interaction.channel
+    adults = isinstance(channel, discord.TextChannel | discord.Thread) and channel.is_nsfw()
+    languages = f"{interaction.locale}, {interaction.guild_locale}"
+    await interaction.response.send_message(f"{languages}, {'adults' if adults else 'everybody'}", ephemeral=True)
 
 
 @app_commands.command(name="whisper", description="Answer in private")
