@@ -8,6 +8,7 @@ from uuid import UUID
 import discord
 from discord import ui
 
+from bot.discord_ui.pages import PAGES
 from generation.job import JobId
 
 
@@ -64,7 +65,9 @@ def is_ours(interaction: discord.Interaction) -> bool:
     """Whether a button of ours was pressed that is on the message: one of an older version or made up is not."""
     pressed, message = dict(interaction.data or {}), interaction.message
     custom_id = str(pressed.get("custom_id", ""))
-    if pressed.get("component_type") != discord.ComponentType.button.value or not fullmatch(_TEMPLATE, custom_id):
+    if pressed.get("component_type") != discord.ComponentType.button.value or not fullmatch(
+        f"{_TEMPLATE}|{PAGES}", custom_id
+    ):
         return False
     rows = (row for row in (message.components if message else ()) if isinstance(row, discord.ActionRow))
     return any(isinstance(one, discord.Button) and one.custom_id == custom_id for row in rows for one in row.children)

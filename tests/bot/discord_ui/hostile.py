@@ -168,6 +168,9 @@ def _resolve(draw: st.DrawFn, kind: OptionType, value: Any, resolved: dict[str, 
     elif kind is OptionType.ROLE:
         role = {"id": value, "name": "@everyone", "color": 0, "hoist": False, "position": 1, "permissions": "0"}
         resolved.setdefault("roles", {})[value] = role | {"managed": False, "mentionable": True, "flags": 0}
+    elif kind is OptionType.CHANNEL:
+        channel = {"id": value, "name": "x" * 100, "type": draw(st.sampled_from((0, 2, 4, 5))), "permissions": "0"}
+        resolved.setdefault("channels", {})[value] = channel
     elif kind is OptionType.ATTACHMENT:
         url = "https://cdn.discordapp.com/attachments/1/2/x.png"
         file = {"id": value, "filename": "../x.png", "size": 2**53, "url": url, "proxy_url": url}
