@@ -20,6 +20,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.stars import Stars
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
@@ -132,6 +133,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         front = await open_front_end(
             images=images,
             results=Results(database=database, clock=utc_now),
+            stars=Stars(database=database, clock=utc_now),
             admin=admin,
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",
@@ -163,6 +165,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
                 stay_connected(front.bot, token),
                 every(RETENTION_INTERVAL, retention.sweep),
                 every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
+                every(TRY_AGAIN_INTERVAL, front.gallery.catch_up),
                 every(CATCH_UP_INTERVAL, journal.catch_up),
                 every(TRY_AGAIN_INTERVAL, lambda: restart.settle(journal.owed)),
             )

@@ -11,6 +11,7 @@ from uuid import UUID
 import discord
 from discord import ui
 
+from bot.discord_ui.pages import PAGES
 from generation.job import JobId
 
 
@@ -119,6 +120,6 @@ def is_ours(interaction: discord.Interaction) -> bool:
 
 
 _OURS = (
-    (discord.ComponentType.button, discord.Button, _TEMPLATE),
+    (discord.ComponentType.button, discord.Button, f"{_TEMPLATE}|{PAGES}"),
     (discord.ComponentType.string_select, discord.SelectMenu, _CHOICE),
 )

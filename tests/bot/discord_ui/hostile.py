@@ -175,6 +175,9 @@ def _resolve(draw: st.DrawFn, kind: OptionType, value: Any, resolved: dict[str, 
     elif kind is OptionType.ROLE:
         role = {"id": value, "name": "@everyone", "color": 0, "hoist": False, "position": 1, "permissions": "0"}
         resolved.setdefault("roles", {})[value] = role | {"managed": False, "mentionable": True, "flags": 0}
+    elif kind is OptionType.CHANNEL:
+        channel = {"id": value, "name": "x" * 100, "type": draw(st.sampled_from((0, 2, 4, 5))), "permissions": "0"}
+        resolved.setdefault("channels", {})[value] = channel
     elif kind is OptionType.ATTACHMENT:
         filename, data = hostile_files.FILES.get(value, ("../x.png", None))
         url = f"{CDN_BASE}/attachments/1/{value}/{filename}"

@@ -16,6 +16,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.stars import Stars
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.input_files import InputFiles
@@ -87,6 +88,7 @@ class House:
             catalog=self.catalog,
             clock=self.clock,
         )
+        self.stars = Stars(database=self.database, clock=self.clock)
         self.results = Results(database=self.database, clock=self.clock)
         self.admin = AdminService(
             database=self.database,
