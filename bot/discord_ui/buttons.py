@@ -1,5 +1,6 @@
 """The buttons below a job's message. They carry a job id and nothing else, so they work after any restart."""
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from re import Match, fullmatch
 from typing import Any, Self
@@ -8,6 +9,7 @@ from uuid import UUID
 import discord
 from discord import ui
 
+from bot.discord_ui import history_buttons
 from generation.job import JobId
 
 
@@ -64,7 +66,14 @@ def is_ours(interaction: discord.Interaction) -> bool:
     """Whether a button of ours was pressed that is on the message: one of an older version or made up is not."""
     pressed, message = dict(interaction.data or {}), interaction.message
     custom_id = str(pressed.get("custom_id", ""))
-    if pressed.get("component_type") != discord.ComponentType.button.value or not fullmatch(_TEMPLATE, custom_id):
+    if pressed.get("component_type") != discord.ComponentType.button.value:
         return False
-    rows = (row for row in (message.components if message else ()) if isinstance(row, discord.ActionRow))
-    return any(isinstance(one, discord.Button) and one.custom_id == custom_id for row in rows for one in row.children)
+    if not any(fullmatch(template, custom_id) for template in (_TEMPLATE, *history_buttons.TEMPLATES)):
+        return False
+    return custom_id in _shown(message.components if message else ())
+
+
+def _shown(components: Sequence[discord.Component]) -> Iterator[str | None]:
+    for row in components:
+        if isinstance(row, discord.ActionRow):
+            yield from (one.custom_id for one in row.children if isinstance(one, discord.Button))

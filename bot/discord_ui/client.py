@@ -26,6 +26,7 @@ _ANSWERS = (
     "discord-ui-dynamic-item",
     "discord-ui-modal-dispatch",
     "discord.py: on_job_button",
+    "discord.py: on_history_page",
     "discord.py: on_raw_reaction_add",
 )
 

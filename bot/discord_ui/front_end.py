@@ -10,14 +10,17 @@ from bot.discord_ui.buttons import JobButton
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.commands.admin import Admin
+from bot.discord_ui.commands.history import LookingBack
 from bot.discord_ui.commands.imagine import Imagine
 from bot.discord_ui.commands.jobs import Jobs
 from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.results import ResultActions
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
+from bot.discord_ui.history_buttons import PageButton
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
+from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.results import Results
 
@@ -34,6 +37,7 @@ async def open_front_end(
     *,
     images: ImageService,
     results: Results,
+    history: History,
     admin: AdminService,
     clock: Clock,
     command_hash_file: Path,
@@ -50,12 +54,13 @@ async def open_front_end(
     )
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton)
+    bot.add_dynamic_items(JobButton, PageButton)
     rights = CommandRights(bot.tree, "imagine")
     for cog in (
         rights,
         Imagine(images, deliveries),
         Jobs(images, results),
+        LookingBack(history),
         Models(images),
         Admin(admin, deliveries),
         ResultActions(bot, images, deliveries, rights, clock),

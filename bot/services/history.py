@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from bot.errors import PictureGone, UnknownJob
+from bot.errors import PictureGone, StorageFault, UnknownJob
 from bot.records import JobRecord, Member
 from bot.storage import history, jobs
 from bot.storage.database import Database, Transaction
@@ -67,13 +67,13 @@ class History:
         return await self._database.read(lambda transaction: history.newest(transaction, member.id, MOST_OFFERED))
 
     async def first_picture(self, job: JobRecord) -> bytes | None:
-        """The PNG of a job's first picture; None where there is none, or none any more. Raises StorageFault."""
+        """The PNG of a job's first picture; None where there is none, or none that can be read."""
         image = next(iter(job.images), None)
         if image is None or image.removed_at is not None:
             return None
         try:
             return await self._files.read(image.file, image.sha256)
-        except PictureGone:
+        except (PictureGone, StorageFault):
             return None
 
     async def one(self, job_id: JobId, member: Member) -> JobRecord:
