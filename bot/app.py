@@ -14,6 +14,7 @@ from bot.errors import CannotConnect, DatabaseInUse, is_storage_fault
 from bot.process import StopSignals, drained, every, exit_code, first_of, model_failure
 from bot.retrying import retried
 from bot.services.admin import AdminService
+from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.inputs import Inputs
 from bot.services.limits import Limits
@@ -134,6 +135,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             images=images,
             results=Results(database=database, clock=utc_now),
             stars=Stars(database=database, clock=utc_now),
+            history=History(database=database, files=files),
             admin=admin,
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest
+from generation.result import NOT_KNOWN, DrawnWith
 
 Account: TypeAlias = tuple[str, str | None]  #: a member, and the server they ask on; None for direct messages
 
@@ -63,6 +64,7 @@ class JobRecord:
     estimated_seconds: float = 0.0  #: of the device, when it was accepted; 0: nothing to judge by
     device_seconds: float = 0.0  #: spent
     deleted_at: datetime | None = None
+    drawn_with: DrawnWith = NOT_KNOWN
     images: tuple[ImageRecord, ...] = ()
     unread: str = ""  #: the end of the prompt that the model did not read, in the run that drew it; not stored
 

@@ -386,6 +386,7 @@ class Dispatcher(Generic[R]):
                         device_seconds=event.device_seconds,
                         unread=event.unread,
                         unread_negative=event.unread_negative,
+                        drawn_with=event.drawn_with,
                     )
                     return result, event.device_seconds
                 case JobFailed():

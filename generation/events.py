@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from generation.errors import KnownError
 from generation.job import JobId
-from generation.result import GeneratedImage
+from generation.result import NOT_KNOWN, DrawnWith, GeneratedImage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +50,7 @@ class JobDone:
     device_seconds: float
     unread: str = ""  #: the end of the prompt, beyond the model's limit
     unread_negative: str = ""  #: and of the negative prompt
+    drawn_with: DrawnWith = NOT_KNOWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,21 @@ class GeneratedImage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DrawnWith:
+    """What decides beside the request how pictures look, to the last bit. Empty or 0: not known."""
+
+    model_hash: str = ""  #: the first ten hex digits of the weights' sha256
+    torch: str = ""  #: its version
+    diffusers: str = ""  #: its version
+    device: str = ""  #: by the name that its maker gave it
+    dtype: str = ""
+    rows: int = 0  #: the most rows of a call that drew the job: the last bits of a kernel depend on their number
+
+
+NOT_KNOWN = DrawnWith()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationResult:
     """All images of a job, in order, and the seconds of device time they took."""
 
@@ -25,3 +40,4 @@ class GenerationResult:
     device_seconds: float
     unread: str = ""  #: the end of the prompt that the model did not read, beyond its limit; mostly nothing
     unread_negative: str = ""  #: the same of the negative prompt
+    drawn_with: DrawnWith = NOT_KNOWN

@@ -11,6 +11,7 @@ from uuid import UUID
 import discord
 from discord import ui
 
+from bot.discord_ui import history_buttons
 from bot.discord_ui.pages import PAGES
 from generation.job import JobId
 
@@ -120,6 +121,6 @@ def is_ours(interaction: discord.Interaction) -> bool:
 
 
 _OURS = (
-    (discord.ComponentType.button, discord.Button, f"{_TEMPLATE}|{PAGES}"),
+    (discord.ComponentType.button, discord.Button, "|".join((_TEMPLATE, PAGES, *history_buttons.TEMPLATES))),
     (discord.ComponentType.string_select, discord.SelectMenu, _CHOICE),
 )

@@ -6,10 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.clock import Clock
+from bot.discord_ui import history_buttons
 from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.commands.admin import Admin
+from bot.discord_ui.commands.history import LookingBack
 from bot.discord_ui.commands.imagine import Imagine
 from bot.discord_ui.commands.jobs import Jobs
 from bot.discord_ui.commands.keeping import Keeping
@@ -25,6 +27,7 @@ from bot.discord_ui.pages import PageButton
 from bot.discord_ui.reactions import Refusals
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
+from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.remakes import Remakes
 from bot.services.results import Results
@@ -45,6 +48,7 @@ async def open_front_end(
     images: ImageService,
     results: Results,
     stars: Stars,
+    history: History,
     admin: AdminService,
     clock: Clock,
     command_hash_file: Path,
@@ -61,7 +65,7 @@ async def open_front_end(
     )
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton, JobChoice, PageButton)
+    bot.add_dynamic_items(JobButton, JobChoice, PageButton, history_buttons.PageButton)
     rights, refusals = CommandRights(bot.tree, "imagine"), Refusals(bot, clock)
     remakes, forms = Remakes(images), Forms()
     remade = RemakeActions(images, remakes, deliveries, rights, forms)
@@ -70,6 +74,7 @@ async def open_front_end(
         rights,
         Imagine(images, remakes, deliveries),
         Jobs(images, results),
+        LookingBack(history),
         Models(images),
         Admin(admin, deliveries),
         ResultActions(bot, images, deliveries, rights, refusals, forms),

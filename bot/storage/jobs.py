@@ -1,7 +1,7 @@
 """Jobs and their pictures: written down, looked up, moved from one status to the next."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +13,16 @@ from bot.storage import inputs, requests
 from bot.storage.database import Transaction
 from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobId, JobStatus
+from generation.result import NOT_KNOWN, DrawnWith
 
 # The fields that are columns of the same name.
 _IMAGE = [field.name for field in fields(ImageRecord)]
+_DRAWN_WITH = [field.name for field in fields(DrawnWith)]
 _QUERIED = ("model", "width", "height", "count")  # of the request
 _SAME = [
-    field.name for field in fields(JobRecord) if field.name not in {"request", "place", "parent", "images", "unread"}
+    field.name
+    for field in fields(JobRecord)
+    if field.name not in {"request", "place", "parent", "drawn_with", "images", "unread"}
 ]
 
 LIVE = frozenset({JobStatus.ACCEPTED, JobStatus.STARTED})  #: waiting or running
@@ -92,11 +96,17 @@ def start(transaction: Transaction, job_id: JobId) -> bool:
 
 
 def render(
-    transaction: Transaction, job_id: JobId, at: datetime, device_seconds: float, images: Sequence[ImageRecord]
+    transaction: Transaction,
+    job_id: JobId,
+    at: datetime,
+    device_seconds: float,
+    images: Sequence[ImageRecord],
+    drawn_with: DrawnWith = NOT_KNOWN,
 ) -> JobRecord | None:
     """The pictures are on disk: the record of it. None, and nothing written, when the job is over already."""
     values = {"status": JobStatus.RENDERED, "rendered_at": at, "device_seconds": device_seconds}
-    if (row := transaction.execute(_RENDER, {"id_": job_id, **values}).one_or_none()) is None:
+    known = {"id_": job_id, "drawn_with": asdict(drawn_with), **values}
+    if (row := transaction.execute(_RENDER, known).one_or_none()) is None:
         return None
     if images:
         rows = [
@@ -188,9 +198,15 @@ def _record(row: Row[Any], images: Iterable[ImageRecord]) -> JobRecord:
             token_expires=row.token_expires,
         ),
         request=requests.from_data(row.request),
+        drawn_with=_drawn_with(row.drawn_with or {}),
         images=tuple(images),
     )
 
 
 def _image(row: Row[Any]) -> ImageRecord:
     return ImageRecord(**{name: getattr(row, name) for name in _IMAGE})
+
+
+def _drawn_with(data: Mapping[str, Any]) -> DrawnWith:
+    """What a row knows of it: nothing in those of earlier versions."""
+    return DrawnWith(**{name: data[name] for name in _DRAWN_WITH if name in data})

@@ -119,7 +119,7 @@ class StoredJournal(Journal[JobRecord]):
     async def _rendered(self, job: Job, result: GenerationResult, images: list[ImageRecord]) -> JobRecord:
         now = self._clock()
         record = await self._database.write(
-            lambda transaction: jobs.render(transaction, job.id, now, result.device_seconds, images)
+            lambda transaction: jobs.render(transaction, job.id, now, result.device_seconds, images, result.drawn_with)
         )
         if record is not None:
             return replace(record, unread=result.unread)

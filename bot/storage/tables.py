@@ -100,6 +100,7 @@ JOBS = sa.Table(
     sa.Index(None, "server", "accepted_at"),  # statistics
     sa.Index(None, "channel", "message"),  # reactions
     sa.Index(None, "requester", "status", "accepted_at"),  # what a member has waiting or running, and their results
+    sa.Index(None, "requester", "accepted_at", "id", **_where("deleted_at IS NULL")),  # history
     sa.Index(None, "status", "ended_at"),  # recovery, and what the last jobs have cost
     sa.Index(None, "error_code", "server", **_where("error_code IS NOT NULL")),  # quarantine
     sa.Index(None, "deleted_at", **_where("deleted_at IS NOT NULL")),  # messages that a crash has left

@@ -10,7 +10,7 @@ from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, Mode
 from generation.job import Job, JobId
 from generation.metadata import png_of
 from generation.request import GenerationRequest
-from generation.result import GeneratedImage
+from generation.result import DrawnWith, GeneratedImage
 from generation.workers.base import Drawing, told_nobody
 from generation.workers.stream import EventStream
 
@@ -28,6 +28,7 @@ class FakeWorker:
         """With `loaded` it has a place for one model at a time, to begin with that one."""
         self.seconds_when_cancelled = 0.0  #: of the device, that a job took until it was cancelled
         self.unread = ""  #: what it leaves unread of each prompt
+        self.drawn_with = DrawnWith(device="none", rows=1)  #: what it says of each job from now on
         self.drawn: list[Job] = []  #: all it was given, the earliest first
         self.places = room  #: images that it draws at once
         self.stands = False  #: whether new jobs stand until they are given rows
@@ -118,7 +119,9 @@ class FakeWorker:
         for index, seed in enumerate(job.request.seeds):
             stream.put(_step(job, (index + 1) * job.request.drawn_steps))
             stream.put(ImageReady(job_id=job.id, image=_square(job.request, index, seed)))
-        stream.put(JobDone(job_id=job.id, device_seconds=self._seconds * job.request.count, unread=self.unread))
+        seconds = self._seconds * job.request.count
+        done = JobDone(job_id=job.id, device_seconds=seconds, unread=self.unread, drawn_with=self.drawn_with)
+        stream.put(done)
 
 
 def _known(error: Exception) -> KnownError:

@@ -8,6 +8,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+HISTORY = "ix_jobs_requester_accepted_at_id"
 MOMENT = sa.DateTime(timezone=True)
 
 
@@ -56,9 +57,13 @@ def upgrade() -> None:
     )
     op.add_column("jobs", sa.Column("action", sa.String(32)))
     op.add_column("jobs", sa.Column("drawn_with", sa.JSON()))
+    there = sa.text("deleted_at IS NULL")
+    columns = ["requester", "accepted_at", "id"]
+    op.create_index(HISTORY, "jobs", columns, sqlite_where=there, postgresql_where=there)
 
 
 def downgrade() -> None:
+    op.drop_index(HISTORY, "jobs")
     op.drop_column("jobs", "drawn_with")
     op.drop_column("jobs", "action")
     op.drop_index("ix_gallery_copies_at", "gallery_copies")

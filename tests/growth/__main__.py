@@ -9,11 +9,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from bot.records import Member, Place
+from bot.services.history import Position
 from bot.storage.clearing import clear_rest
 from bot.storage.inspection import remove_leftovers
 from generation.errors import Refusal
@@ -71,9 +73,13 @@ async def measure(folder: Path, jobs: int) -> list[dict[str, Any]]:
         table.add("memory of the start, MiB", resident() - memory, 50)
         heavy = Member(id=HEAVIEST, name="H", server=LARGEST, channel="5000", is_admin=True)
         table.add("accept, ms", await once(lambda: imagine(house, heavy)), 25)
+        long_ago = now - timedelta(days=180)
+        middle = Position(towards="older", at=long_ago, job_id=UUID(int=0))
         for name, work in {
             "/usage, ms": lambda: house.images.usage(heavy),
             "/result and its autocomplete, ms": lambda: house.results.of(heavy),
+            "/history, the newest page, ms": lambda: house.history.page(heavy),
+            "/history, a page of long ago, ms": lambda: house.history.page(heavy, middle),
             "/admin limits show, ms": lambda: house.admin.limits(heavy),
             "/admin stats of 7 days, ms": lambda: house.admin.stats(heavy),
             "/admin stats of 90 days, ms": lambda: house.admin.stats(heavy, 90),

@@ -14,6 +14,7 @@ from generation.metadata import enlarged
 MAX_ALT_TEXT = 1024  #: characters of a file's description, Discord's limit
 TINY = 256  #: pixels of the longer side; what is smaller looks like a stamp among messages
 TINY_FACTOR = 4
+THUMBNAIL = 160  #: pixels of the longer side
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,14 @@ class Attachment:
             picture.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=75)
             jpeg = out.getvalue()
         return cls(filename="preview.jpg", data=jpeg, alt_text=f"Unfinished: {prompt}")
+
+    @classmethod
+    def thumbnail(cls, filename: str, png: bytes, prompt: str) -> Self:
+        """A small JPEG of a picture. Slow. Raises OSError for what is no picture."""
+        picture, out = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
+        picture.thumbnail((THUMBNAIL, THUMBNAIL))
+        picture.save(out, "JPEG", quality=80)
+        return cls(filename=filename, data=out.getvalue(), alt_text=prompt)
 
     @classmethod
     def text(cls, filename: str, text: str) -> Self:

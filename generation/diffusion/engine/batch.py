@@ -30,6 +30,7 @@ class JobRun:
         self.unfinished = job.request.count
         self.looked: Looked | None = None  #: the pictures that it begins with
         self.device_seconds = 0.0
+        self.most_rows = 0  #: of a call that it had a part in
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn

@@ -247,6 +247,8 @@ class DiffusionEngine:
 
         predicted = attempt(lambda: self._calls.predict(key, images), caught=caught)
         if predicted is not None:
+            for run in jobs.values():
+                run.most_rows = max(run.most_rows, self._calls.last_rows)
             return dict(zip(map(id, images), predicted, strict=True)), []
         self.model.release_memory()
         for run in jobs.values() if not failures else ():
@@ -339,6 +341,7 @@ class DiffusionEngine:
                         device_seconds=run.device_seconds,
                         unread=run.conditioning.unread if run.conditioning else "",
                         unread_negative=run.conditioning.unread_negative if run.conditioning else "",
+                        drawn_with=self.model.drawn_with(rows=run.most_rows),
                     )
                 )
 

@@ -30,6 +30,7 @@ class SharedCall:
         self.calls = 0
         self.rows = 0  #: sent so far, padding among them
         self.padded_rows = 0
+        self.last_rows = 0  #: of the last call, padding among them
 
     def predict(self, key: BatchKey, images: list[ImageRun]) -> list[Tensor]:
         """Return the guided prediction [1, C, h, w] of each image.
@@ -86,6 +87,7 @@ class SharedCall:
         self.calls += 1
         self.rows += size
         self.padded_rows += size - rows
+        self.last_rows = size
         return self._model.predict_noise(latents, timesteps, conditioning)[:rows]
 
     def _padded_size(self, key: BatchKey, rows: int) -> int:

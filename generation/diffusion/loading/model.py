@@ -1,10 +1,12 @@
 """LoadedModel: a model of some family on one device, with its prompts, its graphs and its place in memory."""
 
+import platform
 from collections import OrderedDict
 from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+import diffusers
 import torch
 from PIL import Image
 from torch import Tensor
@@ -23,6 +25,7 @@ from generation.diffusion.families.base import (
 from generation.diffusion.families.calls import part_of
 from generation.diffusion.families.placement import MAIN_MEMORY, Placement, decode_in_tiles, move
 from generation.diffusion.threads import threads_for
+from generation.result import DrawnWith
 
 EVERYTHING_ON_THE_DEVICE = Placement()
 REMEMBERED_PROMPTS = 64  #: of a few hundred kB each for SDXL
@@ -59,6 +62,18 @@ class LoadedModel:
         """The first ten hex digits of the weights' sha256, AUTOMATIC1111's "Model hash"; None until it is computed."""
         future = self._model_hash
         return future.result() if future is not None and future.done() and future.exception() is None else None
+
+    def drawn_with(self, *, rows: int) -> DrawnWith:
+        """Say what it draws with, for pictures whose calls had so many rows at most."""
+        cuda = self.device.type == "cuda"
+        return DrawnWith(
+            model_hash=self.model_hash or "",
+            torch=torch.__version__,
+            diffusers=diffusers.__version__,
+            device=torch.cuda.get_device_name(self.device) if cuda else f"{self.device.type} {platform.machine()}",
+            dtype=str(self.dtype).removeprefix("torch."),
+            rows=rows,
+        )
 
     def latent_shape(self, width: int, height: int) -> LatentShape:
         """Return [C, h, w] of an image of this many pixels."""

@@ -28,6 +28,7 @@ from bot.discord_ui.front_end import open_front_end
 from bot.records import JobRecord
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
+from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.inputs import Inputs
 from bot.services.limits import Limits
@@ -163,6 +164,7 @@ class World:
             images=images,
             results=results,
             stars=stars,
+            history=History(database=self.database, files=files),
             admin=admin,
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",

@@ -10,6 +10,7 @@ import pytest
 from bot.clock import ClockCheck
 from bot.records import Member, Place
 from bot.services.admin import AdminService
+from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.inputs import Inputs
 from bot.services.limits import Limits
@@ -89,6 +90,7 @@ class House:
             clock=self.clock,
         )
         self.stars = Stars(database=self.database, clock=self.clock)
+        self.history = History(database=self.database, files=self.files)
         self.results = Results(database=self.database, clock=self.clock)
         self.admin = AdminService(
             database=self.database,

@@ -4,6 +4,7 @@
 import pytest
 
 from tests.bot.services.test_admin import *
+from tests.bot.services.test_history import *
 from tests.bot.services.test_recovery import *
 from tests.bot.services.test_reservations import *
 from tests.bot.services.test_results import *

@@ -4,10 +4,13 @@ from dataclasses import fields
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
 from bot.records import ImageRecord, Place
 from bot.storage import jobs
+from bot.storage.tables import JOBS
 from generation.job import JobStatus
+from generation.result import NOT_KNOWN, DrawnWith
 
 FINAL = [status for status in JobStatus if status.is_final]
 
@@ -81,3 +84,16 @@ async def test_images_come_in_order(database, stored, now):
     record = await database.read(lambda transaction: jobs.get(transaction, stored.id))
     assert record.images == tuple(reversed(images))
     assert record.place.token == "secret"  # still needed, to deliver them
+
+
+async def test_what_a_job_was_drawn_with_is_kept(database, stored, now):
+    drawn_with = DrawnWith(model_hash="0123456789", torch="2", diffusers="1", device="cpu", dtype="float32", rows=8)
+    assert (await moved(database, jobs.get, stored.id)).drawn_with == NOT_KNOWN
+    assert (await moved(database, jobs.render, stored.id, now, 0.5, [], drawn_with)).drawn_with == drawn_with
+    assert (await moved(database, jobs.get, stored.id)).drawn_with == drawn_with
+
+
+async def test_what_a_later_version_knows_of_a_job_is_no_trouble(database, stored):
+    known = {"rows": 8, "of_a_later_version": [1]}
+    await database.write(lambda transaction: transaction.execute(update(JOBS).values(drawn_with=known)))
+    assert (await moved(database, jobs.get, stored.id)).drawn_with == DrawnWith(rows=8)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from bot.storage import inputs, jobs, pictures, schema, servers, stars, unfinished, usage
+from bot.storage import history, inputs, jobs, pictures, schema, servers, stars, unfinished, usage
 from bot.storage.inspection import remove_leftovers
 from generation.job import JobStatus
 from tests.bot.storage.conftest import NOON
@@ -62,6 +62,9 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "copy forgotten": lambda c: stars.forget_copy(c, JOB),
     "copies to post": lambda c: stars.to_post(c, WEEK_AGO, 100),
     "copies to remove": lambda c: stars.to_remove(c, WEEK_AGO, 100),
+    "history": lambda c: history.newest(c, "1001", 6),
+    "older history": lambda c: history.older(c, "1001", NOON, JOB, 6),
+    "newer history": lambda c: history.newer(c, "1001", NOON, JOB, 6),
     "give up": lambda c: pictures.give_up(c, {JOB}, NOON),
 }
 
@@ -91,6 +94,14 @@ def test_what_is_asked_often_is_found_by_an_index(plans: tuple[Connection, list[
     # That one holds only the pictures that have a file.
     scans = [step for step in steps if "SCAN" in step and "ix_images_on_disk" not in step]
     assert scans == []
+
+
+@pytest.mark.parametrize("name", [name for name in WORKS if "history" in name])
+def test_a_page_of_history_is_never_sorted(plans: tuple[Connection, list[str]], name: str) -> None:
+    connection, steps = plans
+    WORKS[name](connection)
+    assert len([step for step in steps if "ix_jobs_requester_accepted_at_id" in step]) == 1
+    assert not [step for step in steps if "TEMP B-TREE" in step]
 
 
 async def test_what_a_crash_left_is_looked_up_by_name(database, tmp_path: Path, new_record) -> None:

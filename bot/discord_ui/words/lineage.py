@@ -1,0 +1,82 @@
+"""One earlier job in full, and what it was made from. No I/O."""
+
+import discord
+
+from bot.discord_ui.words import text
+from bot.discord_ui.words.attachments import Attachment
+from bot.discord_ui.words.embeds import COLOUR, PrivateAnswer
+from bot.discord_ui.words.history import action, link, status
+from bot.records import JobRecord
+from bot.services.history import Lineage, Parent
+from generation.metadata import exact, parameters_text
+
+_MOST_PARAMETERS = 1500  #: characters; an embed holds 6000 of everything, and what is longer comes as a file
+_MOST_FIELD = 1024  #: characters, Discord's limit
+_PROMPT = 60  #: characters of a parent's prompt
+_HASH = 10  #: digits of an input's hash
+
+
+def shown(lineage: Lineage) -> PrivateAnswer:
+    """The whole record of a job, and its line of parents."""
+    job = lineage.job
+    copied = parameters_text(job.request, seed=job.request.seed)
+    fits = len(copied) <= _MOST_PARAMETERS and "```" not in copied
+    embed = discord.Embed(title="Job", colour=COLOUR)
+    embed.description = f"```\n{copied}\n```" if fits else "The parameters are in the attached file."
+    for name, value in (*_asked(job), *_became(job)):
+        embed.add_field(name=name, value=value)
+    for number, lines in enumerate(_fields(lineage)):
+        embed.add_field(name="Made from" if number == 0 else "And before that", value=lines, inline=False)
+    return PrivateAnswer(embed=embed, file=None if fits else Attachment.text("parameters.txt", copied))
+
+
+def _asked(job: JobRecord) -> list[tuple[str, str]]:
+    request = job.request
+    inputs = [("image", request.source), ("mask", request.mask)]
+    named = ", ".join(f"{role} `{digest[:_HASH]}`" for role, digest in inputs if digest is not None)
+    strength = "" if request.strength is None else f", strength {exact(request.strength)}"
+    return [
+        ("Model", text.shown(request.model, 100)),
+        ("Scheduler", text.shown(str(request.scheduler), 100)),
+        ("Steps", str(request.steps)),
+        ("Guidance", exact(request.guidance_scale)),
+        ("Size", f"{request.width}×{request.height}"),
+        ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
+        *([("Begins with", f"{named}{strength}")] if named else []),
+        ("Asked by", f"<@{job.requester}>"),
+        ("Asked", text.relative(job.accepted_at)),
+    ]
+
+
+def _became(job: JobRecord) -> list[tuple[str, str]]:
+    estimated = f", estimated {text.seconds(job.estimated_seconds)}" if job.estimated_seconds else ""
+    error = f" (`{job.error_code}`)" if job.error_code else ""
+    return [
+        ("Status", f"{status(job)}{error}"),
+        *([("Drawn", text.relative(job.rendered_at))] if job.rendered_at else []),
+        *([("Ended", text.relative(job.ended_at))] if job.ended_at else []),
+        ("Device time", f"{text.seconds(job.device_seconds)}{estimated}"),
+        *([("Crashes", str(job.crashes))] if job.crashes else []),
+        ("Job", " · ".join(filter(None, (f"`{job.id}`", link(job))))),
+    ]
+
+
+def _fields(lineage: Lineage) -> list[str]:
+    """The line of parents, one in a line, in as few fields as hold them."""
+    lines = [_step(number, parent) for number, parent in enumerate(lineage.parents, start=1)]
+    lines += ["… and more before that"] if lineage.more else []
+    fields: list[str] = []
+    for line in lines:
+        if fields and len(fields[-1]) + 1 + len(line) <= _MOST_FIELD:
+            fields[-1] += f"\n{line}"
+        else:
+            fields.append(line)
+    return fields
+
+
+def _step(number: int, parent: Parent) -> str:
+    done = action(parent.action)
+    if parent.job is None:
+        return f"`{number}.` {done}, of a job that was deleted or is not yours to see"
+    said = f"`{number}.` {done}, of: {text.shown(parent.job.request.prompt, _PROMPT)}"
+    return " · ".join(filter(None, (said, link(parent.job))))

@@ -1,0 +1,116 @@
+"""Looking back: a member's own jobs in pages, one job with what it was made from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from bot.errors import PictureGone, StorageFault, UnknownJob
+from bot.records import JobRecord, Member
+from bot.storage import history, jobs
+from bot.storage.database import Database, Transaction
+from bot.storage.image_files import ImageFiles
+from generation.job import JobId
+
+PAGE = 5  #: jobs
+MOST_PARENTS = 10
+MOST_OFFERED = 25  #: to choose one from
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """Where a page begins: beside this job, which need not be there. Anybody may have made it up."""
+
+    towards: Literal["older", "newer"]
+    at: datetime  #: when that job was accepted
+    job_id: JobId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryPage:
+    """Some of a member's jobs, the newest first; `newer` and `older` lead to the pages beside it, if there are any."""
+
+    jobs: tuple[JobRecord, ...]
+    newer: Position | None = None
+    older: Position | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parent:
+    """One step of a job's line: what was done, and to which job. None: it was deleted, or is not theirs to see."""
+
+    action: str | None  #: None: nobody wrote it down in those days
+    job: JobRecord | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lineage:
+    """A job and what it was made from, the nearest first."""
+
+    job: JobRecord
+    parents: tuple[Parent, ...]
+    more: bool = False  #: whether the line goes on
+
+
+class History:
+    """Finds what was asked for before. Members see their own jobs everywhere, and others' where they speak from."""
+
+    def __init__(self, *, database: Database, files: ImageFiles) -> None:
+        self._database = database
+        self._files = files
+
+    async def page(self, member: Member, position: Position | None = None) -> HistoryPage:
+        """The member's own jobs from this position on, or the newest; those too where nothing is left there."""
+        return await self._database.read(lambda transaction: _page(transaction, member.id, position))
+
+    async def newest(self, member: Member) -> tuple[JobRecord, ...]:
+        """The member's own last jobs, wherever they asked."""
+        return await self._database.read(lambda transaction: history.newest(transaction, member.id, MOST_OFFERED))
+
+    async def first_picture(self, job: JobRecord) -> bytes | None:
+        """The PNG of a job's first picture; None where there is none, or none that can be read."""
+        image = next(iter(job.images), None)
+        if image is None or image.removed_at is not None:
+            return None
+        try:
+            return await self._files.read(image.file, image.sha256)
+        except (PictureGone, StorageFault):
+            return None
+
+    async def one(self, job_id: JobId, member: Member) -> JobRecord:
+        """A job of theirs, or of where they speak from. Raises UnknownJob, for a deleted one too."""
+        record = await self._database.read(lambda transaction: jobs.get(transaction, job_id))
+        if record is None or not _may_see(member, record):
+            raise UnknownJob
+        return record
+
+    async def lineage(self, job_id: JobId, member: Member) -> Lineage:
+        """Such a job with what it was made from. Raises UnknownJob."""
+        record = await self.one(job_id, member)
+        found = await self._database.read(lambda transaction: history.parents(transaction, record, MOST_PARENTS))
+        line = zip((record, *found), found, strict=False)
+        steps = [Parent(action=child.action, job=job if _may_see(member, job) else None) for child, job in line]
+        last = found[-1] if found else record
+        return Lineage(job=record, parents=tuple(steps), more=bool(found) and last.parent is not None)
+
+
+def _may_see(member: Member, job: JobRecord) -> bool:
+    return job.deleted_at is None and (job.requester == member.id or member.is_where(job))
+
+
+def _page(transaction: Transaction, requester: str, position: Position | None) -> HistoryPage:
+    if position is not None:
+        search = history.older if position.towards == "older" else history.newer
+        found = search(transaction, requester, position.at, position.job_id, PAGE + 1)
+        if found and position.towards == "older":
+            is_first = not history.newer(transaction, requester, found[0].accepted_at, found[0].id, 1)
+            return _between(found[:PAGE], has_newer=not is_first, has_older=len(found) > PAGE)
+        if len(found) > PAGE:  # else it is the first page that they come to
+            return _between(found[1:], has_newer=True, has_older=True)
+    found = history.newest(transaction, requester, PAGE + 1)
+    return _between(found[:PAGE], has_newer=False, has_older=len(found) > PAGE)
+
+
+def _between(jobs: tuple[JobRecord, ...], *, has_newer: bool, has_older: bool) -> HistoryPage:
+    newer = Position(towards="newer", at=jobs[0].accepted_at, job_id=jobs[0].id) if has_newer else None
+    older = Position(towards="older", at=jobs[-1].accepted_at, job_id=jobs[-1].id) if has_older else None
+    return HistoryPage(jobs=jobs, newer=newer, older=older)
