@@ -28,6 +28,7 @@ class InputPicture:
     """A picture from outside after `decode`: an RGB PNG that holds nothing but its pixels."""
 
     png: bytes = field(repr=False)
+    sha256: str  #: of the PNG, in hex: the picture's name in a request
     width: int
     height: int
 
@@ -47,12 +48,8 @@ class InputPicture:
             raise BadPicture(role, "broken", detail=f"{type(error).__name__}: {error}") from None
         out = io.BytesIO()
         picture.save(out, "PNG", compress_level=1)
-        return cls(png=out.getvalue(), width=picture.width, height=picture.height)
-
-    @property
-    def sha256(self) -> str:
-        """The content's hash, in hex: the picture's name in a request."""
-        return hashlib.sha256(self.png).hexdigest()
+        png = out.getvalue()
+        return cls(png=png, sha256=hashlib.sha256(png).hexdigest(), width=picture.width, height=picture.height)
 
     @property
     def aspect(self) -> str:
