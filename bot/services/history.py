@@ -1,8 +1,8 @@
-"""Looking back: a member's own jobs in pages, one job with what it was made from."""
+"""Looking back: a member's own jobs in pages, one job with what it was made from, two jobs side by side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from bot.errors import PictureGone, StorageFault, UnknownJob
 from bot.records import JobRecord, Member
@@ -10,6 +10,10 @@ from bot.storage import history, jobs
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
 from generation.job import JobId
+from generation.request import GenerationRequest
+from generation.result import DrawnWith
+
+T = TypeVar("T", GenerationRequest, DrawnWith)
 
 PAGE = 5  #: jobs
 MOST_PARENTS = 10
@@ -51,6 +55,25 @@ class Lineage:
     more: bool = False  #: whether the line goes on
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One field that is not the same in two records of a kind."""
+
+    field: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """What differs between two jobs: in what was asked for, and in what they were drawn with."""
+
+    first: JobRecord
+    second: JobRecord
+    asked: tuple[Difference, ...]
+    drawn_with: tuple[Difference, ...]
+
+
 class History:
     """Finds what was asked for before. Members see their own jobs everywhere, and others' where they speak from."""
 
@@ -83,6 +106,16 @@ class History:
             raise UnknownJob
         return record
 
+    async def compared(self, first: JobId, second: JobId, member: Member) -> "Comparison":
+        """What differs between two such jobs. Raises UnknownJob."""
+        one, other = await self.one(first, member), await self.one(second, member)
+        return Comparison(
+            first=one,
+            second=other,
+            asked=differences(one.request, other.request),
+            drawn_with=drawn_differently(one.drawn_with, other.drawn_with),
+        )
+
     async def lineage(self, job_id: JobId, member: Member) -> Lineage:
         """Such a job with what it was made from. Raises UnknownJob."""
         record = await self.one(job_id, member)
@@ -91,6 +124,18 @@ class History:
         steps = [Parent(action=child.action, job=job if _may_see(member, job) else None) for child, job in line]
         last = found[-1] if found else record
         return Lineage(job=record, parents=tuple(steps), more=bool(found) and last.parent is not None)
+
+
+def differences(first: T, second: T) -> tuple[Difference, ...]:
+    """The fields in which two records differ, in their order."""
+    names = [field.name for field in fields(first)]
+    values = [(name, getattr(first, name), getattr(second, name)) for name in names]
+    return tuple(Difference(field=name, first=one, second=two) for name, one, two in values if one != two)
+
+
+def drawn_differently(first: DrawnWith, second: DrawnWith) -> tuple[Difference, ...]:
+    """What two jobs were drawn with, where it differs as far as both are known."""
+    return tuple(one for one in differences(first, second) if one.first and one.second)
 
 
 def _may_see(member: Member, job: JobRecord) -> bool:

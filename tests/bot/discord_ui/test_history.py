@@ -11,6 +11,7 @@ from simcord.components import walk_components
 
 from bot.records import JobRecord, Place
 from bot.storage import jobs
+from generation.result import DrawnWith
 from tests.bot.discord_ui import hostile
 from tests.bot.discord_ui.world import World, words
 
@@ -244,3 +245,65 @@ async def test_own_jobs_are_seen_from_direct_messages_too(world: World) -> None:
     own = world.alice.user
     assert "a cat" in said((await own.slash("history")).response)
     assert "a cat" in words((await own.slash("show", job=str(job.id))).response)
+
+
+async def test_compare_shows_what_differs_and_only_that(world: World) -> None:
+    world.parts.worker.drawn_with = DrawnWith(device="Card A", torch="2.1", dtype="float16", rows=8)
+    await draw(world, "a cat " * 40 + "in a hat", seed=7, guidance=5.5, model="builtin")
+    world.parts.worker.drawn_with = DrawnWith(device="Card B", torch="2.1", dtype="float16", rows=8)
+    await draw(world, "a cat " * 40 + "in a **box**", seed=8, guidance=5.5, model="builtin")
+    first, second = await world.jobs()
+    answer = await world.alice.slash(world.channel, "compare", first=str(first.id), second=str(second.id))
+    assert answer.ephemeral
+    (embed,) = answer.response.embeds
+    found = {part.name: part.value for part in embed.fields}
+    assert found.keys() == {"Prompt", "Seed", "Device"}
+    assert found["Seed"] == "`1.` 7\n`2.` 8"
+    assert found["Device"] == "`1.` Card A\n`2.` Card B"
+    one, other = found["Prompt"].splitlines()
+    assert one.endswith("a cat in a hat")
+    assert other.endswith(r"a cat in a \*\*box\*\*")
+    assert max(len(one), len(other)) < 90
+
+
+async def test_a_job_compared_with_itself_differs_in_nothing(world: World) -> None:
+    await draw(world, "a cat")
+    (job,) = await world.jobs()
+    answer = await world.alice.slash(world.channel, "compare", first=str(job.id), second=str(job.id))
+    assert "Nothing that is known" in words(answer.response)
+    assert answer.response.embeds[0].fields == []
+
+
+async def test_a_long_prompt_that_only_goes_on_shows_where(world: World) -> None:
+    await draw(world, "a cat " * 40, seed=1)
+    await draw(world, "a cat " * 40 + "in a hat", seed=1)
+    first, second = await world.jobs()
+    shown = words(
+        (await world.alice.slash(world.channel, "compare", first=str(first.id), second=str(second.id))).response
+    )
+    assert "a cat in a hat" in shown
+
+
+async def test_the_longest_prompts_can_be_compared(world: World) -> None:
+    await draw(world, ("*_`~|" * 1200)[:6000], seed=1)
+    await draw(world, ("<@1>[" * 1200)[:6000], negative_prompt="*" * 6000, seed=2)
+    first, second = await world.jobs()
+    answer = await world.alice.slash(world.channel, "compare", first=str(first.id), second=str(second.id))
+    assert "Negative prompt" in words(answer.response)
+
+
+async def test_only_jobs_that_may_be_seen_are_compared(world: World) -> None:
+    await draw(world, "a cat")
+    (job,) = await world.jobs()
+    elsewhere = world.env.create_guild("elsewhere")
+    eve = elsewhere.add_member(world.env.create_user("eve"))
+    there = elsewhere.create_text_channel("general")
+    own = await eve.slash(there, "imagine", prompt="mine")
+    assert own.response is not None
+    *_, mine = await world.jobs()
+    for first, second in ((mine, job), (job, mine)):
+        answer = await eve.slash(there, "compare", first=str(first.id), second=str(second.id))
+        assert answer.ephemeral
+        assert "do not know this job" in answer.response.content
+    offered = await eve.autocomplete(there, "compare", "second", "")
+    assert [choice["value"] for choice in offered] == [str(mine.id)]
