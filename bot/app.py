@@ -21,6 +21,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.stars import Stars
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
@@ -134,6 +135,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             images=images,
             results=Results(database=database, clock=utc_now),
             history=History(database=database, files=files),
+            stars=Stars(database=database, clock=utc_now),
             admin=admin,
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",
@@ -165,6 +167,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
                 stay_connected(front.bot, token),
                 every(RETENTION_INTERVAL, retention.sweep),
                 every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
+                every(TRY_AGAIN_INTERVAL, front.gallery.catch_up),
                 every(CATCH_UP_INTERVAL, journal.catch_up),
                 every(TRY_AGAIN_INTERVAL, lambda: restart.settle(journal.owed)),
             )

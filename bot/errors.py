@@ -12,7 +12,9 @@ KnownError
 │   ├── AlreadyOver             too late to cancel
 │   ├── NothingToCancel         no job of theirs waits or runs
 │   ├── NoResult                no job of theirs has pictures
+│   ├── NoPicture               a message that was to be used has none
 │   ├── PictureGone             the file was removed to make room, or is lost
+│   ├── TooLarge                a picture is as large already as its model or a limit allows
 │   ├── StaleButton             a button that this version does not know, or that somebody made up
 │   └── TooBusy                 the answer would have come too late for Discord
 ├── JobStopped
@@ -81,10 +83,18 @@ class NoResult(Refusal):
     """They asked for pictures of theirs, and there are none."""
 
 
+class NoPicture(Refusal):
+    """The message that a picture was to be taken from has none."""
+
+
 class PictureGone(Refusal):
     """There is no picture any more, and there will be none; its parameters are still known."""
 
     reason: Literal["made_room", "lost"] = "made_room"  #: lost: its file is gone or damaged
+
+
+class TooLarge(Refusal):
+    """The picture cannot be enlarged further, by its model or by a limit."""
 
 
 class StaleButton(Refusal):

@@ -140,6 +140,32 @@ class BlockRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Star:
+    """A result that a member has kept, and when."""
+
+    job: JobRecord
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gallery:
+    """Where a server's results are copied to that so many of its members have starred."""
+
+    channel: str
+    stars: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GalleryCopy:
+    """A result's copy in a gallery, noted before it is posted."""
+
+    job: JobId
+    channel: str
+    message: str | None  #: None: not posted, or not written down yet
+    at: datetime  #: when it was noted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """One value before and after."""
 

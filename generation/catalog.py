@@ -10,7 +10,9 @@ from typing import Self
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.reading import Reading, Understood
 from generation.request import (
+    LEAST_HIRES,
     LEAST_STRENGTH,
+    MAX_SIZE,
     SEEDS,
     SIZE_STEP,
     GenerationRequest,
@@ -21,6 +23,8 @@ from generation.request import (
 
 MAX_ASPECT = 3.0  #: no side longer than this times the other; models draw everything twice beyond
 DEFAULT_STRENGTH = 0.6  #: of the change to a picture without a mask
+LARGER_STRENGTH = 0.35  #: and to one that is drawn larger: details come, and the picture stays
+MOST_LARGER = 4  #: times the model's largest side a picture may have that is drawn in tiles
 _LEEWAY = 1.25  #: times as many pixels as the native size has, or as few, for a ratio that is closer to the asked one
 _PIXELS_COUNT = 0.1  #: how much a change of pixels counts beside as large a change of the ratio
 _GROUND_COUNTS = 0.02  #: the same, where the pixels are mere ground
@@ -58,6 +62,10 @@ class DrawingOptions:
     source: str | None = None  #: sha256 of an InputPicture to begin with
     mask: str | None = None  #: and of one that is white where it is drawn anew
     strength: float | None = None  #: of the change; with a mask all of it by default
+    reframing: str | None = None  #: what the source was prepared for
+    hires: float | None = None  #: a second pass: what is drawn is enlarged so many times, and drawn on
+    hires_strength: float | None = None  #: of the change in that pass
+    tiles: bool = False  #: draw the source anew in overlapping tiles of the model's native size, at any size
 
     @classmethod
     def of(cls, request: GenerationRequest, *, seed: int) -> Self:
@@ -76,6 +84,10 @@ class DrawingOptions:
             source=request.source,
             mask=request.mask,
             strength=request.strength,
+            reframing=request.reframing,
+            hires=request.hires,
+            hires_strength=request.hires_strength,
+            tiles=request.tile is not None,
         )
 
 
@@ -148,25 +160,33 @@ class ModelSpec:
         default_width, default_height = self.size_of(options.aspect or "1:1")
         width = default_width if options.width is None else options.width
         height = default_height if options.height is None else options.height
+        most, multiple = self.max_size, self.side_multiple
+        if options.tiles:
+            most, multiple = min(MOST_LARGER * self.max_size, MAX_SIZE), SIZE_STEP
         for field, side in (("width", width), ("height", height)):
-            if not self.min_size <= side <= self.max_size or side % self.side_multiple:
+            if not self.min_size <= side <= most or side % multiple:
                 raise InvalidRequest(
                     field,
                     "multiple",
                     side,
-                    multiple_of=self.side_multiple,
+                    multiple_of=multiple,
                     least=self.min_size,
-                    most=self.max_size,
+                    most=most,
                     holds_for=self.name,
                 )
         if self.inpaints and (options.source is None or options.mask is None):
             raise InvalidRequest("model", "together", choices=("image", "mask"), holds_for=self.name)
-        strength, steps = options.strength, self.default_steps if options.steps is None else options.steps
-        if options.source is not None:
-            strength = strength if strength is not None else DEFAULT_STRENGTH if options.mask is None else 1.0
-            if LEAST_STRENGTH <= strength <= 1:
-                steps = max(steps, fewest_steps(strength))
-        return GenerationRequest(
+        strength, hires_strength = options.strength, options.hires_strength
+        if strength is None and options.source is not None:
+            unmasked = LARGER_STRENGTH if options.tiles else DEFAULT_STRENGTH
+            strength = unmasked if options.mask is None else 1.0
+        if hires_strength is None and options.hires is not None:
+            hires_strength = LARGER_STRENGTH
+        steps = self.default_steps if options.steps is None else options.steps
+        for share in (strength, hires_strength):
+            if share is not None and LEAST_STRENGTH <= share <= 1:
+                steps = max(steps, fewest_steps(share))
+        request = GenerationRequest(
             prompt=clean_text(options.prompt),
             negative_prompt=clean_text(options.negative_prompt or ""),
             model=self.name,
@@ -180,7 +200,15 @@ class ModelSpec:
             source=options.source,
             mask=options.mask,
             strength=strength,
+            reframing=options.reframing,
+            hires=options.hires,
+            hires_strength=hires_strength,
+            tile=self.native_size if options.tiles else None,
         )
+        most = self.max_size / max(width, height)
+        if request.hires is not None and request.hires > most:
+            raise InvalidRequest("hires", "range", request.hires, least=LEAST_HIRES, most=most, holds_for=self.name)
+        return request
 
     def _sizes_near(self, ratio: float) -> Iterator[tuple[int, int]]:
         """Sizes about this ratio; without any of about the native number of pixels, all that are allowed."""

@@ -7,6 +7,7 @@ tell the parts by these very words, at the start of a line or anywhere, so none 
 
 import io
 import re
+from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -32,9 +33,10 @@ def parameters_text(
         "CFG scale": exact(request.guidance_scale),
         "Seed": seed,
         "Size": f"{request.width}x{request.height}",
-        **({} if request.strength is None else {"Denoising strength": exact(request.strength)}),
+        **_strengths(request),
         **({"Init image hash": request.source[:_HASH]} if request.source else {}),
         **({"Mask hash": request.mask[:_HASH]} if request.mask else {}),
+        **({"Tile size": request.tile} if request.tile else {}),
         **({"Model hash": model_hash} if model_hash else {}),
         **({"Model": model} if (model := _name(request.model)) else {}),
         **({"Read as": _name(read)} if read not in (None, request.prompt) else {}),
@@ -44,6 +46,16 @@ def parameters_text(
         lines.append(_NEGATIVE + negative)
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)
+
+
+def _strengths(request: GenerationRequest) -> dict[str, Any]:
+    """Write how much is changed of a picture, and what AUTOMATIC1111 calls hires fix, whose steps are those made."""
+    strengths = [exact(number) for number in (request.strength, request.hires_strength) if number is not None]
+    settings: dict[str, Any] = dict(zip(("Denoising strength", "Hires denoising strength"), strengths, strict=False))
+    if request.hires is not None:
+        steps = request.passes[-1].drawn_steps
+        settings |= {"Hires upscale": exact(request.hires), "Hires steps": steps, "Hires upscaler": "Lanczos"}
+    return settings
 
 
 def exact(number: float) -> str:

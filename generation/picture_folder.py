@@ -54,7 +54,8 @@ class PictureFolder:
 
 
 def _bytes(request: GenerationRequest) -> int:
-    return request.count * int(request.width * request.height * _BYTES_A_PIXEL + _BYTES_A_FILE)
+    width, height = request.size
+    return request.count * int(width * height * _BYTES_A_PIXEL + _BYTES_A_FILE)
 
 
 def _slug(prompt: str) -> str:

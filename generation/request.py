@@ -10,6 +10,7 @@ from typing import Any, Self
 from unicodedata import category
 
 from generation.errors import InvalidRequest
+from generation.tiles import boxes
 
 MAX_PROMPT = 6000  #: characters; what one Discord option can hold
 MAX_STEPS = 150
@@ -20,6 +21,8 @@ SEEDS = 2**32
 LEAST_STRENGTH = 0.02  #: one step of LCM's 50
 SIZE_STEP = 8  #: pixels one latent covers in every Stable Diffusion model
 MAX_SIZE = 4096  #: pixels a side, whatever the model says
+LEAST_HIRES = 1.01  #: times as large the second pass is
+MOST_HIRES = 4.0
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -34,6 +37,20 @@ class SchedulerName(StrEnum):
     DPMPP_2M_KARRAS = "DPM++ 2M Karras"
     UNIPC = "UniPC"
     LCM = "LCM"
+
+
+class Reframing(StrEnum):
+    """Ways to draw more of a picture that there is; `generation.reframing` says how. The values are stored."""
+
+    ZOOM_OUT_1_5 = "zoom_out_1.5"
+    ZOOM_OUT_2 = "zoom_out_2"
+    PAN_LEFT = "pan_left"
+    PAN_RIGHT = "pan_right"
+    PAN_UP = "pan_up"
+    PAN_DOWN = "pan_down"
+    SQUARE = "square"
+    COLOURISE = "colourise"
+    TILEABLE = "tileable"
 
 
 #: Characters that turn the direction of the text around them, over the end of a message's line too.
@@ -75,6 +92,26 @@ def has_something_to_see(text: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pass:
+    """One way down a schedule: from noise to a picture, or from a picture that is there to a changed one."""
+
+    width: int  #: pixels of what is drawn
+    height: int  #: pixels of what is drawn
+    scheduler: SchedulerName | str
+    steps: int  #: of the schedule
+    strength: float | None  #: of the change; None where there is no picture yet
+    tiles: int = 1  #: that an image is drawn in, each of this size, in as many steps
+
+    @property
+    def drawn_steps(self) -> int:
+        """Steps that are made: the first ones are skipped where there is a picture already.
+
+        Rounded as diffusers does.
+        """
+        return self.steps if self.strength is None else min(int(self.steps * self.strength), self.steps)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
     """One request for `count` images. Image i is drawn from seed + i mod 2^32.
 
@@ -84,7 +121,7 @@ class GenerationRequest:
 
     prompt: str
     model: str
-    width: int  #: pixels
+    width: int  #: pixels that are drawn; those of the picture too, unless it is enlarged by `hires`
     height: int  #: pixels
     steps: int
     guidance_scale: float  #: classifier-free guidance; at most 1 means none
@@ -95,6 +132,10 @@ class GenerationRequest:
     source: str | None = None  #: sha256, in hex, of the picture it begins with
     mask: str | None = None  #: and of the one that is white where the source is drawn anew
     strength: float | None = None  #: of the change, 1 for all of it; given with a source, and only then
+    reframing: Reframing | str | None = None  #: what the source was prepared for; a plain string only in a stored one
+    hires: float | None = None  #: a second pass: the drawn picture is enlarged so many times, and drawn on
+    hires_strength: float | None = None  #: of the change in that pass; given with it, and only then
+    tile: int | None = None  #: pixels; the source is drawn anew in overlapping squares of this side
 
     def __post_init__(self) -> None:
         self.check()
@@ -107,6 +148,8 @@ class GenerationRequest:
             object.__setattr__(request, field.name, values.get(field.name, field.default))
         with suppress(ValueError):  # a scheduler that is no longer on offer keeps its name
             object.__setattr__(request, "scheduler", SchedulerName(request.scheduler))
+        with suppress(ValueError):
+            object.__setattr__(request, "reframing", request.reframing and Reframing(request.reframing))
         return request
 
     def check(self) -> None:
@@ -130,22 +173,66 @@ class GenerationRequest:
         for field, digest in (("image", self.source), ("mask", self.mask)):
             if digest is not None and not _SHA256.fullmatch(digest):
                 raise InvalidRequest(field, "choice", digest, choices=("sha256",))
+        if self.reframing is not None and not isinstance(self.reframing, Reframing):
+            raise InvalidRequest("reframing", "choice", self.reframing, choices=tuple(Reframing))
         if self.source is None:
-            for field, value in (("mask", self.mask), ("strength", self.strength)):
+            for field, value in (("mask", self.mask), ("strength", self.strength), ("reframing", self.reframing)):
                 if value is not None:
                     raise InvalidRequest(field, "together", choices=("image",))
         else:
             strength = math.nan if self.strength is None else self.strength
             _check_range("strength", strength, LEAST_STRENGTH, 1)
             _check_range("steps", self.steps, fewest_steps(strength), MAX_STEPS, holds_for=f"strength {strength:g}")
+        self._check_hires()
+        self._check_tile()
+
+    def _check_hires(self) -> None:
+        if self.hires is None:
+            if self.hires_strength is not None:
+                raise InvalidRequest("hires_strength", "together", choices=("hires",))
+            return
+        _check_range("hires", self.hires, LEAST_HIRES, min(MOST_HIRES, MAX_SIZE / max(self.width, self.height)))
+        strength = math.nan if self.hires_strength is None else self.hires_strength
+        _check_range("hires_strength", strength, LEAST_STRENGTH, 1)
+        _check_range("steps", self.steps, fewest_steps(strength), MAX_STEPS, holds_for=f"hires_strength {strength:g}")
+
+    def _check_tile(self) -> None:
+        if self.tile is None:
+            return
+        if self.source is None:
+            raise InvalidRequest("tiles", "together", choices=("image",))
+        for field, value in (("mask", self.mask), ("hires", self.hires)):
+            if value is not None:
+                raise InvalidRequest("tiles", "conflict", choices=(field,))
+        _check_range("tiles", self.tile, SIZE_STEP, MAX_SIZE)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture that is delivered, in pixels, after `hires` multiples of SIZE_STEP too."""
+        factor = self.hires or 1.0
+        width, height = (SIZE_STEP * round(side * factor / SIZE_STEP) for side in (self.width, self.height))
+        return width, height
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """What is drawn for each image, one after the other: mostly one pass."""
+        if self.tile is not None:
+            parts = boxes(self.size, self.tile)
+            left, top, right, bottom = parts[0]
+            return (self._pass((right - left, bottom - top), self.strength, tiles=len(parts)),)
+        first = self._pass((self.width, self.height), self.strength)
+        return (first,) if self.hires is None else (first, self._pass(self.size, self.hires_strength))
+
+    def _pass(self, size: tuple[int, int], strength: float | None, *, tiles: int = 1) -> Pass:
+        width, height = size
+        return Pass(
+            width=width, height=height, scheduler=self.scheduler, steps=self.steps, strength=strength, tiles=tiles
+        )
 
     @property
     def drawn_steps(self) -> int:
-        """Steps that are made for an image: the first ones are skipped where there is a picture already.
-
-        Rounded as diffusers does.
-        """
-        return self.steps if self.strength is None else min(int(self.steps * self.strength), self.steps)
+        """Steps that are made for an image, in all passes and tiles."""
+        return sum(one.drawn_steps * one.tiles for one in self.passes)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
-"""The buttons below a job's message. They carry a job id and nothing else, so they work after any restart."""
+"""The buttons below a job's message, and the lists that some of them open.
 
-from collections.abc import Iterator, Sequence
+They carry a job id and nothing else, so they work after any restart.
+"""
+
 from enum import StrEnum
 from re import Match, fullmatch
 from typing import Any, Self
@@ -9,7 +11,7 @@ from uuid import UUID
 import discord
 from discord import ui
 
-from bot.discord_ui import history_buttons
+from bot.discord_ui.pages import PAGES
 from generation.job import JobId
 
 
@@ -17,6 +19,10 @@ class ButtonAction(StrEnum):
     """What a button does; the value is part of its custom_id and must never change."""
 
     RERUN = "rerun"
+    EDIT = "edit"
+    VARY = "vary"
+    UPSCALE = "upscale"
+    MORE = "more"
     INFO = "info"
     DELETE = "delete"
     CANCEL = "cancel"
@@ -24,6 +30,10 @@ class ButtonAction(StrEnum):
 
 _LOOKS = {
     ButtonAction.RERUN: ("Rerun", "🔁", discord.ButtonStyle.primary),
+    ButtonAction.EDIT: ("Edit", "✏️", discord.ButtonStyle.secondary),
+    ButtonAction.VARY: ("Vary", "🎲", discord.ButtonStyle.secondary),
+    ButtonAction.UPSCALE: ("Upscale", "🔍", discord.ButtonStyle.secondary),
+    ButtonAction.MORE: ("More", "➕", discord.ButtonStyle.secondary),
     ButtonAction.INFO: ("Info", "ℹ️", discord.ButtonStyle.secondary),
     ButtonAction.DELETE: ("Delete", "🗑️", discord.ButtonStyle.secondary),
     ButtonAction.CANCEL: ("Cancel", "✖️", discord.ButtonStyle.secondary),
@@ -54,6 +64,40 @@ class JobButton(ui.DynamicItem[ui.Button[Any]], template=_TEMPLATE):
         interaction.client.dispatch("job_button", interaction, self.action, self.job_id)
 
 
+_CHOICE = rf"choose:(?P<action>{'|'.join(ButtonAction)}):(?P<job_id>[0-9a-f]{{32}})"
+
+
+class JobChoice(ui.DynamicItem[ui.Select[Any]], template=_CHOICE):
+    """A list in a private answer: which of a job's pictures an action is for, and in which way."""
+
+    def __init__(
+        self, action: ButtonAction, job_id: JobId, options: tuple[discord.SelectOption, ...] = (), chosen: str = ""
+    ) -> None:
+        offered = list(options) or [discord.SelectOption(label="-")]
+        super().__init__(ui.Select(custom_id=f"choose:{action}:{job_id.hex}", options=offered, placeholder="Which?"))
+        self.action = action
+        self.job_id = job_id
+        self.chosen = chosen
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: Match[str], /
+    ) -> Self:
+        """The list that was used. Must not fail, or nobody answers; what was chosen is checked where it is used."""
+        values: Any = dict(interaction.data or {}).get("values")
+        chosen = f"{values[0]}" if values else ""
+        return cls(ButtonAction(match["action"]), UUID(hex=match["job_id"]), chosen=chosen)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """A choice, for whichever cog listens to `on_job_choice`."""
+        interaction.client.dispatch("job_choice", interaction, self.action, self.job_id, self.chosen)
+
+
+def choice(action: ButtonAction, job_id: JobId, options: tuple[discord.SelectOption, ...]) -> ui.View:
+    """A list of these."""
+    return ui.View(timeout=None).add_item(JobChoice(action, job_id, options))
+
+
 def button_row(job_id: JobId, actions: tuple[ButtonAction, ...]) -> ui.View:
     """These buttons in this order."""
     view = ui.View(timeout=None)  # one with a timeout would unregister all buttons of its kind when it ends
@@ -63,17 +107,19 @@ def button_row(job_id: JobId, actions: tuple[ButtonAction, ...]) -> ui.View:
 
 
 def is_ours(interaction: discord.Interaction) -> bool:
-    """Whether a button of ours was pressed that is on the message: one of an older version or made up is not."""
+    """Whether a button or a list of ours was used that is on the message: one of an older version or made up is not."""
     pressed, message = dict(interaction.data or {}), interaction.message
     custom_id = str(pressed.get("custom_id", ""))
-    if pressed.get("component_type") != discord.ComponentType.button.value:
-        return False
-    if not any(fullmatch(template, custom_id) for template in (_TEMPLATE, *history_buttons.TEMPLATES)):
-        return False
-    return custom_id in _shown(message.components if message else ())
+    for kind, component, template in _OURS:
+        if pressed.get("component_type") == kind.value and fullmatch(template, custom_id):
+            rows = (row for row in (message.components if message else ()) if isinstance(row, discord.ActionRow))
+            return any(
+                isinstance(one, component) and one.custom_id == custom_id for row in rows for one in row.children
+            )
+    return False
 
 
-def _shown(components: Sequence[discord.Component]) -> Iterator[str | None]:
-    for row in components:
-        if isinstance(row, discord.ActionRow):
-            yield from (one.custom_id for one in row.children if isinstance(one, discord.Button))
+_OURS = (
+    (discord.ComponentType.button, discord.Button, f"{_TEMPLATE}|{PAGES}"),
+    (discord.ComponentType.string_select, discord.SelectMenu, _CHOICE),
+)

@@ -6,31 +6,40 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.clock import Clock
-from bot.discord_ui.buttons import JobButton
+from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.history import LookingBack
 from bot.discord_ui.commands.imagine import Imagine
 from bot.discord_ui.commands.jobs import Jobs
+from bot.discord_ui.commands.keeping import Keeping
+from bot.discord_ui.commands.menus import MessageMenus
 from bot.discord_ui.commands.models import Models
+from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.results import ResultActions
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
+from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
-from bot.discord_ui.history_buttons import PageButton
+from bot.discord_ui.forms import Forms
+from bot.discord_ui.pages import PageButton
+from bot.discord_ui.reactions import Refusals
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
 from bot.services.images import ImageService
+from bot.services.remakes import Remakes
 from bot.services.results import Results
+from bot.services.stars import Stars
 
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """A bot that may be connected, and the deliveries that it owes."""
+    """A bot that may be connected, the deliveries that it owes, and the galleries that it looks after."""
 
     bot: ImageBot
     deliveries: Deliveries
+    gallery: GalleryCopies
 
 
 async def open_front_end(
@@ -38,6 +47,7 @@ async def open_front_end(
     images: ImageService,
     results: Results,
     history: History,
+    stars: Stars,
     admin: AdminService,
     clock: Clock,
     command_hash_file: Path,
@@ -54,16 +64,22 @@ async def open_front_end(
     )
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton, PageButton)
-    rights = CommandRights(bot.tree, "imagine")
+    bot.add_dynamic_items(JobButton, JobChoice, PageButton)
+    rights, refusals = CommandRights(bot.tree, "imagine"), Refusals(bot, clock)
+    remakes, forms = Remakes(images), Forms()
+    remade = RemakeActions(images, remakes, deliveries, rights, forms)
+    gallery = GalleryCopies(bot, images, stars, clock)
     for cog in (
         rights,
-        Imagine(images, deliveries),
+        Imagine(images, remakes, deliveries),
         Jobs(images, results),
         LookingBack(history),
         Models(images),
         Admin(admin, deliveries),
-        ResultActions(bot, images, deliveries, rights, clock),
+        ResultActions(bot, images, deliveries, rights, refusals, forms),
+        remade,
+        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade),
+        Keeping(bot, images, stars, gallery, deliveries, refusals, clock),
     ):
         await bot.add_cog(cog)
-    return FrontEnd(bot, deliveries)
+    return FrontEnd(bot, deliveries, gallery)

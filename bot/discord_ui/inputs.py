@@ -45,7 +45,9 @@ class Option:
     required: bool = False
 
 
-#: How a picture is asked for: by the names of DrawingOptions.
+LEAST_OFFERED = 0.05  #: strength; less changes nothing that one sees
+
+#: How a picture is asked for: by the names of DrawingOptions, and the pictures themselves.
 DRAWING = {
     "prompt": Option(Range[str, 1, MAX_PROMPT], "What to draw", required=True),
     "negative_prompt": Option(Range[str, 1, MAX_PROMPT], "What to keep out of the picture"),
@@ -63,6 +65,11 @@ DRAWING = {
         f"0 to {SEEDS - 1}: the same seed and parameters draw the same picture; random by default",
     ),
     "count": Option(Range[int, 1, MAX_COUNT], f"1 to {MAX_COUNT} pictures; 1 by default"),
+    "image": Option(discord.Attachment, "A picture to begin with"),
+    "strength": Option(
+        Range[float, LEAST_OFFERED, 1.0], f"{LEAST_OFFERED:g} to 1: how much the picture is changed; 0.6 by default"
+    ),
+    "mask": Option(discord.Attachment, "A picture of the same shape that is white where the image is drawn anew"),
     "scheduler": Option(str, "How noise is removed; each model has its default"),
     "model": Option(str, "Which model draws; /models lists them"),
 }

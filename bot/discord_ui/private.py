@@ -12,11 +12,32 @@ from bot.records import JobRecord
 log = logging.getLogger(__name__)
 
 
+_THINKING = "thinking in public"
+
+
+async def think(interaction: discord.Interaction) -> None:
+    """Let everybody see that an answer comes, for what takes longer than Discord waits; an error is told privately."""
+    shown = await interaction.response.defer(thinking=True)
+    interaction.extras[_THINKING] = shown.message_id if shown is not None else None
+
+
+def thought(interaction: discord.Interaction) -> str | None:
+    """The id of the message that shows that the bot is thinking: a job that is accepted is shown there."""
+    message: int | None = interaction.extras.get(_THINKING)
+    return None if message is None else str(message)
+
+
 async def answer(interaction: discord.Interaction, error: BaseException, *, doing: str) -> None:
     """Tell the member what went wrong, privately, whether or not the interaction was answered before."""
     words = words_for(error, doing=doing)
     try:
-        if interaction.response.is_done():
+        if _THINKING in interaction.extras:
+            del interaction.extras[_THINKING]
+            # Discord takes the first words after a thought for its end, in public: so it is ended first.
+            await interaction.edit_original_response(content="⏹️")
+            await interaction.followup.send(words, ephemeral=True)
+            await interaction.delete_original_response()
+        elif interaction.response.is_done():
             await interaction.followup.send(words, ephemeral=True)
         else:
             await interaction.response.send_message(words, ephemeral=True)

@@ -6,11 +6,12 @@ because its private names are used here.
 
 from . import noise  # noqa: F401 - first: it imports SimCord quietly
 from .answers import Answer
+from .door import DEFAULT_PORT
 from .posts import Button, Post
 from .process import BotProcess
 from .rest import Interceptor, RestCall
 from .running import run_playground
-from .server import DEFAULT_PORT, PlaygroundServer
+from .server import PlaygroundServer
 
 __all__ = [
     "DEFAULT_PORT",

@@ -11,9 +11,13 @@
     POST /control/modal              {"member", "answer": id of the answer that showed the form, "values": {...}}
     POST /control/react              {"member", "message": id, "emoji", "reacted": true}
     POST /control/send               {"member", "content", "where"}
+    POST /control/thread             {"member", "message": id, "name"} -> {"name", "key": of its page}
     POST /control/delete             {"member", "message": id}
+    POST /control/language           {"member", "language": "de"} -> {"language": the nearest that Discord has}
+    POST /control/restrict           {"where", "restricted": true}: a channel for adults
 
-Members, roles and channels go by name ("dm" is the member's own conversation with the bot), message ids are strings.
+A file, for an option or in a form, is {"filename": "a.png", "base64": "..."}; where a form takes several, a list.
+Members, roles, channels and threads go by name ("dm" is the own conversation with the bot), message ids are strings.
 An action that Discord would not allow is answered 400 with {"error": "..."}.
 """
 
@@ -28,6 +32,7 @@ from simcord.backend.errors import BackendError, SetupError
 from .answers import Answer
 from .keeper import BotKeeper
 from .members import Members
+from .page import thread_key
 from .rest import json_response
 
 #: Forms that were shown and may still be sent.
@@ -63,7 +68,10 @@ class ControlApi:
             "modal": self._modal,
             "react": self._react,
             "send": self._send,
+            "thread": self._thread,
             "delete": self._delete,
+            "language": self._language,
+            "restrict": self._restrict,
         }
         for name, action in actions.items():
             router.add_post(f"/control/{name}", _handler(action))
@@ -137,8 +145,19 @@ class ControlApi:
         post = await self._members.send(body["member"], body["content"], body.get("where", "pictures"))
         return post.to_json()
 
+    async def _thread(self, body: dict[str, Any]) -> Any:
+        thread = await self._members.start_thread(body["member"], int(body["message"]), body.get("name"))
+        return {"name": thread.name, "key": thread_key(thread.id)}
+
     async def _delete(self, body: dict[str, Any]) -> Any:
         await self._members.delete(body["member"], int(body["message"]))
+        return {}
+
+    async def _language(self, body: dict[str, Any]) -> Any:
+        return {"language": self._members.speak(body["member"], body["language"]).value}
+
+    async def _restrict(self, body: dict[str, Any]) -> Any:
+        self._members.restrict(body["where"], body.get("restricted", True))
         return {}
 
     def _answered(self, answer: Answer) -> dict[str, Any]:

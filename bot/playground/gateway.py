@@ -220,6 +220,8 @@ class Gateway:
         if event == "INTERACTION_CREATE" and payload.get("guild_id") is None:
             # SimCord says "0" in direct messages; Discord says what an app may do there.
             payload = {**payload, "app_permissions": str(BOT_PERMISSIONS.value)}
+        if event == "GUILD_CREATE":  # with a word about "unavailable", discord.py takes it for one that came back
+            payload = {key: value for key, value in payload.items() if key != "unavailable"}
         for session in self._sessions.values():
             session.gateway.feed(event, payload)
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import discord
 from simcord.actors import MemberActor, _dispatch_actor_interaction, _resolve_visible_command
 from simcord.backend import serializers
 from simcord.backend.errors import SetupError
 from simcord.backend.models import Message
-from simcord.builders import UserHandle
+from simcord.builders import ChannelHandle, UserHandle
 from simcord.enums import AppCommandType, InteractionType, OptionType
 from simcord.interactions import walk_to_subcommand
 from simcord.results import ResponseMessage
 
+from . import forms
 from .answers import Answer
 from .posts import Post, post_of
 from .world import World
+
+_NAME = 100  #: characters
 
 
 class Members:
@@ -81,7 +84,8 @@ class Members:
         stored = self._stored(target)
         hand = self._hand(member, stored)
         if isinstance(hand, MemberActor):
-            channel = self._world.channel(self._world.channel_name(stored.channel_id))
+            place = self._world.backend.get_channel(stored.channel_id)
+            channel = ChannelHandle(self._world, self._world.server, place)
             return Answer(self._world, await hand.context_menu(channel, command, ResponseMessage(self._world, stored)))
         # SimCord has no menus in direct messages.
         root = _resolve_visible_command(hand, stored.channel_id, command, AppCommandType.MESSAGE)
@@ -97,15 +101,44 @@ class Members:
         await hand.set_reaction(ResponseMessage(self._world, stored), emoji, reacted=reacted)
 
     async def submit(self, member: str | int, form: Answer, values: Mapping[str, Any]) -> Answer:
-        """Send the form that an answer showed; values by custom_id."""
+        """Send the form that an answer showed; values by custom_id, the others as the form has them."""
         actor = self._world.member(member)
         hand = actor if form.result._interaction.guild_id is not None else actor.user
-        filled = {name: _file(value) or value for name, value in values.items()}
-        return Answer(self._world, await hand.submit_modal(form.result, filled))
+        sent = forms.filled(form.modal or {}, values)
+        return Answer(self._world, await hand.submit_modal(form.result, sent))
 
     async def delete(self, member: str | int, message: Post | int) -> None:
         stored = self._stored(message)
         await self._hand(member, stored).delete(ResponseMessage(self._world, stored))
+
+    async def start_thread(self, member: str | int, message: Post | int, name: str | None = None) -> ChannelHandle:
+        """Start a thread under a message of a channel; without a name, it gets the message's first words."""
+        stored, actor, backend = self._stored(message), self._world.member(member), self._world.backend
+        place = backend.get_channel(stored.channel_id)
+        if place.guild_id is None or place.is_thread or stored.is_ephemeral:
+            raise LookupError("a thread is started under a message that everybody in a channel sees")
+        if stored.id in backend.channels:
+            raise LookupError("this message has a thread already")
+        backend.require_permissions(place.guild_id, actor.id, place.id, "create_public_threads")
+        words = name or post_of(self._world, stored).text or "Thread"
+        thread = backend.create_thread(place.id, words.splitlines()[0][:_NAME], actor.id, message_id=stored.id)
+        return ChannelHandle(self._world, self._world.server, thread)
+
+    def speak(self, member: str | int, language: str) -> discord.Locale:
+        """Set the language of a member's app, by a tag such as "de-AT": the nearest that Discord has, else English."""
+        base = language.split("-")[0].lower()
+        tags = {locale.value.lower(): locale for locale in reversed(discord.Locale)}
+        near = {tag.split("-")[0]: locale for tag, locale in tags.items()}
+        locale = tags.get(language.lower()) or tags.get(base) or near.get(base) or discord.Locale.american_english
+        self._world.backend.languages[self._world.member(member).id] = locale
+        return locale
+
+    def restrict(self, where: str, restricted: bool) -> None:
+        """Mark a channel as one for adults, or not."""
+        place = self._world.backend.get_channel(self._world.channel(where).id)
+        if place.is_thread:
+            raise LookupError("a thread is for adults when its channel is")
+        self._world.backend.set_age_restricted(place, restricted)
 
     def _stored(self, message: Post | int) -> Message:
         message_id = message.id if isinstance(message, Post) else message
@@ -130,7 +163,7 @@ class Members:
         return {name: self._option(types.get(name), value) for name, value in options.items()}
 
     def _option(self, kind: OptionType | None, value: Any) -> Any:
-        if kind is OptionType.ATTACHMENT and (file := _file(value)):
+        if kind is OptionType.ATTACHMENT and (file := forms.file(value)):
             return file
         if not isinstance(value, str):
             return value
@@ -149,10 +182,3 @@ class Members:
         if name not in roles:
             raise LookupError(f"there is no role {name!r}; there are {', '.join(roles)}")
         return roles[name]
-
-
-def _file(value: Any) -> tuple[str, bytes] | None:
-    """A file out of JSON: {"filename": ..., "base64": ...}."""
-    if isinstance(value, Mapping) and "base64" in value:
-        return value["filename"], base64.b64decode(value["base64"])
-    return None

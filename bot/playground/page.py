@@ -25,6 +25,13 @@ _TITLE, _BODY = "<title>SimCord Preview</title>", "<body>"
 _EMPTY = '<p id="channel-empty" class="channel-empty" hidden>No messages in this channel.</p>'
 _STYLE, _SCRIPT = '<link rel="stylesheet" href="/preview.css">', '<script type="module" src="/app.js"></script>'
 
+_THREAD = "thread-"
+
+
+def thread_key(thread_id: int) -> str:
+    """The key of a thread's page."""
+    return f"{_THREAD}{thread_id}"
+
 
 class Page:
     """Serves the page and publishes it again shortly after anything has changed."""
@@ -35,17 +42,23 @@ class Page:
         self._publish_after = publish_after
         self._views: dict[str, View] = {}
         self._scheduled: asyncio.TimerHandle | None = None
+        self._opening = asyncio.Lock()
+        self._port = 0
         world.on_change(self._schedule)
 
     async def open(self, port: int) -> None:
-        members = tuple(self._world.members.values())
+        self._port = port
         for name, channel in self._world.channels.items():
-            await self._open_view(name, channel, members, port)
+            await self._open_view(name, channel, self._everybody)
         for key, name in talk_keys(self._world.members).items():
-            await self._open_view(key, self._world.conversations[name], (self._world.members[name].user,), port)
+            await self._open_view(key, self._world.conversations[name], (self._world.members[name].user,))
 
-    async def _open_view(self, key: str, channel: Any, viewers: tuple[Any, ...], port: int) -> None:
-        view = View(self._world, channel, viewers, port)
+    @property
+    def _everybody(self) -> tuple[Any, ...]:
+        return tuple(self._world.members.values())
+
+    async def _open_view(self, key: str, channel: Any, viewers: tuple[Any, ...]) -> None:
+        view = View(self._world, channel, viewers, self._port)
         self._world._preview = None  # SimCord allows one view an environment; nothing needs that
         await view.__aenter__()
         self._views[key] = view
@@ -119,7 +132,13 @@ class Page:
 
     async def _index(self, request: web.Request) -> web.Response:
         key = request.query.get("channel", "pictures")
+        async with self._opening:
+            for thread in self._world.threads:
+                if key == thread_key(thread.id) and key not in self._views:
+                    await self._open_view(key, thread, self._everybody)
         if key not in self._views:
+            if key.startswith(_THREAD):  # of an earlier start of the playground
+                raise web.HTTPFound("/")
             raise web.HTTPNotFound(text=f"There is no channel {key!r}.")
         return web.Response(
             text=self._compose(key), content_type="text/html", headers=self._views[key].server._SECURITY_HEADERS

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,19 +17,17 @@ from . import rest
 from .answers import Answer
 from .attachments import AttachmentStore
 from .control import ControlApi
+from .door import HOST, listen, only_from_here
 from .gateway import Gateway
 from .history import History
 from .keeper import BotKeeper, Phase
 from .members import Members
-from .page import Page
+from .page import Page, thread_key
 from .posts import Post, post_of
-from .rest import Interceptor, RestApi, json_response
+from .rest import Interceptor, RestApi
 from .world import World
 
-DEFAULT_PORT = 8400
-HOST = "127.0.0.1"  #: never anything else: nobody is asked for a password here
 TOKEN = "playground-token"  # noqa: S105 - any text does
-HTTP_PORT = 80  #: left out of addresses
 #: Discord takes 25 MiB; the rest is the form around it.
 _LARGEST_REQUEST = 26 * 1024 * 1024
 
@@ -91,7 +88,7 @@ class PlaygroundServer:
     # ---------------------------------------------------------------------------------------------- start and stop
 
     async def start(self) -> None:
-        listening = self._listen()
+        listening = listen(self._wanted_port)
         self.port = listening.getsockname()[1]
         try:
             await self._serve(listening)
@@ -113,17 +110,8 @@ class PlaygroundServer:
         await self._runner.setup()
         await web.SockSite(self._runner, listening).start()
 
-    def _listen(self) -> socket.socket:
-        wanted = DEFAULT_PORT if self._wanted_port is None else self._wanted_port
-        try:
-            return socket.create_server((HOST, wanted))
-        except OSError as error:
-            if self._wanted_port is not None or error.errno != errno.EADDRINUSE:
-                raise
-            return socket.create_server((HOST, 0))
-
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[self._only_from_here])
+        app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[only_from_here(self.port)])
         self.api = RestApi(self.world, self.gateway_url, self.interceptors)
         app.router.add_route("*", rest.PREFIX + "/{path:.*}", self.api.answer)
         app.router.add_get("/gw", self.gateway.answer)
@@ -131,21 +119,6 @@ class PlaygroundServer:
         ControlApi(self._members, self.state, self.bot, lambda: self.keeper).add_routes(app.router)
         self._page.add_routes(app.router)
         return app
-
-    @web.middleware
-    async def _only_from_here(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """No web page of somebody else may reach in: neither by a name that points here, nor across origins."""
-        names = (HOST, "localhost")
-        hosts = {f"{name}:{self.port}" for name in names} | (set(names) if self.port == HTTP_PORT else set())
-        origin = request.headers.get("Origin")
-        if request.host not in hosts or (origin is not None and origin.removeprefix("http://") not in hosts):
-            return json_response({"code": 0, "message": "403: The playground answers to this computer only"}, 403)
-        try:
-            return await handler(request)
-        except web.HTTPRequestEntityTooLarge:
-            return json_response({"code": 40005, "message": "Request entity too large"}, 413)
 
     async def close(self) -> None:
         if self._runner is None:
@@ -195,6 +168,7 @@ class PlaygroundServer:
             "phase": phase,
             "kept": self.keeper is not None,
             "start": self._start,
+            "threads": [{"key": thread_key(thread.id), "name": thread.name} for thread in self.world.threads],
             "menus": {"message": self._names(AppCommandType.MESSAGE), "member": self._names(AppCommandType.USER)},
         }
 
@@ -233,7 +207,7 @@ class PlaygroundServer:
 
     def state(self, viewer: str | None = None) -> dict[str, Any]:
         """Everything, as JSON."""
-        names = list(self.world.channels)
+        names = [*self.world.channels, *(str(thread.name) for thread in self.world.threads)]
         posts = {name: [post.to_json() for post in self.messages(name, viewer)] for name in names}
         if viewer is not None:
             posts["dm"] = [post.to_json() for post in self.messages("dm", viewer)]
@@ -284,7 +258,7 @@ class PlaygroundServer:
         return await self._members.choose(member, command, target, where)
 
     async def submit(self, member: str, form: Answer, /, **values: Any) -> Answer:
-        """Send the form that an answer showed; values by custom_id."""
+        """Send the form that an answer showed; values by custom_id, the others as the form has them."""
         return await self._members.submit(member, form, values)
 
     async def react(self, member: str, message: Post | int, emoji: str) -> None:
@@ -295,6 +269,18 @@ class PlaygroundServer:
 
     async def send(self, member: str, content: str, *, where: str = "pictures") -> Post:
         return await self._members.send(member, content, where)
+
+    async def start_thread(self, member: str, message: Post | int, name: str | None = None) -> str:
+        """Start a thread under a message, named by its first words if nothing else is said. Its name is a `where`."""
+        return str((await self._members.start_thread(member, message, name)).name)
+
+    def speak(self, member: str, language: str) -> None:
+        """Set the language of a member's app, by a tag such as "de"."""
+        self._members.speak(member, language)
+
+    def restrict(self, where: str, restricted: bool = True) -> None:
+        """Mark a channel as one for adults, or not."""
+        self._members.restrict(where, restricted)
 
     def drop_connections(self, *, forget: bool = False) -> None:
         """Cut the bot's gateway connection without a word. It may come back with RESUME, unless that is to `forget`."""

@@ -30,6 +30,7 @@ def sidebar(world: World, current: str) -> str:
       <nav aria-label="Channels">
 {links}
       </nav>
+      <nav id="playground-threads" aria-label="Threads"></nav>
       <h2>Direct messages</h2>
       <nav aria-label="Direct messages">
 {talks}

@@ -12,7 +12,6 @@ from typing import Any, cast
 import discord
 from simcord._clock import Clock
 from simcord.actors import MemberActor
-from simcord.backend import Backend
 from simcord.backend.models import EPHEMERAL_FLAG, Interaction
 from simcord.builders import ChannelHandle
 from simcord.enums import AppCommandType, InteractionType
@@ -20,6 +19,7 @@ from simcord.env import Env
 from simcord.preview import Preview
 
 from .attachments import AttachmentStore
+from .backend import DiscordBackend
 
 BOT_NAME = "Imagine"
 
@@ -71,7 +71,7 @@ class World(Env):
         # SimCord wants a client for its message objects. This one never connects to anything.
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         clock = WallClock()
-        self.backend = Backend(clock=clock)
+        self.backend: DiscordBackend = DiscordBackend(clock=clock)
         self.backend.cdn = self.attachments = attachments
         self.answer_within = answer_within
         # SimCord keeps every call and event of a test. A playground may run for days.
@@ -119,14 +119,20 @@ class World(Env):
         raise LookupError(f"nobody here is called {who!r}; there are {', '.join(self.members)}")
 
     def channel(self, where: str, who: MemberActor | None = None) -> ChannelHandle:
-        """A channel by name; "dm" is the member's own conversation with the bot."""
+        """A channel or one of its threads by name; "dm" is the member's own conversation with the bot."""
         if where == "dm":
             if who is None:
                 raise LookupError("a direct message needs a member")
             return who.user.dm_channel
-        if where not in self.channels:
-            raise LookupError(f"there is no channel {where!r}; there are {', '.join(self.channels)} and dm")
-        return self.channels[where]
+        named = {**{thread.name: thread for thread in self.threads}, **self.channels}
+        if where not in named:
+            raise LookupError(f"there is no channel {where!r}; there are {', '.join(map(str, named))} and dm")
+        return named[where]
+
+    @property
+    def threads(self) -> list[ChannelHandle]:
+        """The threads of all channels, oldest first."""
+        return [thread for channel in self.channels.values() for thread in channel.threads]
 
     def channel_name(self, channel_id: int) -> str:
         for user_id, dm_channel_id in self.backend.dm_channels.items():

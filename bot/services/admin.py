@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from bot.clock import Clock
 from bot.errors import NotAllowed, UnknownJob
-from bot.records import AuditRecord, BlockRecord, Change, JobRecord, LimitRow, LimitScope, LimitValues, Member
+from bot.records import AuditRecord, BlockRecord, Change, Gallery, JobRecord, LimitRow, LimitScope, LimitValues, Member
 from bot.services.answers import Resumed, ServerLimits, Stats
 from bot.services.limits import KINDS, Limits, check_ranges
 from bot.services.recovery import resume
-from bot.storage import jobs, servers, unfinished, usage
+from bot.storage import jobs, servers, stars, unfinished, usage
 from bot.storage.database import Database, Transaction
 from bot.storage.input_files import InputFiles
 from generation.catalog import ModelCatalog
@@ -24,6 +24,7 @@ MAX_LIMITS = 100  #: in one answer
 MAX_STATS_DAYS = 90
 MAX_STATS_MEMBERS = 25
 MAX_REASON = 500  #: characters
+MAX_STARS = 100  #: that a gallery may ask for
 
 _Values: TypeAlias = Mapping[str, float | str | None]
 
@@ -138,6 +139,23 @@ class AdminService:
 
         return await self._database.write(remove)
 
+    async def set_gallery(self, admin: Member, gallery: Gallery | None) -> None:
+        """Have results copied to a channel that so many members have starred; None: no more. Raises InvalidRequest."""
+        server = _server_of(admin)
+        if gallery is not None and not 1 <= gallery.stars <= MAX_STARS:
+            raise InvalidRequest("stars", "range", gallery.stars, least=1, most=MAX_STARS)
+        note = self._note_by(admin, server, LimitScope.SERVER, None)
+
+        def put(transaction: Transaction) -> None:
+            before = stars.gallery_of(transaction, server)
+            if before == gallery:
+                return
+            servers.ensure(transaction, server)
+            stars.put_gallery(transaction, server, gallery)
+            servers.note(transaction, _changed(note, "gallery", _set_in(before), _set_in(gallery)))
+
+        await self._database.write(put)
+
     async def quarantined(self, admin: Member) -> tuple[JobRecord, ...]:
         """The jobs of this server that ran in two crashes and were set aside, the oldest first."""
         server = _server_of(admin)
@@ -212,3 +230,7 @@ def _subject_of(scope: LimitScope, subject: str | None) -> str | None:
 
 def _as_values(block: BlockRecord | None) -> _Values:
     return {"blocked": "yes" if block else "no", "reason": block.reason if block else None}
+
+
+def _set_in(gallery: Gallery | None) -> _Values:
+    return {} if gallery is None else {"channel": gallery.channel, "stars": gallery.stars}

@@ -1,11 +1,11 @@
 """Looking back: a member's own jobs in pages, one job with what it was made from, two jobs side by side."""
 
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from bot.errors import PictureGone, StorageFault, UnknownJob
 from bot.records import JobRecord, Member
+from bot.services.stars import Position
 from bot.storage import history, jobs
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
@@ -18,15 +18,6 @@ T = TypeVar("T", GenerationRequest, DrawnWith)
 PAGE = 5  #: jobs
 MOST_PARENTS = 10
 MOST_OFFERED = 25  #: to choose one from
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
-    """Where a page begins: beside this job, which need not be there. Anybody may have made it up."""
-
-    towards: Literal["older", "newer"]
-    at: datetime  #: when that job was accepted
-    job_id: JobId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,9 +135,9 @@ def _may_see(member: Member, job: JobRecord) -> bool:
 
 def _page(transaction: Transaction, requester: str, position: Position | None) -> HistoryPage:
     if position is not None:
-        search = history.older if position.towards == "older" else history.newer
-        found = search(transaction, requester, position.at, position.job_id, PAGE + 1)
-        if found and position.towards == "older":
+        search = history.older if position.goes_older else history.newer
+        found = search(transaction, requester, position.at, position.job, PAGE + 1)
+        if found and position.goes_older:
             is_first = not history.newer(transaction, requester, found[0].accepted_at, found[0].id, 1)
             return _between(found[:PAGE], has_newer=not is_first, has_older=len(found) > PAGE)
         if len(found) > PAGE:  # else it is the first page that they come to
@@ -156,6 +147,6 @@ def _page(transaction: Transaction, requester: str, position: Position | None) -
 
 
 def _between(jobs: tuple[JobRecord, ...], *, has_newer: bool, has_older: bool) -> HistoryPage:
-    newer = Position(towards="newer", at=jobs[0].accepted_at, job_id=jobs[0].id) if has_newer else None
-    older = Position(towards="older", at=jobs[-1].accepted_at, job_id=jobs[-1].id) if has_older else None
+    newer = Position(at=jobs[0].accepted_at, job=jobs[0].id, goes_older=False) if has_newer else None
+    older = Position(at=jobs[-1].accepted_at, job=jobs[-1].id) if has_older else None
     return HistoryPage(jobs=jobs, newer=newer, older=older)

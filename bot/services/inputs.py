@@ -1,15 +1,19 @@
 """Pictures to begin with: decoded with care, kept while a job needs them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from bot.errors import TooBusy
 from bot.storage.clearing import discard
 from bot.storage.database import Database
 from bot.storage.input_files import InputFiles
+from generation.foreign_parameters import ForeignParameters, read_parameters
 from generation.inputs import InputPicture
 from generation.request import GenerationRequest
+
+T = TypeVar("T")
 
 MOST_WAITING = 8  #: pictures that are decoded or wait for it; each may hold its file's 40 MB
 
@@ -25,14 +29,11 @@ class Inputs:
 
     async def decode(self, data: bytes, *, role: str = "image") -> InputPicture:
         """The picture in a file. Raises BadPicture, and TooBusy where many wait for the same."""
-        if self._waiting >= MOST_WAITING:
-            raise TooBusy
-        self._waiting += 1
-        try:
-            async with self._decoding:
-                return await asyncio.to_thread(InputPicture.decode, data, role=role)
-        finally:
-            self._waiting -= 1
+        return await self._one_at_a_time(lambda: InputPicture.decode(data, role=role))
+
+    async def parameters(self, data: bytes) -> ForeignParameters | None:
+        """What a file says about how its picture was made; None for nothing. Raises BadPicture, TooBusy."""
+        return await self._one_at_a_time(lambda: read_parameters(data))
 
     @asynccontextmanager
     async def kept(self, request: GenerationRequest, given: Sequence[InputPicture]) -> AsyncGenerator[None, None]:
@@ -46,6 +47,16 @@ class Inputs:
                 await self.files.write([picture for picture in given if picture.sha256 in digests])
                 await self.files.require(request)
             yield
+
+    async def _one_at_a_time(self, work: Callable[[], T]) -> T:
+        if self._waiting >= MOST_WAITING:
+            raise TooBusy
+        self._waiting += 1
+        try:
+            async with self._decoding:
+                return await asyncio.to_thread(work)
+        finally:
+            self._waiting -= 1
 
     async def discard(self, digests: Collection[str]) -> None:
         """Remove those of these pictures that no job needs any more. Raises StorageFault."""

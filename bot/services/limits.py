@@ -52,7 +52,7 @@ LIMIT_KINDS = (
     LimitKind("jobs_at_once", "jobs at once", "Jobs waiting or running at once", LimitRule.NOW, 0, 1_000,
               default=4, asked=lambda _request, _seconds: 1, used=lambda use: use.waiting_or_running),
     LimitKind("largest_size", "largest size", "Longest side, in pixels", LimitRule.EACH, 64, MAX_SIZE,
-              unit="pixels", asked=lambda request, _: max(request.width, request.height)),
+              unit="pixels", asked=lambda request, _: max(request.size)),
     LimitKind("most_steps", "most steps", "Denoising steps", LimitRule.EACH, 1, MAX_STEPS,
               asked=lambda request, _: request.steps),
     LimitKind("cooldown", "cooldown", "Seconds between two jobs", LimitRule.PAUSE, 0, 86_400,

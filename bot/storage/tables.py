@@ -155,6 +155,7 @@ GALLERY_COPIES = sa.Table(
     _needed("channel", Snowflake),
     sa.Column("message", Snowflake),
     _needed("at", UtcDateTime()),
+    sa.Index(None, "at", **_where("message IS NULL")),  # copies that are still to be posted
 )
 
 #: A server whose admins have set something; what it has set hangs on this row and goes with it.

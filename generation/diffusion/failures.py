@@ -46,7 +46,7 @@ def told(error: Exception, job: Job) -> KnownError:
         return error.with_traceback(None)
     if is_out_of_memory(error):
         log.warning("job %s failed: %s", job.id, repr(error))  # the text: a log that kept the error kept its tensors
-        return DoesNotFit(job.request.width, job.request.height, detail=repr(error))
+        return DoesNotFit(*job.request.size, detail=repr(error))
     if is_device_lost(error):
         log.error("job %s met a device that is lost", job.id, exc_info=error)
         return WorkerLost(detail=repr(error))

@@ -130,16 +130,16 @@ def _known(error: Exception) -> KnownError:
 
 def _step(job: Job, step: int) -> StepDone:
     picture = io.BytesIO()
-    Image.new("RGB", (job.request.width, job.request.height), _colour(job.request.seed)).save(picture, "JPEG")
+    Image.new("RGB", job.request.size, _colour(job.request.seed)).save(picture, "JPEG")
     return StepDone(
         job_id=job.id, step=step, steps=job.request.drawn_steps * job.request.count, preview=picture.getvalue()
     )
 
 
 def _square(request: GenerationRequest, index: int, seed: int) -> GeneratedImage:
-    picture = Image.new("RGB", (request.width, request.height), _colour(seed))
+    picture = Image.new("RGB", request.size, _colour(seed))
     png = png_of(picture, request, seed=seed, model_hash=None)
-    return GeneratedImage(index=index, seed=seed, width=request.width, height=request.height, png=png)
+    return GeneratedImage(index=index, seed=seed, width=picture.width, height=picture.height, png=png)
 
 
 def _colour(seed: int) -> tuple[int, int, int]:

@@ -101,8 +101,9 @@ class Workload:
 
 def standing_bytes(request: GenerationRequest) -> int:
     """Return the bytes that one image of this kind takes while it waits for its rows."""
-    return request.width * request.height + PROMPT_BYTES
+    width, height = request.size
+    return width * height + PROMPT_BYTES
 
 
 def _kind(request: GenerationRequest) -> Kind:
-    return request.model, request.width, request.height
+    return request.model, *request.size

@@ -48,6 +48,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", name="pk_gallery_copies"),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_gallery_copies_job_id_jobs", ondelete="CASCADE"),
     )
+    op.create_index(
+        "ix_gallery_copies_at",
+        "gallery_copies",
+        ["at"],
+        sqlite_where=sa.text("message IS NULL"),
+        postgresql_where=sa.text("message IS NULL"),
+    )
     op.add_column("jobs", sa.Column("action", sa.String(32)))
     op.add_column("jobs", sa.Column("drawn_with", sa.JSON()))
     there = sa.text("deleted_at IS NULL")
@@ -59,6 +66,7 @@ def downgrade() -> None:
     op.drop_index(HISTORY, "jobs")
     op.drop_column("jobs", "drawn_with")
     op.drop_column("jobs", "action")
+    op.drop_index("ix_gallery_copies_at", "gallery_copies")
     op.drop_table("gallery_copies")
     op.drop_table("galleries")
     op.drop_index("ix_stars_member_at", "stars")

@@ -10,20 +10,25 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from bot.playground import BotProcess, PlaygroundServer, Post
 from bot.process import EXIT_CANNOT_RUN, EXIT_WORKER_LOST
-from bot.settings import IMAGES, read_settings
+from bot.settings import IMAGES, INPUTS, read_settings
 from bot.storage.database import Database
 from bot.storage.inspection import inspect
 from bot.upkeep import check
+from generation.inputs import InputPicture
+from tests.bot.discord_ui.world import RESULT
 from tests.bot.postgres import Server
 from tests.e2e.faults import Fault, Moment, Trouble
 from tests.e2e.launcher import Play
 from tests.e2e.records import rows
+from tests.pictures import png_of
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.asyncio(loop_scope="module")]
 
@@ -52,9 +57,9 @@ class Scene:
         environment |= play.environment()
         return BotProcess(COMMAND, environment, output=self.data.parent / "bot.log")
 
-    async def ask(self, *, steps: int = QUICK) -> None:
+    async def ask(self, *, steps: int = QUICK, **options: Any) -> None:
         """Ben wants a picture."""
-        await self.server.slash("Ben", "imagine", where=self.channel, prompt=self.channel, steps=steps)
+        await self.server.slash("Ben", "imagine", where=self.channel, prompt=self.channel, steps=steps, **options)
 
     def rows(self) -> list[tuple[str, str | None]]:
         """The status and the message of each job that was asked for here."""
@@ -73,7 +78,7 @@ class Scene:
         posts = self.posts()
         assert sorted(str(post.id) for post in posts) == sorted(str(message) for _, message in self.rows())
         assert [len(post.attachments) for post in posts] == [1] * jobs
-        assert all([button.label for button in post.buttons] == ["Rerun", "Info", "Delete"] for post in posts)
+        assert all([button.label for button in post.buttons] == RESULT for post in posts)
         return posts
 
     async def agrees(self) -> bool:
@@ -243,6 +248,37 @@ async def test_a_bot_killed_around_any_state_of_a_job_posts_it_after_the_next_st
         assert "Traceback" not in bot.text(), bot.text()
     assert len(stage.posts()) == 1, "nothing was sent again by the last request"
     assert await stage.agrees()
+
+
+@pytest.mark.parametrize(
+    ("where", "killed"),
+    [
+        ("bot.storage.input_files:InputFiles.write", "after"),
+        ("bot.services.images:ImageService.imagine", "after"),
+        *((where, "after") for where in STATES.values()),
+    ],
+)
+async def test_a_bot_killed_around_any_state_of_a_job_that_begins_with_a_picture(
+    stage: Scene, where: str, killed: str
+) -> None:
+    """The picture is there as long as its job is, and not without it."""
+    picture = InputPicture.decode(png_of(Image.new("RGB", (64, 64), "red")))
+    async with stage.bot(replace(WORKER, killed_at=where, killed=killed)) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        asking = asyncio.create_task(stage.ask(steps=10, image=("in.png", picture.png)))
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    async with stage.bot() as bot:
+        await stage.server.until_ready("imagine", within=60)
+        if stage.rows():
+            await stage.posted()
+            assert (stage.data / INPUTS / picture.sha256).read_bytes() == picture.png
+        else:
+            await stage.server.until(lambda: not list((stage.data / INPUTS).iterdir()), what="the picture's end")
+        assert await bot.stop() == 0
+        assert "Traceback" not in bot.text(), bot.text()
+    assert await check(stage.settings, mend=False) == 0
 
 
 @on_both

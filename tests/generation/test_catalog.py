@@ -133,3 +133,28 @@ def test_a_model_for_inpainting_wants_picture_and_mask() -> None:
             inpainting.request(DrawingOptions(prompt="x", **wishes))
         assert operator_words(error.value) == "model goes only together with image and mask for Dreamlike"
     assert inpainting.request(DrawingOptions(prompt="x", source=SHA, mask=SHA)).strength == 1.0
+
+
+def test_a_second_pass_changes_a_third_and_gets_as_many_steps_as_that_takes() -> None:
+    request = SD.request(DrawingOptions(prompt="x", hires=1.5))
+    assert (request.hires, request.hires_strength, request.size) == (1.5, 0.35, (768, 768))
+    assert SD.request(DrawingOptions.of(request, seed=request.seed)) == request
+    assert SD.request(DrawingOptions(prompt="x", hires=2.0, steps=1)).steps == 3
+    assert SD.request(DrawingOptions(prompt="x")).hires_strength is None
+
+
+def test_the_largest_size_of_a_model_holds_for_the_picture_that_is_delivered() -> None:
+    with pytest.raises(InvalidRequest) as error:
+        SD.request(DrawingOptions(prompt="x", hires=2.5))
+    assert operator_words(error.value) == "hires must be from 1.01 to 2 for Dreamlike, not 2.5"
+
+
+def test_tiles_have_the_native_size_and_a_picture_of_them_may_be_larger_than_the_model_draws() -> None:
+    request = SD.request(DrawingOptions(prompt="x", source=SHA, width=2048, height=1032, tiles=True))
+    assert (request.tile, request.strength, request.size) == (512, 0.35, (2048, 1032))
+    assert SD.request(DrawingOptions.of(request, seed=request.seed)) == request
+    with pytest.raises(InvalidRequest) as error:
+        SD.request(DrawingOptions(prompt="x", source=SHA, width=4104, height=1024, tiles=True))
+    assert error.value.field == "width"
+    with pytest.raises(InvalidRequest, match="together"):
+        SD.request(DrawingOptions(prompt="x", tiles=True))

@@ -47,6 +47,22 @@ def test_a_picture_to_begin_with_is_named_by_its_strength_and_hash() -> None:
     assert parse_parameters(text)["Denoising strength"] == "0.75"
 
 
+def test_a_second_pass_is_told_in_the_words_of_automatic1111() -> None:
+    larger = request(hires=2.0, hires_strength=0.35)
+    said = "Denoising strength: {}, Hires upscale: 2, Hires steps: 7, Hires upscaler: Lanczos, Model: builtin"
+    assert parameters_text(larger, seed=2).endswith("Size: 64x48, " + said.format("0.35"))
+    edit = parse_parameters(
+        parameters_text(request(hires=1.5, hires_strength=0.35, source="0" * 64, strength=0.6), seed=2)
+    )
+    assert (edit["Denoising strength"], edit["Hires denoising strength"]) == ("0.6", "0.35")
+    assert edit["Hires upscale"] == "1.5"
+
+
+def test_tiles_are_told_by_their_size() -> None:
+    tiled = request(width=256, height=256, tile=64, source="0" * 64, strength=0.35)
+    assert parse_parameters(parameters_text(tiled, seed=2))["Tile size"] == "64"
+
+
 def test_what_the_tokenizer_got_is_written_where_it_is_not_the_prompt() -> None:
     text = parameters_text(request(prompt="Two red hearts!"), seed=2, read="red heart")
     assert text.splitlines()[0] == "Two red hearts!"

@@ -106,6 +106,54 @@ def test_without_a_picture_all_steps_are_made() -> None:
     assert GenerationRequest(**VALID).drawn_steps == 20
 
 
+def test_a_second_pass_enlarges_the_picture_and_makes_as_many_of_its_steps_as_its_strength_says() -> None:
+    request = GenerationRequest(**VALID | {"width": 72, "hires": 1.5, "hires_strength": 0.35, "count": 2})
+    assert request.size == (112, 96), "multiples of eight"
+    first, second = request.passes
+    assert (first.width, first.height, first.drawn_steps) == (72, 64, 20)
+    assert (second.width, second.height, second.drawn_steps) == (112, 96, 7)
+    assert request.drawn_steps == 27
+
+
+def test_each_tile_takes_all_steps() -> None:
+    wishes = {"width": 256, "height": 160, "source": SHA, "strength": 0.35, "tile": 64}
+    request = GenerationRequest(**VALID | wishes)
+    (only,) = request.passes
+    assert (only.width, only.height, only.tiles, only.drawn_steps) == (64, 64, 15, 7)
+    assert (request.size, request.drawn_steps) == ((256, 160), 15 * 7)
+
+
+def test_a_record_of_the_days_before_passes_and_tiles_says_that_there_is_one_pass() -> None:
+    request = GenerationRequest.stored(VALID)
+    assert request == GenerationRequest(**VALID)
+    assert (request.size, len(request.passes), request.drawn_steps) == ((64, 64), 1, 20)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "field", "said"),
+    [
+        ({"hires": 1.0, "hires_strength": 0.3}, "hires", "must be from 1.01 to 4"),
+        ({"hires": 4.1, "hires_strength": 0.3}, "hires", "must be from 1.01 to 4"),
+        ({"hires": float("nan"), "hires_strength": 0.3}, "hires", "must be from 1.01 to 4"),
+        ({"hires": 2.5, "hires_strength": 0.3, "width": 2048}, "hires", "must be from 1.01 to 2"),
+        ({"hires": 2.0}, "hires_strength", "must be from 0.02 to 1"),
+        ({"hires_strength": 0.3}, "hires_strength", "goes only together with hires"),
+        ({"hires": 2.0, "hires_strength": 0.3, "steps": 3}, "steps", "must be from 4 to 150 for hires_strength 0.3"),
+        ({"tile": 64}, "tiles", "goes only together with image"),
+        ({"tile": 64, "source": SHA, "strength": 0.5, "mask": SHA}, "tiles", "does not go together with mask"),
+        (
+            {"tile": 64, "source": SHA, "strength": 0.5, "hires": 2.0, "hires_strength": 0.5},
+            "tiles",
+            "does not go together with hires",
+        ),
+    ],
+)
+def test_a_second_pass_and_tiles_are_refused_by_name(wishes: dict[str, Any], field: str, said: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        GenerationRequest(**VALID | wishes)
+    assert (refusal.value.field, demand(refusal.value)) == (field, said)
+
+
 @pytest.mark.parametrize(
     ("wishes", "field", "said"),
     [

@@ -7,18 +7,20 @@ from discord import Interaction, app_commands
 from discord.app_commands import Range
 from discord.ext import commands
 
-from bot.discord_ui import inputs
+from bot.discord_ui import inputs, permissions
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.inputs import member_of
 from bot.discord_ui.words import admin as words
+from bot.discord_ui.words import keeping
 from bot.errors import StorageFault
-from bot.records import LimitScope, Member
-from bot.services.admin import AdminService
+from bot.records import Gallery, LimitScope, Member
+from bot.services.admin import MAX_STARS, AdminService
 from generation.errors import InvalidRequest
 
 log = logging.getLogger(__name__)
 
 _MAX_REASON = 300  #: characters
+_STARS = 3  #: that a gallery asks for, where its admin does not say
 
 
 @app_commands.guild_only()
@@ -122,6 +124,32 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         await interaction.response.defer(ephemeral=True)
         was_blocked = await self._admin.unblock(member_of(interaction), str(member.id))
         await interaction.edit_original_response(content=words.unblocked(member.id, was_blocked=was_blocked))
+
+    @app_commands.command()
+    @app_commands.describe(
+        channel="Where to; nothing is copied any more if you leave it out",
+        stars=f"How many members beside its requester; {_STARS} by default",
+    )
+    async def gallery(
+        self,
+        interaction: Interaction,
+        channel: discord.TextChannel | None = None,
+        stars: Range[int, 1, MAX_STARS] | None = None,
+    ) -> None:
+        """Copy results that enough members starred with ⭐ to a channel"""
+        await interaction.response.defer(ephemeral=True)
+        if channel is None and stars is not None:
+            raise InvalidRequest("stars", "together", choices=("channel",))
+        gallery = None if channel is None else Gallery(channel=str(channel.id), stars=stars or _STARS)
+        if channel is not None:
+            ours = channel.permissions_for(channel.guild.me)
+            if names := permissions.missing(ours, in_thread=False, reply=True):
+                await interaction.edit_original_response(content=keeping.gallery_refused(channel.id, names))
+                return
+        await self._admin.set_gallery(member_of(interaction), gallery)
+        is_restricted = channel is not None and channel.is_nsfw()
+        shown = keeping.gallery_set(gallery, is_restricted=is_restricted)
+        await interaction.edit_original_response(content=shown)
 
     @app_commands.command()
     @app_commands.describe(release="The job that may try once more")

@@ -11,7 +11,8 @@ from bot.discord_ui.inputs import member_of
 from bot.discord_ui.words import history as words
 from bot.discord_ui.words import lineage
 from bot.discord_ui.words.history import HistoryAnswer
-from bot.services.history import History, Position
+from bot.services.history import History
+from bot.services.stars import Position
 
 log = logging.getLogger(__name__)
 

@@ -1,39 +1,50 @@
 """/imagine: draw a picture from a description."""
 
+from dataclasses import replace
 from typing import Any
 
 from discord import Interaction, app_commands
 from discord.app_commands import Choice
 from discord.ext import commands
 
-from bot.discord_ui import inputs, permissions
+from bot.discord_ui import inputs, permissions, private
+from bot.discord_ui.commands.remakes import accepts
 from bot.discord_ui.delivery.deliveries import Deliveries
-from bot.discord_ui.delivery.post import Ticket
-from bot.discord_ui.inputs import requester_of
-from bot.records import Place
+from bot.discord_ui.uploads import check, fetched
 from bot.services.images import ImageService
+from bot.services.remakes import Remakes, Wish
 from generation.catalog import DrawingOptions
 from generation.request import SchedulerName
+
+NOT_FETCHED = "0" * 64  #: stands for the sha256 of a picture
 
 
 class Imagine(commands.Cog):
     """The main command."""
 
-    def __init__(self, images: ImageService, deliveries: Deliveries) -> None:
+    def __init__(self, images: ImageService, remakes: Remakes, deliveries: Deliveries) -> None:
         self._images = images
+        self._remakes = remakes
         self._deliveries = deliveries
 
     @app_commands.command()
     @inputs.takes(inputs.DRAWING)
     async def imagine(self, interaction: Interaction, **chosen: Any) -> None:
         """Draw a picture from a description"""
-        request = self._images.catalog.request(DrawingOptions(**chosen))
+        image, mask = chosen.pop("image"), chosen.pop("mask")
+        options = DrawingOptions(**chosen)
+        # Before anything is fetched, so that a refusal is private at once; a picture only decides the shape.
+        named = replace(options, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
+        wish = Wish(request=self._images.catalog.request(named))
         permissions.check_interaction(interaction)
-
-        async def accept(at: Place) -> Ticket:
-            return await self._images.imagine(request, await requester_of(interaction), at=at)
-
-        await self._deliveries.answer(interaction, accept)
+        if image is not None:
+            check(image)
+            if mask is not None:
+                check(mask, "mask")
+            await private.think(interaction)
+            cover = None if mask is None else await fetched(mask, "mask")
+            wish = await self._remakes.begun_with(options, await fetched(image), cover)
+        await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
 
     @imagine.autocomplete("aspect")
     async def _aspects(self, _: Interaction, typed: str) -> list[Choice[str]]:

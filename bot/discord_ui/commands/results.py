@@ -1,9 +1,7 @@
 """What members do with a result: the buttons below it and the reactions on it. 🔁 or 🔄 reruns, ❌ deletes."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,26 +9,22 @@ import discord
 from discord import Interaction
 from discord.ext import commands
 
-from bot.clock import Clock
-from bot.discord_ui import buttons, permissions, private
+from bot.discord_ui import buttons, permissions, private, reactions
 from bot.discord_ui.buttons import ButtonAction
 from bot.discord_ui.command_rights import CommandRights
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.post import Ticket
+from bot.discord_ui.forms import Forms
 from bot.discord_ui.inputs import member_of, member_of_reaction, requester_of, rights_of_reaction
+from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.words import embeds
-from bot.discord_ui.words.errors import words_for
 from bot.errors import NotAllowed, StaleButton, UnknownJob
 from bot.records import Member, Place
 from bot.services.images import ImageService
 from generation.job import JobId, JobStatus
 
-log = logging.getLogger(__name__)
-
 _RERUN = frozenset("🔁🔄")
 _DELETE = frozenset("❌")
-_VARIATION_SELECTOR = "\ufe0f"  # some clients send it behind an emoji, some do not
-_REFUSED_EVERY = timedelta(minutes=1)  #: a member hears of no more refused reactions than one
 _RESULTS = frozenset({JobStatus.RENDERED, JobStatus.POSTED})
 
 
@@ -43,13 +37,14 @@ class ResultActions(commands.Cog):
         images: ImageService,
         deliveries: Deliveries,
         rights: CommandRights,
-        clock: Clock,
+        refusals: Refusals,
+        forms: Forms,
     ) -> None:
         """`rights`: who may use /imagine; a rerun needs the same."""
         self._client = client
         self._rights = rights
-        self._clock = clock
-        self._refused: dict[int, datetime] = {}  #: members who were told of a refused reaction, and when
+        self._refusals = refusals
+        self._forms = forms
         self._images = images
         self._deliveries = deliveries
 
@@ -69,21 +64,24 @@ class ResultActions(commands.Cog):
                 case ButtonAction.DELETE:
                     await interaction.response.defer()
                     await self._delete(job_id, member_of(interaction), interaction.delete_original_response)
+                case _:
+                    pass  # `RemakeActions` answers these
         except Exception as error:
             await private.answer(interaction, error, doing=f"button {action} of job {job_id}")
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
         """Answers presses that nothing else will: buttons of older versions, made-up ones, and forms."""
-        is_press = interaction.type is discord.InteractionType.component
-        if interaction.type is discord.InteractionType.modal_submit or (is_press and not buttons.is_ours(interaction)):
+        unknown_press = interaction.type is discord.InteractionType.component and not buttons.is_ours(interaction)
+        is_form = interaction.type is discord.InteractionType.modal_submit
+        if unknown_press or (is_form and not self._forms.knows(interaction)):
             await private.answer(interaction, StaleButton(), doing="an unknown button or form")
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
         """A reaction of a person on a result. The raw event also fires for messages from before a restart."""
-        emoji = (payload.emoji.name or "").replace(_VARIATION_SELECTOR, "")  # a deleted custom one has no name
-        if payload.emoji.id is not None or emoji not in _RERUN | _DELETE or self._is_by_bot(payload):
+        emoji = reactions.emoji_of(payload)
+        if emoji not in _RERUN | _DELETE or reactions.is_by_bot(self._client, payload):
             return
         try:
             job = await self._images.job_posted_as(str(payload.channel_id), str(payload.message_id))
@@ -107,10 +105,7 @@ class ResultActions(commands.Cog):
                     lambda at: self._images.rerun(job.id, member, at=at),
                 )
         except Exception as error:
-            if payload.guild_id is None or self._client.get_guild(payload.guild_id) is not None:
-                await self._refuse(payload, error)
-            else:  # a server that nothing is known of yet: neither its roles nor its channels
-                log.info("a reaction on server %s is ignored: %r", payload.guild_id, error)
+            await self._refusals.tell(payload, error)
 
     async def _rerun(self, interaction: Interaction, job_id: JobId, at: Place) -> Ticket:
         member = await requester_of(interaction)
@@ -126,27 +121,10 @@ class ResultActions(commands.Cog):
 
     async def _delete(self, job_id: JobId, member: Member, remove_message: Callable[[], Awaitable[Any]]) -> None:
         job = await self._images.delete(job_id, member)
+        self._client.dispatch("job_deleted", job_id)  # for whatever else shows it
         await self._deliveries.remove(job_id, remove_message)
         if job.deleted_at is None:
             await private.tell_deleted(self._client, job, by=member.id)
-
-    def _is_by_bot(self, payload: discord.RawReactionActionEvent) -> bool:
-        myself = self._client.user.id if self._client.user else None
-        if payload.user_id == myself or (payload.member is not None and payload.member.bot):
-            return True
-        # Somebody else's message cannot be a result; where Discord says whose it is, the database need not be asked.
-        return payload.message_author_id not in (None, myself)
-
-    async def _refuse(self, payload: discord.RawReactionActionEvent, error: Exception) -> None:
-        """Tell only the member who reacted, by direct message, once a minute at most; the channel is told nothing."""
-        words = words_for(error, doing=f"reaction {payload.emoji.name} on message {payload.message_id}")
-        now = self._clock()
-        self._refused = {member: at for member, at in self._refused.items() if now - at < _REFUSED_EVERY}
-        if payload.user_id not in self._refused:
-            self._refused[payload.user_id] = now
-            message = f"{payload.guild_id or '@me'}/{payload.channel_id}/{payload.message_id}"
-            about = f"About your {payload.emoji.name} on https://discord.com/channels/{message}:"
-            await private.write(self._client, payload.user_id, f"{about}\n{words}")
 
     def _message(self, payload: discord.RawReactionActionEvent) -> discord.PartialMessage:
         return self._client.get_partial_messageable(payload.channel_id).get_partial_message(payload.message_id)

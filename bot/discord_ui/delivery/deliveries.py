@@ -11,6 +11,7 @@ from typing import Any
 import discord
 
 from bot.discord_ui.delivery.post import Desk, JobPost, Ticket
+from bot.discord_ui.private import thought
 from bot.discord_ui.unsent import UNSENT, is_passing
 from bot.errors import StorageFault, TooBusy
 from bot.records import JobRecord, Place
@@ -58,7 +59,10 @@ class Deliveries:
         Raises what the service raises, and TooBusy when it takes too long; the service then leaves nothing behind.
         """
         place = Place(
-            channel=str(interaction.channel_id), token=interaction.token, token_expires=interaction.expires_at
+            channel=str(interaction.channel_id),
+            message=thought(interaction),
+            token=interaction.token,
+            token_expires=interaction.expires_at,
         )
         await self._order(place, accept, interaction.user.display_name, interaction)
 

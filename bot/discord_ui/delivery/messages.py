@@ -38,11 +38,13 @@ class Messages:
 
     async def answer(self, interaction: discord.Interaction, place: Place, content: Content) -> Place:
         """Answer a command or a button with this, for the first time."""
-        dropped = False
+        dropped, begun = False, interaction.response.is_done()  # begun: everybody sees that the bot is thinking
 
         async def acknowledge() -> int | None:
             nonlocal dropped
             try:
+                if begun:
+                    return (await interaction.edit_original_response(**content.to_edit())).id
                 return (await interaction.response.send_message(**content.to_send())).message_id
             except UNSENT as error:
                 if dropped and isinstance(error, discord.HTTPException) and error.code == ALREADY_ACKNOWLEDGED:
@@ -66,7 +68,7 @@ class Messages:
         """Show this in a new message; with a nonce, a second attempt finds the first one's. The token is left behind:
         it reaches its own answer only."""
         there = channel or self.channel(place)
-        sent = await self._sent(there, content.job_id)
+        sent = await self.sent_before(there, content.job_id)
         if sent is not None:
             await there.get_partial_message(sent).edit(**content.to_edit())
         else:
@@ -118,8 +120,9 @@ class Messages:
         expires = place.token_expires
         return place.token is not None and expires is not None and self._clock() < expires - _TOKEN_MARGIN
 
-    async def _sent(self, channel: Channel, job_id: UUID) -> int | None:
-        """Our own message about the job, if one is there already: nobody gets the same picture twice."""
+    async def sent_before(self, channel: Channel, job_id: UUID) -> int | None:
+        """Our own message about the job, if one is there already: nobody gets the same picture twice. Raises what
+        Discord said, if that may pass."""
         if not self._sent_since:
             return None
         myself = self.client.user.id if self.client.user else None

@@ -19,6 +19,15 @@ from generation.request import GenerationRequest
 from generation.ticket import Progress
 
 _BUTTONS = (ButtonAction.RERUN, ButtonAction.INFO, ButtonAction.DELETE)
+_RESULT_BUTTONS = (
+    ButtonAction.RERUN,
+    ButtonAction.EDIT,
+    ButtonAction.VARY,
+    ButtonAction.UPSCALE,
+    ButtonAction.MORE,
+    ButtonAction.INFO,
+    ButtonAction.DELETE,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,22 +82,21 @@ class Content:
     ) -> "Content":
         """A job whose pictures are done; its model is named where there are several. Slow: tiny ones are enlarged."""
         request = job.request
-        embed = _embed(request, text.unread(job.unread) if job.unread else hint)
-        seeds = ", ".join(f"`{seed}`" for seed in request.seeds)
-        embed.add_field(name="Seed" if request.count == 1 else "Seeds", value=seeds)
-        factor = shown_larger(request.width, request.height)
+        taken = (job.rendered_at - job.accepted_at).total_seconds() if job.rendered_at is not None else 0.0
+        width, height = request.size
+        factor = shown_larger(width, height)
         shown = f", shown ×{factor}" if factor > 1 else ""
-        embed.add_field(name="Size", value=f"{request.width}×{request.height}{shown}")
-        if names_model:
-            embed.add_field(name="Model", value=text.shown(request.model))
-        if job.rendered_at is not None:
-            taken = (job.rendered_at - job.accepted_at).total_seconds()
-            embed.add_field(name="Time taken", value=text.seconds(max(taken, 0.0)))
+        receipt = (
+            ("seed " if request.count == 1 else "seeds ") + ", ".join(f"`{seed}`" for seed in request.seeds),
+            f"{width}×{height}{shown}",
+            *((text.shown(request.model),) if names_model else ()),
+            f"taken {text.seconds(max(taken, 0.0))}, of the device {text.seconds(job.device_seconds)}",
+        )
         return cls(
             job_id=job.id,
-            text=f"✅ {text.counted(len(pictures), 'picture')} for {_by_name(requester)}",
-            embed=embed,
-            buttons=_BUTTONS,
+            text=f"✅ {text.counted(len(pictures), 'picture')} for {_by_name(requester)}\n-# {' · '.join(receipt)}",
+            embed=_embed(request, text.unread(job.unread) if job.unread else hint),
+            buttons=_RESULT_BUTTONS,
             attachments=tuple(Attachment.picture(picture, request.prompt) for picture in pictures),
         )
 

@@ -61,7 +61,7 @@ def info(job: JobRecord) -> PrivateAnswer:
         ("Scheduler", request.scheduler),
         ("Steps", request.steps),
         ("Guidance", exact(request.guidance_scale)),
-        ("Size", f"{request.width}×{request.height}"),
+        ("Size", "×".join(map(str, request.size))),
         ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
         ("Asked by", f"<@{job.requester}>"),
         ("Asked", text.relative(job.accepted_at)),

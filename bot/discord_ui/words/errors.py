@@ -40,6 +40,7 @@ _SENTENCES = {
     "interrupted": f"I was restarted before this was done. {NOT_COUNTED} Please ask again.",
     "manage_server": "Only those who may manage this server (Manage Server) may do that.",
     "model_unavailable": "The model {model} cannot be loaded at the moment.",
+    "no_picture": "There is no picture in this message.",
     "no_result": "There are no finished pictures of yours there. `/imagine` draws some.",
     "not_in_direct_messages": "I draw on servers only, not in direct messages.",
     "nothing_to_cancel": "You have no job waiting or running.",
@@ -55,6 +56,7 @@ _SENTENCES = {
     "storage": "I cannot reach my records at the moment. Please try again in a minute.",
     "too_busy": "I am very busy right now and could not take this in time. Nothing was started; please try again.",
     "use_commands": "You may not use `/imagine` in this channel, and this button or reaction does the same.",
+    "too_large": "This picture is as large already as its model, or your limit here, allows.",
     "unknown_job": "I do not know this job, or it was deleted.",
 }
 

@@ -86,7 +86,7 @@ def _asked(job: JobRecord) -> list[tuple[str, str]]:
         ("Scheduler", text.shown(str(request.scheduler), 100)),
         ("Steps", str(request.steps)),
         ("Guidance", exact(request.guidance_scale)),
-        ("Size", f"{request.width}×{request.height}"),
+        ("Size", "×".join(map(str, request.size))),
         ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
         *([("Begins with", f"{named}{strength}")] if named else []),
         ("Asked by", f"<@{job.requester}>"),

@@ -35,6 +35,7 @@ function show(state) {
   start ??= state.start ?? null;
   phase = state.phase;
   known = state.menus ?? known;
+  if (state.threads) document.dispatchEvent(new CustomEvent("playground-threads", { detail: state.threads }));
   shown.textContent = WORDS[phase === "stopped" && state.kept ? "comesBack" : phase];
   shown.dataset.state = phase;
   deeds.hidden = !state.kept;

@@ -1,6 +1,7 @@
 /** What the bot adds to the menu of a message or a member: a right click, or the dots over a message. */
 
 import { menus } from "./bot.js";
+import { canStart, startThread } from "./threads.js";
 
 const menu = document.createElement("div");
 menu.id = "playground-menu";
@@ -8,16 +9,25 @@ menu.setAttribute("role", "menu");
 menu.hidden = true;
 document.body.append(menu);
 
-/** Show a menu there, if the bot has commands of this kind; tells whether it did. */
+/** What a menu of this kind has: the bot's commands, and what Discord's own app has under a message of a channel. */
+function entries(kind, target) {
+  const commands = (menus()[kind] ?? []).map((command) => [command, () => choose({ command, ...target })]);
+  return kind === "message" && canStart ? [...commands, ["Create Thread", () => startThread(target.message)]] : commands;
+}
+
+/** Whether the menu of a message has anything in it. */
+export const hasMessageMenu = () => entries("message", {}).length > 0;
+
+/** Show a menu there, if there is anything in it; tells whether it did. */
 export function openMenu(kind, target, { x, y }) {
-  const commands = menus()[kind] ?? [];
-  if (!commands.length) return false;
-  menu.replaceChildren(...commands.map((command) => {
+  const items = entries(kind, target);
+  if (!items.length) return false;
+  menu.replaceChildren(...items.map(([words, act]) => {
     const item = document.createElement("button");
     item.type = "button";
     item.setAttribute("role", "menuitem");
-    item.textContent = command;
-    item.addEventListener("click", () => { menu.hidden = true; void choose({ command, ...target }); });
+    item.textContent = words;
+    item.addEventListener("click", () => { menu.hidden = true; void act(); });
     return item;
   }));
   menu.hidden = false;

@@ -6,6 +6,7 @@ import "./reactions.js";
 import "./following.js";
 import "./hints.js";
 import "./menus.js";
+import "./threads.js";
 
 // SimCord's page takes its capability from the address. Ours comes with the page, so that the address stays short
 // and a reload after a restart of the playground works.

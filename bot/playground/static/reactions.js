@@ -1,7 +1,6 @@
 /** SimCord's page can only join reactions that are there. This bar, over the message under the pointer, gives new ones. */
 
-import { menus } from "./bot.js";
-import { openMenu } from "./menus.js";
+import { hasMessageMenu, openMenu } from "./menus.js";
 import { viewer } from "./viewer.js";
 
 const timeline = document.getElementById("channel-timeline");
@@ -39,7 +38,7 @@ function showBar(target) {
   const under = target instanceof Element ? target.closest(".channel-message[data-message-id]") : null;
   const over = under?.querySelector(".message-ephemeral-note") ? null : under; // nobody reacts to a private answer
   bar.hidden = !over;
-  dots.hidden = !menus().message?.length;
+  dots.hidden = !hasMessageMenu();
   if (!over) return;
   message = over.dataset.messageId;
   const place = over.getBoundingClientRect();

@@ -15,6 +15,12 @@ export function viewer() {
 
 function become(member) {
   sessionStorage.setItem(KEY, member);
+  // Their app speaks what this browser speaks.
+  void fetch("/control/language", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ member, language: navigator.language }),
+  }).catch(() => { /* the playground has just stopped */ });
   for (const button of members) button.setAttribute("aria-checked", String(button.dataset.member === member));
   for (const link of talks) link.hidden = link.dataset.member !== member;
 }

@@ -14,6 +14,7 @@ from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.transfer import to_host
 from generation.inputs import pasted_back
 from generation.metadata import png_of
+from generation.reframing import finished
 from generation.result import GeneratedImage
 
 log = logging.getLogger(__name__)
@@ -64,10 +65,12 @@ class Finishing:
         """Encode the PNG, in the writer's thread."""
         request = image.run.job.request
         picture = on_ground(picture_of(pixels), (request.width, request.height))
-        if request.mask is not None:
+        if request.mask is not None or request.reframing is not None:
             inputs = image.run.job.inputs()
             inputs.require(request)
-            picture = pasted_back(picture, inputs.source or b"", inputs.mask or b"")
+            source = inputs.source or b""
+            picture = picture if inputs.mask is None else pasted_back(picture, source, inputs.mask)
+            picture = finished(request.reframing, picture, source)
         png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash, read=image.run.read)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
 

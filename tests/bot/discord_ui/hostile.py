@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from simcord.actors import MemberActor, _dispatch_actor_interaction
 from simcord.backend import serializers
+from simcord.backend.cdn import CDN_BASE
 from simcord.builders import ChannelHandle, UserHandle
 from simcord.enums import AppCommandType, ComponentType, InteractionType, OptionType
 from simcord.interactions import command_leaves
 from simcord.results import InteractionResult
+
+from tests.bot.discord_ui import hostile_files
 
 Actor = MemberActor | UserHandle
 
@@ -139,6 +142,8 @@ def _good(
             return st.integers(low, min(high, low + 20))
         case OptionType.NUMBER:
             return st.floats(float(option.get("min_value", 0)), float(option.get("max_value", 10)))
+        case OptionType.ATTACHMENT:
+            return st.sampled_from(sorted(hostile_files.GOOD))
         case _:
             return _bad(kind, people)
 
@@ -153,6 +158,8 @@ def _bad(kind: OptionType, people: tuple[int, ...]) -> SearchStrategy[Any]:
             return numbers
         case OptionType.BOOLEAN:
             return st.booleans()
+        case OptionType.ATTACHMENT:
+            return st.sampled_from([*sorted(hostile_files.FILES), "1"])
         case _:
             return st.sampled_from([*map(str, people), "1", "0", str(2**63)])
 
@@ -168,15 +175,23 @@ def _resolve(draw: st.DrawFn, kind: OptionType, value: Any, resolved: dict[str, 
     elif kind is OptionType.ROLE:
         role = {"id": value, "name": "@everyone", "color": 0, "hoist": False, "position": 1, "permissions": "0"}
         resolved.setdefault("roles", {})[value] = role | {"managed": False, "mentionable": True, "flags": 0}
+    elif kind is OptionType.CHANNEL:
+        channel = {"id": value, "name": "x" * 100, "type": draw(st.sampled_from((0, 2, 4, 5))), "permissions": "0"}
+        resolved.setdefault("channels", {})[value] = channel
     elif kind is OptionType.ATTACHMENT:
-        url = "https://cdn.discordapp.com/attachments/1/2/x.png"
-        file = {"id": value, "filename": "../x.png", "size": 2**53, "url": url, "proxy_url": url}
+        filename, data = hostile_files.FILES.get(value, ("../x.png", None))
+        url = f"{CDN_BASE}/attachments/1/{value}/{filename}"
+        size = 2**53 if data is None else len(data)
+        file = {"id": value, "filename": filename, "size": size, "url": url, "proxy_url": url}
         resolved.setdefault("attachments", {})[value] = file | {"content_type": "image/png"}
 
 
 def custom_ids(shown: list[str]) -> SearchStrategy[str]:
     """Ids of buttons: those that are somewhere, those with another's job in them, and made-up ones."""
-    seen = st.sampled_from(shown)
+    kinds: dict[str, list[str]] = {}
+    for custom_id in shown:
+        kinds.setdefault(custom_id.rsplit(":", 1)[0], []).append(custom_id)
+    seen = st.sampled_from(sorted(kinds)).flatmap(lambda kind: st.sampled_from(kinds[kind]))
     garbage = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=100)
     tails = st.one_of(
         seen.map(lambda other: other.rsplit(":", 1)[-1]),
@@ -216,6 +231,27 @@ async def press(actor: Actor, channel: ChannelHandle, message_id: int, custom_id
     finally:
         if stored.components is forged:
             stored.components = shown
+
+
+async def choose(
+    actor: Actor, channel: ChannelHandle, message_id: int, custom_id: str, value: str
+) -> InteractionResult:
+    """Choose a value, offered or not, from a list of that id on a message."""
+    stored = _env_of(actor).backend.get_message(channel.id, message_id)
+    shown, options = stored.components, [{"label": "?", "value": "?"}]
+    select = {"type": 3, "custom_id": custom_id, "options": options, "min_values": 1, "max_values": 1}
+    stored.components = [{"type": 1, "components": [select]}]
+    try:
+        return await _dispatch_actor_interaction(
+            actor,
+            InteractionType.MESSAGE_COMPONENT,
+            channel,
+            {"custom_id": custom_id, "component_type": int(ComponentType.STRING_SELECT), "values": [value]},
+            extra={"message": dict(serializers.message_payload(_env_of(actor).backend, stored))},
+            source_message_id=stored.id,
+        )
+    finally:
+        stored.components = shown
 
 
 async def press_elsewhere(actor: Actor, channel: ChannelHandle, message_id: int, custom_id: str) -> InteractionResult:

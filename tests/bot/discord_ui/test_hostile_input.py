@@ -19,7 +19,7 @@ from simcord.types import HttpLogEntry
 from bot.storage import jobs
 from generation.errors import KnownError
 from generation.job import JobStatus
-from tests.bot.discord_ui import hostile
+from tests.bot.discord_ui import hostile, hostile_files
 from tests.bot.discord_ui.hostile import Actor
 from tests.bot.discord_ui.world import World, words
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(120)
 
 #: Honest words: the fuzz should also get through.
 GOOD = {"model": ("builtin",), "scheduler": ("Euler", "DDIM"), "aspect": ("1:1", "3:2", "16:9")}
-MOST_COMMANDS, MOST_PRESSES, MOST_TYPED = 120, 100, 50
+MOST_COMMANDS, MOST_PRESSES, MOST_TYPED = 120, 160, 50
 
 
 def plan(what: SearchStrategy[T], examples: int) -> list[T]:
@@ -67,6 +67,8 @@ class Crowd:
         self.world = world
         self.caplog = caplog
         self.rows = 0  #: how many jobs there were at the last look
+        for number, (name, data) in hostile_files.FILES.items():
+            world.env.backend.cdn.store_attachment(int(number), 1, name, data, None)
         elsewhere = world.env.create_guild("elsewhere")
         self.eve = elsewhere.add_member(world.env.create_user("eve"))
         narrow = world.channel_without("attach_files")
@@ -204,6 +206,38 @@ async def test_made_up_and_repeated_buttons_do_no_harm(crowd: Crowd) -> None:
     for job in await world.jobs():
         if job.deleted_at is not None:
             assert presses[f"job:delete:{job.id.hex}"] & {int(job.requester), world.mod.id}, "deleted by a stranger"
+    await crowd.check_charges()
+    crowd.check_pings()
+
+
+async def test_made_up_choices_do_no_harm(crowd: Crowd) -> None:
+    """Every list there is, for every job, by everybody, with values that nobody was offered."""
+    world = crowd.world
+    messages: list[tuple[ChannelHandle, int]] = []
+    for actor, channel in crowd.spots:
+        options = [{"name": "prompt", "type": 3, "value": "a cat"}, {"name": "count", "type": 4, "value": 2}]
+        answer = await hostile.send(actor, channel, hostile.Call(path=("imagine",), options=options))
+        await crowd.check(answer, f"{actor!r} asks in {channel!r}")
+        if not answer.ephemeral and answer.response is not None:
+            messages.append((channel, answer.response.id))
+    jobs = [job.id.hex for job in await world.jobs()]
+    honest = (("vary", "0:subtle"), ("vary", "1:strong"), ("upscale", "1:2x"), ("more", "0:"), ("more", "1:pan_left"))
+    actions = st.sampled_from(("edit", "vary", "upscale", "more", "delete", "rerun", "gone"))
+    numbers = st.sampled_from(("0", "1", "2", "-1", "99999999999999999999", "٣", "", "x"))
+    ways = st.sampled_from(("", "subtle", "strong", "2x", "4x", "zoom_out_2", "colourise", "square", "tileable", "☃"))
+    made_up = st.tuples(actions, st.tuples(numbers, ways).map(":".join))
+    choices = st.tuples(st.one_of(st.sampled_from(honest), made_up), st.sampled_from([*jobs, "0" * 32]))
+    there = st.sampled_from(messages).flatmap(
+        lambda posted: st.tuples(
+            st.sampled_from([who for who, at in crowd.spots if at.id == posted[0].id]), st.just(posted)
+        )
+    )
+    before = len(jobs)
+    for (actor, (channel, message)), ((action, value), job) in plan(st.tuples(there, choices), MOST_PRESSES):
+        custom_id = f"choose:{action}:{job}"
+        answer = await hostile.choose(actor, channel, message, custom_id, value)
+        await crowd.check(answer, f"{actor!r} in {channel!r} chose {value!r} from {custom_id!r}")
+    assert len(await world.jobs()) > before + 3, "a fuzz that does not get through"
     await crowd.check_charges()
     crowd.check_pings()
 

@@ -215,8 +215,8 @@ async def test_suggestions_tell_jobs_of_the_same_prompt_apart(world: World) -> N
 
 async def test_results_name_their_model_where_several_are_on_offer(world: World) -> None:
     drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
-    assert "Model builtin" in words(drawn.response)
-    assert "Model builtin" in words((await world.alice.slash(world.channel, "result")).response)
+    assert "· builtin ·" in words(drawn.response)
+    assert "· builtin ·" in words((await world.alice.slash(world.channel, "result")).response)
 
 
 async def test_a_members_name_holds_no_link_and_no_markup(world: World) -> None:

@@ -8,7 +8,7 @@ from bot.discord_ui.delivery.post import JobPost
 from bot.errors import StorageFault
 from generation.errors import DrawingFailed
 from generation.job import JobStatus
-from tests.bot.discord_ui.world import World, labels, words
+from tests.bot.discord_ui.world import RESULT, World, labels, words
 
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
 
@@ -100,7 +100,7 @@ async def test_after_a_crash_a_job_goes_on_in_its_own_message(world: World, minu
     assert labels(answer.response) == ["Cancel"]
     world.parts.worker.release()
     await world.until(lambda: len(answer.response.attachments) == 1)
-    assert labels(answer.response) == ["Rerun", "Info", "Delete"]
+    assert labels(answer.response) == RESULT
     assert len(world.channel.history()) == 1 + (minutes == 16), "who waited long is called as well"
     assert world.edits()[-1].path.startswith("/channels/") is (minutes == 16)
     (job,) = await world.jobs()
@@ -179,7 +179,7 @@ async def test_pictures_that_were_drawn_and_not_posted_are_posted(world: World, 
     await world.env.advance_time(minutes * 60)
     await world.restart(crash=True)
     assert len(answer.response.attachments) == 2
-    assert labels(answer.response) == ["Rerun", "Info", "Delete"]
+    assert labels(answer.response) == RESULT
     assert (await world.jobs())[0].status is JobStatus.POSTED
 
 

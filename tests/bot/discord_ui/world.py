@@ -23,6 +23,7 @@ from sqlalchemy import select, text, update
 
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.delivery.deliveries import Deliveries
+from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.front_end import open_front_end
 from bot.records import JobRecord
 from bot.services.admin import AdminService
@@ -34,13 +35,14 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.stars import Stars
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.input_files import InputFiles
 from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
-from bot.storage.tables import JOBS
+from bot.storage.tables import GALLERY_COPIES, JOBS
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
@@ -52,7 +54,7 @@ from generation.workers.stream import EventStream
 _ALL = select(JOBS).order_by(text("rowid"))
 
 #: How the tasks are named that end with the process, whatever they were about to say or write.
-OF_THE_PROCESS = ("job ", "cancel", "deliver ", "tell the ended", "refuse ", "abandon ")
+OF_THE_PROCESS = ("job ", "cancel", "deliver ", "tell the ended", "refuse ", "abandon ", "look after ")
 
 CATALOG = ModelCatalog(
     [
@@ -98,6 +100,8 @@ class Parts:
     worker: ParkedWorker
     images: ImageService
     admin: AdminService
+    stars: Stars
+    gallery: GalleryCopies
 
 
 @dataclass
@@ -144,6 +148,7 @@ class World:
             clock=discord.utils.utcnow,
         )
         results = Results(database=self.database, clock=discord.utils.utcnow)
+        stars = Stars(database=self.database, clock=discord.utils.utcnow)
         restart = Restart(
             database=self.database,
             suspects=suspects,
@@ -159,6 +164,7 @@ class World:
             images=images,
             results=results,
             history=History(database=self.database, files=files),
+            stars=stars,
             admin=admin,
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
@@ -167,7 +173,7 @@ class World:
             wait=self._wait,
             **self.options,
         )
-        self.parts = Parts(front.bot, front.deliveries, dispatcher, worker, images, admin)
+        self.parts = Parts(front.bot, front.deliveries, dispatcher, worker, images, admin, stars, front.gallery)
         return self.parts
 
     async def start(self) -> None:
@@ -228,6 +234,12 @@ class World:
             await self.parts.deliveries.try_again()
         await self.until(lambda: not self.parts.deliveries.owed)
 
+    async def look_after_gallery(self) -> None:
+        """What the application does every few minutes with what galleries lack or show too much."""
+        with self.env.time_context():
+            await self.parts.gallery.catch_up()
+        await self.env.settle()
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Settle until this holds: what a held job does after its release is nobody's operation."""
         async with asyncio.timeout(5):
@@ -242,6 +254,11 @@ class World:
     async def forget_message(self) -> None:
         """As if the process had died before the rows learnt which message shows their job."""
         await self.database.write(lambda transaction: transaction.execute(update(JOBS).values(message=None)).rowcount)
+
+    async def forget_copy(self) -> None:
+        """The same for copies in galleries."""
+        forget = update(GALLERY_COPIES).values(message=None)
+        await self.database.write(lambda transaction: transaction.execute(forget).rowcount)
 
     async def remove_pictures(self) -> None:
         """What retention does when there is no room at all."""
@@ -291,13 +308,24 @@ class World:
         await self.env.settle()
         return self.channel.threads[0]
 
-    def deny(self, flag: str) -> None:
+    def deny(self, flag: str, channel: ChannelHandle | None = None) -> None:
         """From now on the bot lacks this permission in the channel."""
-        denied = discord.Permissions(**{flag: True}).value
+        self._overwrite(channel or self.channel, deny=discord.Permissions(**{flag: True}))
+
+    def allow(self, flag: str, channel: ChannelHandle) -> None:
+        """From now on the bot has this permission in the channel."""
+        self._overwrite(channel, allow=discord.Permissions(**{flag: True}))
+
+    def _overwrite(
+        self,
+        channel: ChannelHandle,
+        *,
+        allow: discord.Permissions | None = None,
+        deny: discord.Permissions | None = None,
+    ) -> None:
+        values = {"allow": allow.value if allow else 0, "deny": deny.value if deny else 0}
         bot_id = self.env.backend.bot_user.id
-        self.env.backend.set_overwrite(
-            self.channel.id, Overwrite(target_id=bot_id, type=OverwriteType.MEMBER, allow=0, deny=denied)
-        )
+        self.env.backend.set_overwrite(channel.id, Overwrite(target_id=bot_id, type=OverwriteType.MEMBER, **values))
 
     def drop_connections(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         """The next POST of an interaction arrives and its answer is lost; the next PATCH does not even arrive."""
@@ -320,11 +348,12 @@ class World:
         """Press a button that is not there: an older version's, or a made-up one."""
         stored = self.env.backend.get_message(message.channel_id, message.id)
         shown = stored.components
-        stored.components = [{"type": 1, "components": [{"type": 2, "style": 2, "label": "?", "custom_id": custom_id}]}]
+        forged = [{"type": 1, "components": [{"type": 2, "style": 2, "label": "?", "custom_id": custom_id}]}]
+        stored.components = forged
         try:
             return await actor.click(message, custom_id=custom_id)
         finally:
-            if stored.components[0]["components"][0]["custom_id"] == custom_id:
+            if stored.components is forged:  # the answer was no edit
                 stored.components = shown
 
     async def _wait(self, ticket: JobTicket, seconds: float) -> bool:
@@ -339,9 +368,14 @@ def _cause(error: BaseException) -> BaseException:
     return error.original if isinstance(error, app_commands.CommandInvokeError) else error
 
 
+#: The buttons below a result.
+RESULT = ["Rerun", "Edit", "Vary", "Upscale", "More", "Info", "Delete"]
+
+
 def labels(message: Any) -> list[str]:
     """The labels of a message's buttons."""
-    return [button["label"] for row in message.components for button in row["components"]]
+    rows = [row if isinstance(row, dict) else row.to_dict() for row in message.components]
+    return [button["label"] for row in rows for button in row["components"]]
 
 
 def words(message: Any) -> str:

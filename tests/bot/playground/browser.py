@@ -24,12 +24,16 @@ ARGUMENTS = [
 
 
 @asynccontextmanager
-async def open_page(url: str, *, width: int = 1280, height: int = 860, timezone: str = "UTC") -> AsyncIterator[Page]:
+async def open_page(
+    url: str, *, width: int = 1280, height: int = 860, timezone: str = "UTC", language: str = "en-US"
+) -> AsyncIterator[Page]:
     """A new browser at this address. Mistakes of the page's scripts fail the test."""
     mistakes: list[str] = []
     async with async_playwright() as play:
         browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": width, "height": height}, timezone_id=timezone)
+        page = await browser.new_page(
+            viewport={"width": width, "height": height}, timezone_id=timezone, locale=language
+        )
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: mistakes.append(str(error)))
         await page.goto(url)
@@ -42,6 +46,16 @@ async def save(page: Page, name: str) -> None:
     """A picture of the page in the folder SCREENSHOTS, if there is one, for a look at it."""
     if "SCREENSHOTS" in os.environ:
         await page.screenshot(path=Path(os.environ["SCREENSHOTS"]) / f"{name}.png")
+
+
+async def until_still(page: Page) -> None:
+    """Wait until the messages have stayed as they are: a click in the moment of a change goes to what is gone."""
+    await page.evaluate("""() => new Promise((resolve) => {
+        let timer = setTimeout(resolve, 500);
+        const again = () => { clearTimeout(timer); timer = setTimeout(resolve, 500); };
+        const seen = { childList: true, subtree: true };
+        new MutationObserver(again).observe(document.getElementById("channel-timeline"), seen);
+    })""")
 
 
 def field(page: Page, option: str) -> Locator:

@@ -55,13 +55,98 @@ class Edit(discord.ui.Modal, title="Edit picture"):
     words: discord.ui.Label[Edit] = discord.ui.Label(
         text="Words", component=discord.ui.TextInput(custom_id="words", default="as it is")
     )
+    model: discord.ui.Label[Edit] = discord.ui.Label(
+        text="Model",
+        component=discord.ui.Select(
+            custom_id="model",
+            options=[
+                discord.SelectOption(label="Tiny", value="tiny", default=True),
+                discord.SelectOption(label="Large", value="large"),
+            ],
+        ),
+    )
     mask: discord.ui.Label[Edit] = discord.ui.Label(
-        text="Mask", component=discord.ui.FileUpload(custom_id="mask", required=False, max_values=1)
+        text="Mask", component=discord.ui.FileUpload(custom_id="mask", required=False, max_values=2)
     )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        files = [f"{file.filename} {len(await file.read())}" for file in self.mask.component.values]
-        await interaction.response.send_message(f"edit: {self.words.component.value} {files}")
+        files = [
+            f"{file.filename} {len(await file.read())} {file.width}x{file.height}"
+            for file in self.mask.component.values
+        ]
+        await interaction.response.send_message(
+            f"edit: {self.words.component.value} {self.model.component.values} {files}"
+        )
+
+
+class Choice(discord.ui.View):
+    """A select in a private message."""
+
+    @discord.ui.select(
+        custom_id="choice",
+        placeholder="Choose one or two",
+        max_values=2,
+        options=[discord.SelectOption(label=name.title(), value=name) for name in ("tiny", "small", "large")],
+    )
+    async def choose(self, interaction: discord.Interaction, select: discord.ui.Select[Choice]) -> None:
+        await interaction.response.edit_message(content=f"chosen: {', '.join(select.values)}", view=None)
+
+
+class Panel(discord.ui.LayoutView):
+    """Components V2: words, pictures, buttons and a select, on pages."""
+
+    def __init__(self, page: int) -> None:
+        super().__init__(timeout=None)
+        self._page = page
+        thumbnail = discord.ui.Thumbnail[Panel]("attachment://thumbnail.png", description="the first")
+        gallery = discord.ui.MediaGallery[Panel](
+            *(discord.MediaGalleryItem(f"attachment://{number}.png") for number in range(4))
+        )
+        row, menu = discord.ui.ActionRow[Panel](), discord.ui.ActionRow[Panel]()
+        row.add_item(self._button("Next page", "panel:next", self._turn))
+        menu.add_item(self._menu())
+        self.add_item(
+            discord.ui.Container[Panel](
+                discord.ui.TextDisplay(f"## Page {page}"),
+                discord.ui.Section("a red heart", "-# seed 7", accessory=thumbnail),
+                discord.ui.Section("a fox", accessory=self._button("Open", "panel:open", self._open)),
+                gallery,
+                discord.ui.Separator(),
+                row,
+                menu,
+                accent_color=0x5865F2,
+            )
+        )
+
+    def files(self) -> list[discord.File]:
+        colours = [(200, 60 * number, 40 * self._page) for number in range(4)]
+        files = [(f"{number}.png", picture(colour=colour)) for number, colour in enumerate(colours)]
+        return [discord.File(io.BytesIO(data), filename=name) for name, data in [("thumbnail.png", picture()), *files]]
+
+    def _button(self, label: str, custom_id: str, callback: Any) -> discord.ui.Button[Panel]:
+        button = discord.ui.Button[Panel](label=label, custom_id=custom_id)
+        button.callback = callback
+        return button
+
+    def _menu(self) -> discord.ui.Select[Panel]:
+        options = [discord.SelectOption(label=f"Page {page}", value=str(page)) for page in (1, 2, 3)]
+        menu = discord.ui.Select[Panel](custom_id="panel:page", placeholder="Go to", options=options)
+
+        async def go(interaction: discord.Interaction) -> None:
+            await self._show(interaction, int(menu.values[0]))
+
+        menu.callback = go
+        return menu
+
+    async def _turn(self, interaction: discord.Interaction) -> None:
+        await self._show(interaction, self._page + 1)
+
+    async def _open(self, interaction: discord.Interaction) -> None:
+        await interaction.response.send_message(f"opened by {interaction.user.display_name}", ephemeral=True)
+
+    async def _show(self, interaction: discord.Interaction, page: int) -> None:
+        panel = Panel(page)
+        await interaction.response.edit_message(view=panel, attachments=panel.files())
 
 
 class SmallBot(discord.Client):
@@ -70,7 +155,7 @@ class SmallBot(discord.Client):
         intents.guilds = intents.guild_reactions = intents.dm_reactions = True
         super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), guild_ready_timeout=0)
         self.tree = app_commands.CommandTree(self)
-        for command in (album, edit, form, imagine, pictures_of, silent, whisper):
+        for command in (album, choice, edit, form, imagine, panel, pictures_of, silent, surroundings, whisper):
             self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
@@ -80,6 +165,10 @@ class SmallBot(discord.Client):
 
     async def on_ready(self) -> None:
         sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        sys.stdout.write(f"joined {guild.name}\n")
         sys.stdout.flush()
 
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
@@ -145,6 +234,17 @@ async def form(interaction: discord.Interaction) -> None:
     await interaction.response.send_modal(Form())
 
 
+@app_commands.command(name="choice", description="Show a select in private")
+async def choice(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("choose", view=Choice(), ephemeral=True)
+
+
+@app_commands.command(name="panel", description="Show a panel")
+async def panel(interaction: discord.Interaction) -> None:
+    shown = Panel(1)
+    await interaction.response.send_message(view=shown, files=shown.files())
+
+
 @app_commands.context_menu(name="Edit picture")
 async def edit(interaction: discord.Interaction, message: discord.Message) -> None:
     await interaction.response.send_modal(Edit())
@@ -158,6 +258,14 @@ async def pictures_of(interaction: discord.Interaction, member: discord.Member) 
 @app_commands.command(name="silent", description="Never answer")
 async def silent(_: discord.Interaction) -> None:
     """An interaction that nobody answers."""
+
+
+@app_commands.command(name="surroundings", description="Say what is known of member and channel")
+async def surroundings(interaction: discord.Interaction) -> None:
+    channel = interaction.channel
+    adults = isinstance(channel, discord.TextChannel | discord.Thread) and channel.is_nsfw()
+    languages = f"{interaction.locale}, {interaction.guild_locale}"
+    await interaction.response.send_message(f"{languages}, {'adults' if adults else 'everybody'}", ephemeral=True)
 
 
 @app_commands.command(name="whisper", description="Answer in private")

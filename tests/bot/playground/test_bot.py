@@ -66,24 +66,6 @@ async def test_a_form_is_shown_and_sent(server: PlaygroundServer) -> None:
     assert answer.post.content == "form says two words"
 
 
-@pytest.mark.parametrize("where", ["pictures", "dm"])
-async def test_a_command_of_a_messages_menu_shows_a_form_that_takes_a_file(
-    server: PlaygroundServer, where: str
-) -> None:
-    message = await server.send("Ben", "a message", where=where)
-    form = await server.choose("Ben", "Edit picture", message)
-    assert form.modal is not None
-    answer = await server.submit("Ben", form, words="greener", mask=("mask.png", b"1234"))
-    assert answer.post is not None
-    assert answer.post.content == "edit: greener ['mask.png 4']"
-
-
-async def test_a_command_of_a_members_menu_is_answered(server: PlaygroundServer) -> None:
-    answer = await server.choose("Ben", "Their pictures", "Cleo")
-    assert answer.post is not None
-    assert answer.post.content == "pictures of Cleo"
-
-
 async def test_a_reaction_is_answered_in_the_channel_and_in_private(server: PlaygroundServer) -> None:
     post = await drawn(server)
     await server.react("Cleo", post, "🔁")
@@ -91,6 +73,21 @@ async def test_a_reaction_is_answered_in_the_channel_and_in_private(server: Play
     reply = server.messages()[-1]
     assert (reply.content, reply.reply_to) == ("reacted with 🔁", post.id)
     assert server.messages("dm", "Ben") == []
+
+
+@pytest.mark.parametrize("emoji", ["✉", "✉️"])
+async def test_both_spellings_of_an_emoji_are_one_reaction(server: PlaygroundServer, emoji: str) -> None:
+    post = await server.send("Ben", "a message")
+    await server.react("Ben", post, emoji)
+    await server.react("Cleo", post, "✉️")
+    seen = server.message(post)
+    assert seen is not None
+    assert seen.reactions == {emoji: ["Ben", "Cleo"]}
+    await server.unreact("Ben", post, "✉")
+    await server.unreact("Cleo", post, "✉")
+    seen = server.message(post)
+    assert seen is not None
+    assert seen.reactions == {}
 
 
 async def test_old_buttons_work_after_the_bot_was_killed_and_started_again(
@@ -166,4 +163,4 @@ async def test_the_control_api_does_what_a_member_does(server: PlaygroundServer)
         assert picture["text"] == "a heart\nddim for all"
         clicked = await post("/control/click", member="Cleo", message=picture["id"], label="Rerun")
         assert clicked["post"]["content"] == "again 7 for Cleo"  # type: ignore[index]
-        assert state["commands"] == ["album", "form", "imagine", "silent", "whisper"]
+        assert state["commands"] == ["album", "choice", "form", "imagine", "panel", "silent", "surroundings", "whisper"]

@@ -33,10 +33,12 @@ async def test_a_form_of_a_messages_menu_is_filled_in_on_the_page(page: Page, se
     form = page.locator(".modal-dialog")
     await expect(form).to_contain_text("Mask")
     await form.get_by_role("textbox").first.fill("greener")
+    await form.get_by_role("combobox").click()
+    await page.get_by_role("option", name="Large").click()
     await form.locator("input[type=file]").set_input_files(PICTURE)
     await save(page, "form")
     await form.locator("button.button-primary").click()
-    await expect(page.locator(".channel-message").last).to_contain_text("edit: greener ['in.png")
+    await expect(page.locator(".channel-message").last).to_contain_text("edit: greener ['large'] ['in.png")
     await expect(form).to_have_count(0)
 
 
@@ -44,7 +46,7 @@ async def test_the_dots_over_a_message_open_its_menu(page: Page, server: Playgro
     await server.send("Cleo", "a message")
     await page.locator(".channel-message", has_text="a message").hover()
     await page.get_by_title("More").click()
-    await expect(page.get_by_role("menuitem")).to_have_text(["Edit picture"])
+    await expect(page.get_by_role("menuitem")).to_have_text(["Edit picture", "Create Thread"])
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("menuitem")).to_have_count(0)
 

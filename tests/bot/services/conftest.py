@@ -17,6 +17,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.stars import Stars
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.input_files import InputFiles
@@ -89,6 +90,7 @@ class House:
             clock=self.clock,
         )
         self.history = History(database=self.database, files=self.files)
+        self.stars = Stars(database=self.database, clock=self.clock)
         self.results = Results(database=self.database, clock=self.clock)
         self.admin = AdminService(
             database=self.database,

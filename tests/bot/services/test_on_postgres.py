@@ -9,6 +9,7 @@ from tests.bot.services.test_recovery import *
 from tests.bot.services.test_reservations import *
 from tests.bot.services.test_results import *
 from tests.bot.services.test_retention import *
+from tests.bot.services.test_stars import *
 from tests.bot.services.test_stopping import *
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 
-from bot.storage import history, inputs, jobs, pictures, schema, servers, unfinished, usage
+from bot.storage import history, inputs, jobs, pictures, schema, servers, stars, unfinished, usage
 from bot.storage.inspection import remove_leftovers
 from generation.job import JobStatus
 from tests.bot.storage.conftest import NOON
@@ -52,6 +52,19 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "history": lambda c: history.newest(c, "1001", 6),
     "older history": lambda c: history.older(c, "1001", NOON, JOB, 6),
     "newer history": lambda c: history.newer(c, "1001", NOON, JOB, 6),
+    "star": lambda c: stars.put(c, JOB, "1001", NOON),
+    "unstar": lambda c: stars.remove(c, JOB, "1001"),
+    "stars": lambda c: stars.count(c, JOB, but="1001"),
+    "favourites": lambda c: stars.newest(c, "1001", "9000", 6),
+    "older favourites": lambda c: stars.older(c, "1001", "9000", 6, than=(NOON, JOB)),
+    "newer favourites": lambda c: stars.newer(c, "1001", "9000", 6, than=(NOON, JOB)),
+    "gallery": lambda c: stars.gallery_of(c, "9000"),
+    "gallery set": lambda c: stars.put_gallery(c, "9000", None),
+    "copy noted": lambda c: stars.copy_of(c, JOB),
+    "copy shown": lambda c: stars.show_copy_as(c, JOB, "6000"),
+    "copy forgotten": lambda c: stars.forget_copy(c, JOB),
+    "copies to post": lambda c: stars.to_post(c, WEEK_AGO, 100),
+    "copies to remove": lambda c: stars.to_remove(c, WEEK_AGO, 100),
     "give up": lambda c: pictures.give_up(c, {JOB}, NOON),
 }
 

@@ -20,6 +20,7 @@ from generation.errors import DoesNotFit, InputGone
 from generation.events import ImageReady, JobDone, JobFailed, StepDone, WorkerEvent
 from generation.inputs import InputPicture
 from generation.job import Job, JobInputs
+from generation.request import Reframing
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.engine.test_inputs_equal_diffusers import begin_with
 from tests.generation.diffusion.tiny_models import make_pipeline
@@ -228,3 +229,15 @@ def share_of(colour: str, picture: Image.Image, where: np.ndarray) -> float:
     coloured = where & (saturation > 64)
     away = np.abs((hue[coloured] * 360 / 255 - HUES[colour] + 180) % 360 - 180)
     return float((away < 45).mean()) if away.size else 0.0
+
+
+def test_a_picture_that_is_coloured_keeps_its_light_and_dark(tiny_model: LoadedModel) -> None:
+    noise = np.random.default_rng(1).integers(40, 216, (64, 64, 3), dtype=np.uint8)
+    source = InputPicture.decode(png_of(Image.fromarray(noise).convert("L").convert("RGB")))
+    job = make_job(width=64, height=64)
+    wishes = {"source": source.sha256, "strength": 0.7, "reframing": Reframing.COLOURISE}
+    job = replace(job, request=replace(job.request, **wishes), inputs=lambda: JobInputs(source=source.png))
+    picture = pictures_of(drive(DiffusionEngine(tiny_model), job))[job.id]
+    light, before = (np.asarray(one.convert("L")).astype(int) for one in (picture, Image.open(io.BytesIO(source.png))))
+    assert np.abs(light - before).max() <= 2
+    assert np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=2).max() > 10, "and it has colours"

@@ -1,0 +1,88 @@
+"""Favourites, gallery copies and results sent by direct message, as people see them. No I/O."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.discord_ui.words import text
+from bot.discord_ui.words.attachments import Attachment, LighterForm
+from bot.discord_ui.words.content import Content
+from bot.discord_ui.words.embeds import COLOUR
+from bot.records import Gallery, JobRecord, Star
+from bot.services.answers import Picture
+
+_THUMBNAIL = 256  #: pixels of the longer side, about
+_SHOWN_PROMPT = 150  #: characters of each favourite's
+
+NO_FAVOURITES = "There is nothing here that you have starred. A ⭐ below a result keeps it."
+_FAVOURITES = "Your favourites: what you starred on this server, and of your own results; the latest ⭐ first."
+_OWN_FAVOURITES = (
+    "Your favourites among your own results, the latest ⭐ first. On a server you see those from there too."
+)
+
+
+def link(job: JobRecord) -> str:
+    """The address of the job's message."""
+    place = job.place
+    return f"https://discord.com/channels/{job.server or '@me'}/{place.channel}/{place.message or ''}"
+
+
+def favourites(stars: Sequence[Star], thumbnails: Sequence[Attachment | None], *, in_server: bool) -> dict[str, Any]:
+    """Arguments for an edit that shows a page of them, each with its thumbnail where there is one."""
+    if not stars:
+        return {"content": NO_FAVOURITES, "embeds": [], "attachments": []}
+    embeds, files = list[discord.Embed](), list[discord.File]()
+    for star, thumbnail in zip(stars, thumbnails, strict=True):
+        job = star.job
+        embed = discord.Embed(colour=COLOUR)
+        embed.description = (
+            f"{text.shown(job.request.prompt, _SHOWN_PROMPT)}\n"
+            f"{text.counted(job.request.count, 'picture')} by **{text.shown(job.requester_name)}**, "
+            f"⭐ {text.relative(star.at)}: {link(job)}"
+        )
+        if thumbnail is not None:
+            named = replace(thumbnail, filename=f"{job.id.hex}.jpeg")
+            embed.set_thumbnail(url=f"attachment://{named.filename}")
+            files.append(named.to_file())
+        embeds.append(embed)
+    return {"content": _FAVOURITES if in_server else _OWN_FAVOURITES, "embeds": embeds, "attachments": files}
+
+
+def thumbnail(picture: Picture, prompt: str) -> Attachment:
+    """A small JPEG of a picture. Slow."""
+    large = Attachment.picture(picture, prompt)
+    return large.lighter(LighterForm("", "JPEG", 80, shrink=max(1, max(picture.width, picture.height) // _THUMBNAIL)))
+
+
+def sent(job: JobRecord, pictures: tuple[Picture, ...]) -> Content:
+    """A result for somebody who asked by reaction to have it sent. Slow."""
+    return _elsewhere("✉️", job, pictures)
+
+
+def gallery_copy(job: JobRecord, pictures: tuple[Picture, ...]) -> Content:
+    """A result in its server's gallery; the footer says which job it is, so that its message is found again. Slow."""
+    content = _elsewhere("⭐", job, pictures)
+    return replace(content, embed=content.embed.copy().set_footer(text=f"Job {job.id}"))
+
+
+def gallery_set(gallery: Gallery | None, *, is_restricted: bool) -> str:
+    """What an admin reads who has set the gallery."""
+    if gallery is None:
+        return "Nothing is copied to a gallery any more. What is there stays."
+    members = text.counted(gallery.stars, "member")
+    words = f"A result that {members} beside its requester starred with ⭐ is copied to <#{gallery.channel}>."
+    return words if is_restricted else f"{words} Those from age-restricted channels and private threads are not."
+
+
+def gallery_refused(channel: int, missing: Sequence[str]) -> str:
+    """What an admin reads who chose a channel where the bot cannot post."""
+    names = ", ".join(f"**{text.permission(name)}**" for name in missing)
+    return f"In <#{channel}> I need {names}. Nothing was changed."
+
+
+def _elsewhere(emoji: str, job: JobRecord, pictures: tuple[Picture, ...]) -> Content:
+    by = f"**{text.shown(job.requester_name)}**"
+    words = f"{emoji} {text.counted(len(pictures), 'picture')} by {by}: {link(job)}"
+    return replace(Content.result(job, job.requester_name, pictures), text=words, buttons=())
