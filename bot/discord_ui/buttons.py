@@ -12,6 +12,7 @@ import discord
 from discord import ui
 
 from bot.discord_ui.pages import PAGES
+from bot.discord_ui.replay_button import REPLAY
 from generation.job import JobId
 
 
@@ -120,6 +121,6 @@ def is_ours(interaction: discord.Interaction) -> bool:
 
 
 _OURS = (
-    (discord.ComponentType.button, discord.Button, f"{_TEMPLATE}|{PAGES}"),
+    (discord.ComponentType.button, discord.Button, f"{_TEMPLATE}|{PAGES}|{REPLAY}"),
     (discord.ComponentType.string_select, discord.SelectMenu, _CHOICE),
 )

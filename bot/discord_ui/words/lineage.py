@@ -1,4 +1,4 @@
-"""One earlier job in full, and what it was made from. No I/O."""
+"""One earlier job in full and what it was made from; two jobs side by side; what came of a replay. No I/O."""
 
 from dataclasses import fields
 
@@ -10,6 +10,7 @@ from bot.discord_ui.words.embeds import COLOUR, PrivateAnswer
 from bot.discord_ui.words.history import action, link, status
 from bot.records import JobRecord
 from bot.services.history import Comparison, Lineage, Parent
+from bot.services.replays import Verdict
 from generation.metadata import exact, parameters_text
 from generation.result import DrawnWith
 
@@ -51,6 +52,28 @@ def compared(comparison: Comparison) -> PrivateAnswer:
         lines = "\n".join(f"`{number}.` {text.shown(value, _COMPARED) or 'none'}" for number, value in values)
         embed.add_field(name=name_of(one.field), value=lines, inline=False)
     return PrivateAnswer(embed=embed)
+
+
+def replayed(verdict: Verdict) -> str:
+    """Whether a replay is the same as what it repeats, and what has changed since."""
+    changes = ", ".join(
+        f"{name_of(one.field).lower()} {_changed(one.field, one.first)} → {_changed(one.field, one.second)}"
+        for one in verdict.changes
+    )
+    changed = f"Changed since: {changes}." if changes else "Nothing that I know of has changed since."
+    if not verdict.is_known and not changes:
+        changed = "What the first one was drawn with was not written down."
+    if verdict.equal is None:
+        return f"🔍 What this repeats is no longer kept, so I cannot compare them. {changed if changes else ''}".strip()
+    if all(verdict.equal):
+        return f"🟰 **Exactly equal** to what this repeats, pixel by pixel. {changed if changes else ''}".strip()
+    differ = [str(number) for number, equal in enumerate(verdict.equal, start=1) if not equal]
+    which = "" if len(differ) == len(verdict.equal) else f" in picture {' and '.join(differ)}"
+    return f"≠ **Not equal**{which} to what this repeats. {changed}"
+
+
+def _changed(field: str, value: object) -> str:
+    return text.shown(_value(field, value), 40) or "none"
 
 
 def name_of(field: str) -> str:
