@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from generation.catalog import DEFAULT_STRENGTH, DrawingOptions, ModelSpec
+from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions, ModelSpec
 from generation.diffusion.loading.devices import require_device
 from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
-from generation.errors import BadPicture, KnownError
+from generation.errors import BadPicture, InvalidRequest, KnownError
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import Job, JobInputs
 from generation.journal import MemoryJournal
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         require_device(options.device)
         spec = inspect_model(options.model, options.config)
         inputs = _Inputs.of(options)
-        requests = [spec.request(_chosen(prompt, options, inputs)) for prompt in options.prompts]
+        requests = [spec.request(_chosen(prompt, spec, options, inputs)) for prompt in options.prompts]
         folder.prepare(requests)
         return asyncio.run(_draw(spec, requests, inputs.bytes, folder, options))
     except KnownError as error:
@@ -61,7 +61,9 @@ async def _draw(
         if hint := reading_hint(spec, request.prompt, shown=_short):
             _say(hint)
     if (steps := requests[0].steps) != (options.steps or spec.default_steps):
-        _say(f"At strength {requests[0].strength:g} it takes {steps} steps to make one, so there are {steps}.")
+        strengths = (requests[0].strength, requests[0].hires_strength)
+        least = min(strength for strength in strengths if strength is not None)
+        _say(f"At strength {least:g} it takes {steps} steps to make one, so there are {steps}.")
     # Each picture is a job of its own, so that it is kept as soon as it is done; they are drawn together all the same.
     alone = [replace(request, seed=seed, count=1) for request in requests for seed in request.seeds]
     kept = _KeptPictures(folder)
@@ -182,16 +184,21 @@ def _job(request: GenerationRequest, inputs: JobInputs) -> Job:
     return Job(id=uuid.uuid4(), request=request, requester=request.prompt, inputs=lambda: inputs)
 
 
-def _chosen(prompt: str, options: argparse.Namespace, inputs: _Inputs) -> DrawingOptions:
+def _chosen(prompt: str, spec: ModelSpec, options: argparse.Namespace, inputs: _Inputs) -> DrawingOptions:
     # There the model is a source, and the only one.
     names = {field.name for field in fields(DrawingOptions)} - {"model", "mask"}
     chosen = DrawingOptions(prompt=prompt, **{name: value for name, value in vars(options).items() if name in names})
-    return replace(
+    chosen = replace(
         chosen,
         aspect=chosen.aspect or (inputs.source and inputs.source.aspect),
         source=inputs.source and inputs.source.sha256,
         mask=inputs.mask and inputs.mask.sha256,
     )
+    if options.upscale is None:
+        return chosen
+    if inputs.source is None:
+        raise InvalidRequest("upscale", "together", options.upscale, choices=("image",))
+    return spec.larger(chosen, (inputs.source.width, inputs.source.height), options.upscale)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -206,6 +213,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--image", type=Path, help="a picture to begin with")
     parser.add_argument("--mask", type=Path, help="a picture that is white where the other one is drawn anew")
     parser.add_argument("--strength", type=float, help=f"of the change, up to 1 ({DEFAULT_STRENGTH:g}; with a mask 1)")
+    parser.add_argument("--upscale", type=int, choices=[2, 4], help="draw --image so many times as large")
+    parser.add_argument("--hires", type=float, help="a second pass, so many times as large, from what was drawn")
+    parser.add_argument("--hires-strength", type=float, help=f"of the change in that pass ({LARGER_STRENGTH:g})")
     parser.add_argument("--aspect", help="such as 16:9, by default 1:1 or the picture's; keeps the number of pixels")
     parser.add_argument("--steps", type=int, help="denoising steps")
     parser.add_argument("--guidance", type=float, help="guidance scale; at most 1 means none")

@@ -3,7 +3,7 @@
 import math
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
@@ -209,6 +209,16 @@ class ModelSpec:
         if request.hires is not None and request.hires > most:
             raise InvalidRequest("hires", "range", request.hires, least=LEAST_HIRES, most=most, holds_for=self.name)
         return request
+
+    def larger(self, options: DrawingOptions, size: tuple[int, int], factor: float) -> DrawingOptions:
+        """Choose to draw the source, which has this size in pixels, so many times as large.
+
+        It is drawn in tiles where the model does not draw that size in one.
+        """
+        width, height = (SIZE_STEP * round(side * factor / SIZE_STEP) for side in size)
+        tiles = any(side > self.max_size or side % self.side_multiple for side in (width, height))
+        strength = LARGER_STRENGTH if options.strength is None else options.strength
+        return replace(options, width=width, height=height, strength=strength, tiles=tiles)
 
     def _sizes_near(self, ratio: float) -> Iterator[tuple[int, int]]:
         """Sizes about this ratio; without any of about the native number of pixels, all that are allowed."""

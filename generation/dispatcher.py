@@ -160,7 +160,7 @@ class Dispatcher(Generic[R]):
             if job.id not in self._running or free <= 0 or _kind(job) != _kind(line[0]):
                 break
             drawn.add(job.id)
-            free -= job.request.count
+            free -= job.request.parts
         return drawn
 
     def _note_rows(self, job: Job, *, has_rows: bool) -> None:
@@ -442,7 +442,8 @@ class Dispatcher(Generic[R]):
 
 
 def _kind(job: Job) -> tuple[str, int, int]:
-    return job.request.model, job.request.width, job.request.height
+    first = job.request.passes[0]
+    return job.request.model, first.width, first.height
 
 
 def _fault(job: Job, error: Exception) -> KnownError:

@@ -1,7 +1,7 @@
 """What a job will cost in device seconds, learnt from what jobs like it have cost on this machine."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from statistics import median
 from typing import TypeAlias
 
@@ -28,43 +28,59 @@ class Estimates:
         self.lessons = 0  #: learnt so far
 
     def learn(self, request: GenerationRequest, device_seconds: float) -> None:
-        """Learn from a job that was drawn in so many device seconds."""
-        if device_seconds > 0:
-            measured = self._measured[_shape(request)]
-            measured.append(device_seconds / self._rows(request))
-            self.lessons += 1
-            self._seconds_a_row[_shape(request)] = median(measured)
+        """Learn from a job that was drawn in so many device seconds; passes share them as they were expected to."""
+        if device_seconds <= 0:
+            return
+        parts = list(self._parts(request))
+        rates = [self._rate(shape) or float(shape[1] * shape[2]) for shape, _ in parts]
+        expected = sum(rate * rows for rate, (_, rows) in zip(rates, parts, strict=True))
+        for rate, (shape, _) in zip(rates, parts, strict=True):
+            measured = self._measured[shape]
+            measured.append(rate * device_seconds / expected)
+            self._seconds_a_row[shape] = median(measured)
+        self.lessons += 1
 
     def seconds(self, request: GenerationRequest) -> float | None:
-        """Estimate the device seconds of such a job; None while this model has drawn nothing yet.
+        """Estimate the device seconds of such a job; None while this model has drawn nothing yet."""
+        seconds = 0.0
+        for shape, rows in self._parts(request):
+            if (rate := self._rate(shape)) is None:
+                return None
+            seconds += rate * rows
+        return seconds
+
+    def _rate(self, shape: _Shape) -> float | None:
+        """Estimate the seconds of a row; None while this model has drawn nothing yet.
 
         A size that was never drawn is judged by the one nearest in pixels, in proportion to them.
         """
-        shape = _shape(request)
         if (known := self._seconds_a_row.get(shape)) is not None:
-            return known * self._rows(request)
-        pixels = request.width * request.height
+            return known
+        pixels = shape[1] * shape[2]
         others = [
             (width * height, rate) for (model, width, height), rate in self._seconds_a_row.items() if model == shape[0]
         ]
         if not others:
             return None
         nearest, rate = min(others, key=lambda other: abs(other[0] - pixels))
-        return rate * pixels / nearest * self._rows(request)
+        return rate * pixels / nearest
 
-    def _rows(self, request: GenerationRequest) -> float:
-        """Count the rows of the model's calls that the whole job takes; decoding and encoding count as some."""
+    def _parts(self, request: GenerationRequest) -> Iterator[tuple[_Shape, float]]:
+        """Count the rows of the model's calls that each pass takes; decoding and encoding count as some.
+
+        Images share the pictures that a job begins with; a tile or a second pass begins with one of its own.
+        """
         rows = self._specs.get(request.model, _ORDINARY).rows(request.guidance_scale)
-        encoded = (request.source is not None) + (request.mask is not None)
-        return request.count * (request.drawn_steps * rows + DECODE_ROWS) + ENCODE_ROWS * encoded
+        for number, one in enumerate(request.passes):
+            images = request.count * one.tiles
+            encoded = (one.strength is not None) + (request.mask is not None)
+            encoded *= images if number > 0 or one.tiles > 1 else 1
+            work = images * (one.drawn_steps * rows + DECODE_ROWS) + ENCODE_ROWS * encoded
+            yield (request.model, one.width, one.height), work
 
     def cost(self, request: GenerationRequest) -> float:
         """Estimate the same, or guess: with nothing measured of this model, as if its rows took what others' take."""
         seconds = self.seconds(request)
         if seconds is None:
-            seconds = self._rows(request) * median(self._seconds_a_row.values() or [1.0])
+            seconds = sum(rows for _, rows in self._parts(request)) * median(self._seconds_a_row.values() or [1.0])
         return seconds
-
-
-def _shape(request: GenerationRequest) -> _Shape:
-    return request.model, request.width, request.height

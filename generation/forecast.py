@@ -77,7 +77,7 @@ def _work_out(line: list[tuple[Job, float]], places: int) -> Iterator[tuple[JobI
         drawn: list[tuple[Job, int]] = []
         free = places
         for job in near:
-            drawn.append((job, min(job.request.count, free)))
+            drawn.append((job, min(job.request.parts, free)))
             free -= drawn[-1][1]
             if free == 0:
                 break

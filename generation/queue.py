@@ -70,7 +70,7 @@ class FairQueue:
             job.id,
             job.requester,
             work=self._cost(job),
-            images=job.request.count,
+            images=job.request.parts,
             weight=job.weight,
             group=job.group,
         )

@@ -230,6 +230,11 @@ class GenerationRequest:
         )
 
     @property
+    def parts(self) -> int:
+        """What is drawn side by side if there is room: the images, or the tiles of all of them."""
+        return self.count if self.tile is None else self.count * self.passes[0].tiles
+
+    @property
     def drawn_steps(self) -> int:
         """Steps that are made for an image, in all passes and tiles."""
         return sum(one.drawn_steps * one.tiles for one in self.passes)

@@ -114,9 +114,8 @@ def is_ours(interaction: discord.Interaction) -> bool:
     for kind, component, template in _OURS:
         if pressed.get("component_type") == kind.value and fullmatch(template, custom_id):
             rows = (row for row in (message.components if message else ()) if isinstance(row, discord.ActionRow))
-            return any(
-                isinstance(one, component) and one.custom_id == custom_id for row in rows for one in row.children
-            )
+            there = (one for row in rows for one in row.children if isinstance(one, component))
+            return any(one.custom_id == custom_id for one in there)
     return False
 
 

@@ -326,6 +326,31 @@ async def test_a_bot_killed_inside_delete_removes_files_and_message_at_the_next_
     assert await stage.agrees()
 
 
+@pytest.mark.parametrize(("killed_at", "when", "copies"), [("star", "after", 0), ("copied", "before", 1)])
+async def test_a_bot_killed_around_a_gallerys_copy_posts_it_once_by_the_next_start(
+    stage: Scene, killed_at: str, when: str, copies: int
+) -> None:
+    """Between the row and the message, or between the message and the row."""
+    gallery = Scene(stage.server, stage.data)
+    async with stage.bot(replace(WORKER, killed_at=f"bot.services.stars:Stars.{killed_at}", killed=when)) as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.server.slash("Ada", "admin gallery", channel=gallery.channel, stars=1)
+        await stage.ask()
+        [post] = await stage.posted()
+        starring = asyncio.create_task(stage.server.react("Cleo", post, "⭐"))
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+        starring.cancel()
+        await asyncio.gather(starring, return_exceptions=True)
+    assert len(gallery.posts()) == copies
+    written = "SELECT message FROM gallery_copies WHERE message IS NOT NULL"
+    async with stage.bot(), asyncio.timeout(60):
+        while not (found := rows(stage.settings.database, written)):  # noqa: ASYNC110 - its row tells no Event
+            await asyncio.sleep(0.1)
+    [copy] = gallery.posts()
+    assert found == [(str(copy.id),)]
+    assert len(copy.attachments) == 1
+
+
 async def test_a_bot_stopped_while_it_draws_goes_on_after_the_next_start(stage: Scene) -> None:
     """SIGTERM in the middle of a job: said in its message, and gone on with by the next start."""
     async with stage.bot(DRAIN_SECONDS="0") as bot:

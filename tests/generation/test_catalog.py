@@ -158,3 +158,11 @@ def test_tiles_have_the_native_size_and_a_picture_of_them_may_be_larger_than_the
     assert error.value.field == "width"
     with pytest.raises(InvalidRequest, match="together"):
         SD.request(DrawingOptions(prompt="x", tiles=True))
+
+
+def test_a_larger_picture_is_drawn_in_tiles_only_where_the_model_does_not_draw_it_in_one() -> None:
+    options = DrawingOptions(prompt="x", source=SHA)
+    assert SD.larger(options, (512, 384), 2) == replace(options, width=1024, height=768, strength=0.35)
+    assert SD.larger(options, (512, 384), 4) == replace(options, width=2048, height=1536, strength=0.35, tiles=True)
+    assert SD.larger(replace(options, strength=0.2), (500, 333), 2).tiles, "no multiple of 64"
+    assert SD.larger(replace(options, strength=0.2), (500, 333), 2).strength == 0.2

@@ -242,6 +242,27 @@ class TestPictures:
         assert len(worker.drawn) == 2
         assert "least" not in err
 
+    def test_an_upscale_draws_the_picture_larger_in_tiles_where_it_has_to_be(
+        self, draw: Draw, worker: Workers, heart: Path
+    ) -> None:
+        assert draw("a red heart", "--image", str(heart), "--upscale", "2")[0] == 0
+        assert draw("a red heart", "--image", str(heart), "--upscale", "4", "--strength", "0.1")[0] == 0
+        twice, four_times = (job.request for job in worker.drawn)
+        assert (twice.size, twice.strength, twice.tile) == ((176, 120), 0.35, None)
+        assert (four_times.size, four_times.strength, four_times.tile) == ((360, 240), 0.1, 64)
+
+    def test_an_upscale_without_a_picture_is_refused(self, draw: Draw, worker: Workers) -> None:
+        status, _, err = draw("a red heart", "--upscale", "2")
+        assert status == 1
+        assert "upscale goes only together with image" in err
+        assert not worker.drawn
+
+    def test_a_second_pass_is_drawn_and_more_steps_for_it_are_said(self, draw: Draw, worker: Workers) -> None:
+        status, _, err = draw("a red heart", "--hires", "2", "--steps", "2")
+        (request,) = (job.request for job in worker.drawn)
+        assert (status, request.size, request.hires_strength, request.steps) == (0, (128, 128), 0.35, 3)
+        assert "At strength 0.35 it takes 3 steps to make one, so there are 3." in err
+
     def test_an_aspect_goes_before_the_pictures_own(self, draw: Draw, worker: Workers, heart: Path) -> None:
         assert draw("a blue heart", "--image", str(heart), "--aspect", "1:1")[0] == 0
         assert (worker.drawn[0].request.width, worker.drawn[0].request.height) == (64, 64)

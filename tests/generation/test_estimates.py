@@ -159,3 +159,27 @@ def test_who_joins_the_end_of_a_long_line_is_promised_what_a_fresh_look_at_it_wo
     assert told == pytest.approx([fresh.seconds_left(one.id, line=line, **about) for one in line])
     growing.advance(line[0], 0.5)
     assert growing.seconds_left(line[-1].id, line=line, **about) == pytest.approx(told[-1] - 5.0)
+
+
+def test_a_second_pass_costs_its_own_steps_at_its_own_size() -> None:
+    estimates = Estimates()
+    estimates.learn(request(width=64, height=64, steps=7), 10.0)  # ten rows, as above
+    larger = {"width": 64, "height": 64, "steps": 7, "hires": 2.0, "hires_strength": 0.5}
+    rows = 3 + 3 + 1.4  # half of the steps, decoding and encoding, of four times the pixels
+    assert estimates.seconds(request(**larger)) == pytest.approx(10.0 + 4 * rows)
+    assert estimates.seconds(request(**larger, count=2)) == pytest.approx(20.0 + 8 * rows)
+    for _ in range(REMEMBERED):
+        estimates.learn(request(**larger), 10.0 + 8 * rows)
+        estimates.learn(request(width=64, height=64, steps=7), 10.0)
+    assert estimates.seconds(request(**larger)) == pytest.approx(10.0 + 8 * rows, rel=0.05), "both passes are learnt"
+    assert estimates.seconds(request(width=64, height=64, steps=7)) == pytest.approx(10.0, rel=0.05)
+
+
+def test_tiles_cost_each_what_a_picture_of_their_size_costs() -> None:
+    estimates = Estimates()
+    estimates.learn(request(width=64, height=64, steps=7), 10.0)
+    tiled = request(width=256, height=256, tile=64, source="0" * 64, strength=0.5, steps=14)
+    assert tiled.parts == 25
+    assert estimates.seconds(tiled) == pytest.approx(25 * (7 + 3 + 1.4))
+    estimates.learn(tiled, 500.0)
+    assert estimates.seconds(request(width=64, height=64, steps=7)) == pytest.approx((10 + 10 * 500 / 285) / 2)

@@ -26,12 +26,16 @@ _MOST_PARAMETERS = 3500  #: characters in a message; what is longer comes as a f
 _FROM = {LimitScope.SERVER: "this server's", LimitScope.ROLE: "your role", LimitScope.MEMBER: "yours alone"}
 
 
-_HELP = """`/imagine` draws what you describe; its options set the shape, the number of pictures and more.
+_HELP = """`/imagine` draws what you describe; its options set the shape, how many, a picture to begin with and more.
 `/models` lists what can draw, `/queue` shows who waits, `/cancel` stops a job of yours.
 `/usage` shows what you used today and your limits, `/result` shows your pictures again.
+`/history` looks back, `/show` tells all of a job, `/compare` what differs between two, `/favourites` what you starred.
 
-Below a result: **Rerun** draws it again with new seeds, **Info** has all parameters, **Delete** removes it.
-Reactions do the same: 🔁 draws again, ❌ deletes what is yours.
+Below a result:
+**Rerun** draws it again with new seeds, **Edit** changes the words or a part, **Vary** draws others like it, \
+**Upscale** draws it larger, **More** draws around it or colours it, **Info** has all parameters, **Delete** removes it.
+Reactions: 🔁 draws again, ⭐ keeps it, ✉️ sends it to you, ❌ deletes what is yours.
+In the menu of any message with a picture: **Use as image**, **Vary**, **Upscale**, **Parameters**.
 Admins set limits and see statistics with `/admin`."""
 
 

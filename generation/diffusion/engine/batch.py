@@ -1,17 +1,21 @@
 """ImageRun and JobRun: the engine's view of what is being drawn."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from generation.diffusion.families.base import LatentShape, Looked, PromptConditioning
+from generation.diffusion.families.base import Known, LatentShape, Looked, PromptConditioning, Schedule
 from generation.diffusion.families.schedules import LinearSchedule, advance_together
 from generation.diffusion.loading.model import LoadedModel
 from generation.inputs import fitted
 from generation.job import Job
+from generation.request import MAX_COUNT, SEEDS
+from generation.tiles import Box, boxes
 
 BatchKey: TypeAlias = tuple[LatentShape, int]  #: latent shape and text length; only equals stack
 
@@ -20,25 +24,35 @@ class JobRun:
     """A job inside the engine: its images, and what it has used."""
 
     def __init__(self, job: Job, *, cancelled: Callable[[], bool], arrival: int = 0) -> None:
+        request = job.request
         self.job = job
         self.arrival = arrival  #: its number in the order of admission
         self.cancelled = cancelled
-        self.conditioning: PromptConditioning | None = None
-        self._latent_shape: LatentShape | None = None
-        self.pending = deque(range(job.request.count))  #: images that are not begun
-        self.images: list[ImageRun] = []  #: images that are begun and have steps left
-        self.unfinished = job.request.count
+        self.passes = request.passes  #: with the sizes that are drawn, once the prompt is encoded
+        self.conditionings: tuple[PromptConditioning, ...] = ()  #: one a pass; none until the prompt is encoded
+        self.keys: tuple[BatchKey, ...] = ()  #: of each pass
+        tiles: tuple[Box | None, ...] = (None,) if request.tile is None else boxes(request.size, request.tile)
+        #: Images, or tiles of them, whose next pass is not begun, and those that are begun and have steps left.
+        self.pending = deque(
+            ImageRun(self, index, tile) for index in range(request.count) for tile in range(len(tiles))
+        )
+        self.images: list[ImageRun] = []
+        self.tiles = tiles
+        self.unfinished = request.count
+        self.drawn: defaultdict[int, list[tuple[Box, Image.Image]]] = defaultdict(list)  #: tiles of each image
         self.looked: Looked | None = None  #: the pictures that it begins with
+        self.source: Image.Image | None = None  #: the whole picture whose tiles are drawn anew
+        self.overview: Image.Image | None = None  #: the same with what previews have shown of it
         self.device_seconds = 0.0
         self.most_rows = 0  #: of a call that it had a part in
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
-        self.read = job.request.prompt  #: what the tokenizer gets
+        self.read = request.prompt  #: what the tokenizer gets
 
     @property
     def has_steps_left(self) -> bool:
-        """Whether any of its images still needs a row."""
+        """Whether any of its images needs a row now."""
         return bool(self.images or self.pending)
 
     @property
@@ -47,55 +61,127 @@ class JobRun:
         return self.job.request.drawn_steps * self.job.request.count
 
     @property
-    def key(self) -> BatchKey:
-        """The key of its images: those of one key can share a call. Known once the prompt is encoded."""
-        if self.conditioning is None or self._latent_shape is None:
-            raise RuntimeError("encode() comes first")
-        return self._latent_shape, self.conditioning.positive.tokens
-
-    @property
     def rows(self) -> int:
         """Rows that each of its images takes in a call. Known once the prompt is encoded."""
-        return 0 if self.conditioning is None else self.conditioning.rows
+        return self.conditionings[0].rows if self.conditionings else 0
 
     def encode(self, model: LoadedModel) -> None:
         """Encode its prompts, and the pictures that it begins with, once for all its images. Raises InputGone."""
         request, inputs = self.job.request, self.job.inputs()
         inputs.require(request)
-        width, height = model.spec.drawn_size(request.width, request.height)
-        self._latent_shape = model.latent_shape(width, height)
-        if inputs.source is not None:
-            size, drawn = (request.width, request.height), (width, height)
-            mask = None if inputs.mask is None else fitted(inputs.mask, size, drawn)
-            self.looked = model.look(fitted(inputs.source, size, drawn), mask)
+        if request.tile is None:
+            sizes = [model.spec.drawn_size(one.width, one.height) for one in self.passes]
+            pairs = zip(self.passes, sizes, strict=True)
+            self.passes = tuple(replace(one, width=width, height=height) for one, (width, height) in pairs)
+        if inputs.source is not None and request.tile is not None:
+            self.source = fitted(inputs.source, request.size, request.size)
+        elif inputs.source is not None:
+            size, drawn = (request.width, request.height), (self.passes[0].width, self.passes[0].height)
+            self.looked = model.look(fitted(inputs.source, size, drawn), self.mask(size, drawn))
         self.read, negative = (model.spec.read(text).text for text in (request.prompt, request.negative_prompt))
-        self.conditioning = model.encode(
-            self.read,
-            negative,
-            guidance_scale=request.guidance_scale,
-            width=width,
-            height=height,
+        conditionings = tuple(
+            model.encode(
+                self.read,
+                negative,
+                guidance_scale=request.guidance_scale,
+                width=one.width,
+                height=one.height,
+            )
+            for one in self.passes
         )
+        self.keys = tuple(
+            (model.latent_shape(one.width, one.height), conditioning.positive.tokens)
+            for one, conditioning in zip(self.passes, conditionings, strict=True)
+        )
+        self.conditionings = conditionings
+
+    def mask(self, size: tuple[int, int], drawn: tuple[int, int]) -> Image.Image | None:
+        """Fit the mask, if there is one, to a picture of this size of which the middle is drawn."""
+        mask = self.job.inputs.mask
+        return None if mask is None else fitted(mask, size, drawn)
 
 
 class ImageRun:
-    """One image that is being drawn: its own generator, its own place in its schedule.
+    """One image, or one tile of it, that is being drawn: its own generator, its own place in its schedule.
 
     The reverse process: from pure noise x_T the schedule walks down its timesteps; at each the model predicts the
-    noise in x_t (or the velocity v), from which the schedule computes the less noisy x_(t-1).
+    noise in x_t (or the velocity v), from which the schedule computes the less noisy x_(t-1). With a second pass the
+    picture, enlarged, walks down the end of another schedule; the generator goes on where it was.
     """
 
-    def __init__(self, run: JobRun, index: int, model: LoadedModel, conditioning: PromptConditioning) -> None:
-        request = run.job.request
+    schedule: Schedule
+    latents: Tensor  #: [1, C, h, w]
+    step: int  #: the next one to be made
+
+    def __init__(self, run: JobRun, index: int, tile: int = 0) -> None:
         self.run = run
         self.index = index
-        self.seed = request.seeds[index]
-        self.conditioning = conditioning
-        self.guidance_scale = request.guidance_scale
-        generator = torch.Generator("cpu").manual_seed(self.seed)
-        start = model.family.start(request, generator, run.looked)
+        self.tile = tile  #: its number
+        self.seed = run.job.request.seeds[index]
+        self.guidance_scale = run.job.request.guidance_scale
+        self._pass = 0
+        self._picture: Image.Image | None = None  #: what the pass before has drawn
+        # Tiles have seeds of their own, which no other image of the job has.
+        self._generator = torch.Generator("cpu").manual_seed((self.seed + MAX_COUNT * tile) % SEEDS)
+        self._known: Known | None = None
+        self._seen: Tensor | None = None
+
+    @property
+    def key(self) -> BatchKey:
+        """The key of its pass: only images of one key share a call. Known once the prompt is encoded."""
+        return self.run.keys[self._pass]
+
+    @property
+    def conditioning(self) -> PromptConditioning:
+        """What the denoiser is told in this pass."""
+        return self.run.conditionings[self._pass]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of what this pass draws, in pixels."""
+        return self.run.passes[self._pass].width, self.run.passes[self._pass].height
+
+    @property
+    def ground(self) -> tuple[int, int]:
+        """Width and height of the picture in whose middle it is drawn, in pixels."""
+        request = self.run.job.request
+        return request.size if self._pass else (request.width, request.height)
+
+    @property
+    def box(self) -> Box | None:
+        """Where it lies in the picture, if it is a tile."""
+        return self.run.tiles[self.tile]
+
+    @property
+    def looks(self) -> bool:
+        """Whether `begin` encodes a picture that no other image begins with."""
+        return self._picture is not None or self.box is not None
+
+    def begin(self, model: LoadedModel) -> None:
+        """Begin the pass. After an error, such as memory that ran out, it can be begun again."""
+        generator = self._generator.clone_state()
+        start = model.family.start(self.run.passes[self._pass], generator, self._look(model))
         self.schedule, self.latents, self.step = start.schedule, start.latents, start.step
         self._known, self._seen = start.known, start.seen
+        self._generator, self._picture = generator, None
+
+    def _look(self, model: LoadedModel) -> Looked | None:
+        if self._picture is not None:
+            larger = self._picture.resize(self.size, Image.Resampling.LANCZOS)
+            return model.look(larger, self.run.mask(self.run.job.request.size, self.size))
+        if self.box is not None and self.run.source is not None:
+            return model.look(self.run.source.crop(self.box), None)
+        return self.run.looked
+
+    @property
+    def has_another_pass(self) -> bool:
+        """Whether what is drawn in this pass is drawn on in another one."""
+        return self._pass + 1 < len(self.run.passes)
+
+    def go_on(self, picture: Image.Image) -> None:
+        """Wait for a row to begin the next pass, with the picture of this one."""
+        self._pass, self._picture = self._pass + 1, picture
+        self.run.pending.appendleft(self)
 
     @property
     def timestep(self) -> float:

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from generation.diffusion.engine.batch import ImageRun, JobRun
+from generation.diffusion.engine.blending import blended
 from generation.diffusion.engine.ground import on_ground
 from generation.diffusion.failures import attempt, is_out_of_memory, require_finite
 from generation.diffusion.loading.model import LoadedModel
@@ -36,8 +37,20 @@ class Finishing:
         self._written = [pair for pair in self._written if pair[0].run is not run]
 
     def decode(self, image: ImageRun) -> None:
-        """Decode an image, and have it written. Raises BrokenImage, and what the device raises."""
-        self._written.append((image, self._writer.submit(self._write, image, self._pixels(image))))
+        """Decode an image, and have it written, or drawn on in its next pass; the last tile has the picture written.
+
+        Raises BrokenImage, and what the device raises.
+        """
+        pixels = self._pixels(image)
+        if image.has_another_pass:
+            image.go_on(picture_of(pixels))
+            return
+        if image.box is not None:
+            drawn = image.run.drawn[image.index]
+            drawn.append((image.box, picture_of(pixels)))
+            if len(drawn) < len(image.run.tiles):
+                return
+        self._written.append((image, self._writer.submit(self._write, image, pixels)))
 
     def collect(self, *, waiting: bool) -> list[tuple[ImageRun, Future[GeneratedImage]]]:
         """Return the images that are written or failed by now; with `waiting`, wait for one if any is under way."""
@@ -62,9 +75,12 @@ class Finishing:
         return to_host(pixels)
 
     def _write(self, image: ImageRun, pixels: Tensor) -> GeneratedImage:
-        """Encode the PNG, in the writer's thread."""
+        """Put the picture together and encode the PNG, in the writer's thread."""
         request = image.run.job.request
-        picture = on_ground(picture_of(pixels), (request.width, request.height))
+        if image.box is None:
+            picture = on_ground(picture_of(pixels), request.size)
+        else:
+            picture = blended(image.run.drawn.pop(image.index), request.size)
         if request.mask is not None or request.reframing is not None:
             inputs = image.run.job.inputs()
             inputs.require(request)
@@ -77,5 +93,6 @@ class Finishing:
 
 def picture_of(pixels: Tensor) -> Image.Image:
     """Turn decoded pixels [1, 3, H, W], nominally in -1..1, into a picture."""
-    unit = (pixels[0].float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0)
+    precise = pixels[0].to(torch.promote_types(pixels.dtype, torch.float32))
+    unit = (precise / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).float()  # rounded where diffusers rounds
     return Image.fromarray((unit * 255).round().to(torch.uint8).numpy())

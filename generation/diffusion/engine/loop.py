@@ -113,7 +113,7 @@ class DiffusionEngine:
         images = [image for image in images if image.run in self._jobs]
         self._say_drawing([*images, *self._finishing.waiting])
         if images:
-            self._denoise(images[0].run.key, images)
+            self._denoise(images[0].key, images)
         self._drop_cancelled()
         if self._finishing.waiting:
             self._decode_one()
@@ -183,24 +183,34 @@ class DiffusionEngine:
     def _give_rows(self, run: JobRun, chosen: list[ImageRun]) -> bool:
         """Add images of this job to the chosen ones; return whether there are no rows for any other job."""
         rows = sum(image.run.rows for image in chosen)
-        if chosen and rows >= self._caps.cap(chosen[0].run.key):
+        if chosen and rows >= self._caps.cap(chosen[0].key):
             return True
-        if run.conditioning is None:
+        if not run.conditionings:
             self._say_drawing([*chosen, *self._finishing.waiting], run)
             run.encode(self.model)
             self.model.synchronize()
-        if run.conditioning is None or run.cancelled() or (chosen and run.key != chosen[0].run.key):
-            return False
-        for number in range(len(run.images) + len(run.pending)):
-            if chosen and rows + run.rows > self._caps.cap(run.key):
+        for image in (*run.images, *run.pending):
+            if run.cancelled():
+                break
+            if chosen and image.key != chosen[0].key:
+                continue
+            if chosen and rows + run.rows > self._caps.cap(image.key):
                 return True
-            if number == len(run.images):
-                self._caps.expect(run.key, run.conditioning.positive)
-                run.images.append(ImageRun(run, run.pending[0], self.model, run.conditioning))
-                run.pending.popleft()
-            chosen.append(run.images[number])
+            if image in run.pending:
+                self._begin(image, chosen)
+            chosen.append(image)
             rows += run.rows
         return False
+
+    def _begin(self, image: ImageRun, chosen: list[ImageRun]) -> None:
+        self._caps.expect(image.key, image.conditioning.positive)
+        if looks := image.looks:
+            self._say_drawing([*chosen, *self._finishing.waiting], image.run)
+        image.begin(self.model)
+        if looks:
+            self.model.synchronize()
+        image.run.pending.remove(image)
+        image.run.images.append(image)
 
     def _say_drawing(self, images: list[ImageRun], *encoded: JobRun) -> None:
         """Say whom the device works for next: if it takes the process down, these are the suspects."""
@@ -309,7 +319,7 @@ class DiffusionEngine:
     # finishing
 
     def _decode_one(self) -> None:
-        """Decode one image: between two steps, so that the others do not wait long."""
+        """Decode one image, or tile: between two steps, so that the others do not wait long."""
         image = self._finishing.waiting.pop(0)
         started = self._clock()
         failure = None
@@ -339,8 +349,8 @@ class DiffusionEngine:
                     JobDone(
                         job_id=run.job.id,
                         device_seconds=run.device_seconds,
-                        unread=run.conditioning.unread if run.conditioning else "",
-                        unread_negative=run.conditioning.unread_negative if run.conditioning else "",
+                        unread=run.conditionings[0].unread,
+                        unread_negative=run.conditionings[0].unread_negative,
                         drawn_with=self.model.drawn_with(rows=run.most_rows),
                     )
                 )

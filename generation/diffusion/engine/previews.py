@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _SAMPLES = 24
 _SAMPLE_SIDE = 8  #: latent pixels
+_OVERVIEW = 512  #: pixels of the longer side, at most, that a picture drawn in tiles is shown at
 
 
 class Previews:
@@ -38,8 +39,8 @@ class Previews:
         try:
             self._map = self._map or PreviewMap(self._model)
             guess = image.schedule.predicted_original(image.model_input(), prediction, image.step)
-            size = image.run.job.request.width, image.run.job.request.height
-            return self._map.jpeg(guess, self._model.spec.drawn_size(*size), size)
+            drawn = self._map.picture(guess, image.size)
+            return _jpeg(on_ground(drawn, image.ground) if image.box is None else _in_its_place(image, drawn))
         except Exception:
             log.exception("previews of %s do not work; there will be none", self._model.spec.name)
             self._work = False
@@ -52,16 +53,33 @@ class PreviewMap:
     def __init__(self, model: LoadedModel) -> None:
         self._weights = _fit(model)
 
-    def jpeg(self, latents: Tensor, drawn: tuple[int, int], size: tuple[int, int]) -> bytes:
-        """Turn latents [1, C, h, w] into a JPEG of the drawn size in pixels, on a ground of the picture's size."""
+    def picture(self, latents: Tensor, size: tuple[int, int]) -> Image.Image:
+        """Turn latents [1, C, h, w] into a picture of this size in pixels."""
         flat = latents[0].float().flatten(1).T.cpu()
         pixels = torch.cat([flat, torch.ones(len(flat), 1)], dim=1) @ self._weights
         height, width = latents.shape[2:]
         bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).reshape(height, width, 3).numpy()
-        picture = on_ground(Image.fromarray(bytes_).resize(drawn, Image.Resampling.BICUBIC), size)
-        out = io.BytesIO()
-        picture.save(out, "JPEG", quality=75)
-        return out.getvalue()
+        return Image.fromarray(bytes_).resize(size, Image.Resampling.BICUBIC)
+
+
+def _in_its_place(image: ImageRun, drawn: Image.Image) -> Image.Image:
+    """Show a tile in the picture that it is part of, beside those that were shown before, at a size to look at."""
+    run = image.run
+    if run.source is None or image.box is None:
+        return drawn
+    if run.overview is None:
+        run.overview = run.source.copy()
+        run.overview.thumbnail((_OVERVIEW, _OVERVIEW))
+    scale = run.overview.width / run.source.width
+    left, top, right, bottom = (round(side * scale) for side in image.box)
+    run.overview.paste(drawn.resize((right - left, bottom - top)), (left, top))
+    return run.overview
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=75)
+    return out.getvalue()
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from generation.catalog import ModelSpec
-from generation.request import GenerationRequest
+from generation.request import Pass
 
 LatentShape: TypeAlias = tuple[int, int, int]
 Inputs: TypeAlias = tuple[Tensor | None, ...]  #: of a call in `calls`
@@ -180,8 +180,8 @@ class Family(Protocol):
         """Encode pictures to begin with, RGB in the size that is drawn; `mask` is white where it is drawn anew."""
         ...
 
-    def start(self, request: GenerationRequest, generator: torch.Generator, looked: Looked | None = None) -> Start:
-        """Make the schedule and draw the first latents of one image, by the image's own generator."""
+    def start(self, drawn: Pass, generator: torch.Generator, looked: Looked | None = None) -> Start:
+        """Make the schedule and draw the first latents of one pass of an image, by the image's own generator."""
         ...
 
     def denoiser_inputs(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Inputs:

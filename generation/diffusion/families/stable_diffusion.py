@@ -23,7 +23,7 @@ from generation.diffusion.families.base import (
 from generation.diffusion.families.schedules import Schedules
 from generation.diffusion.families.unread import unread_end
 from generation.diffusion.transfer import to_device
-from generation.request import GenerationRequest, SchedulerName
+from generation.request import Pass, SchedulerName
 
 
 class StableDiffusion:
@@ -119,17 +119,17 @@ class StableDiffusion:
     def _encoder(self) -> Any:
         return self.parts.vae
 
-    def start(self, request: GenerationRequest, generator: torch.Generator, looked: Looked | None = None) -> Start:
+    def start(self, drawn: Pass, generator: torch.Generator, looked: Looked | None = None) -> Start:
         """As Family says, equal to diffusers' pipelines, of which each draws from the generator in an order of its own.
 
         Everything is drawn on the CPU, so that a seed means the same on every device.
         """
-        first = request.steps - request.drawn_steps
-        schedule = self._schedules.make(SchedulerName(request.scheduler), request.steps, generator, first=first)
-        shape = (1, *self.parts.latent_shape(*self.spec.drawn_size(request.width, request.height)))
+        first = drawn.steps - drawn.drawn_steps
+        schedule = self._schedules.make(SchedulerName(drawn.scheduler), drawn.steps, generator, first=first)
+        shape = (1, *self.parts.latent_shape(drawn.width, drawn.height))
         if looked is None:
             return Start(latents=self._noise(shape, generator) * schedule.init_noise_sigma, schedule=schedule)
-        whole = looked.mask is not None and request.strength == 1
+        whole = looked.mask is not None and drawn.strength == 1
         original = None if whole and looked.hidden is not None else self._sampled(looked.source, generator)
         noise = self._noise(shape, generator)
         known, seen = None, None

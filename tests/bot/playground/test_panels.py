@@ -32,7 +32,7 @@ async def test_a_panel_shows_words_and_pictures(page: Page, server: PlaygroundSe
     await expect(message).to_contain_text("a red heart")
     await expect(message).not_to_contain_text("-#")
     pictures = "[...document.querySelectorAll('.channel-message img')].filter(image => image.naturalWidth === 96)"
-    await page.wait_for_function(f"{pictures}.length === 5")
+    await page.evaluate(f"async () => {{ while ({pictures}.length < 5) await new Promise(requestAnimationFrame); }}")
     await save(page, "panel")
     boxes = await page.evaluate(f"{pictures}.map(image => image.getBoundingClientRect().toJSON())")
     first, second, third, _ = boxes[1:]

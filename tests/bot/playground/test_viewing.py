@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import random
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from PIL import Image
 from playwright.async_api import Page, Request, expect
 
 from bot.playground import PlaygroundServer
@@ -115,3 +118,18 @@ async def test_mentions_in_embeds_are_names(page: Page, server: PlaygroundServer
     await server.slash("Ben", "album")
     await expect(page.locator(".embed-card").last).to_contain_text("for @Ben")
     await expect(page.locator(".embed-card").last).to_contain_text("@Imagine")
+
+
+async def test_more_than_128_mib_of_pictures_are_shown(page: Page, server: PlaygroundServer) -> None:
+    backend, channel = server.world.backend, server.world.channel("pictures").id
+    stored = io.BytesIO()
+    Image.frombytes("RGB", (1700, 1700), random.Random(0).randbytes(1700 * 1700 * 3)).save(
+        stored, "PNG", compress_level=0
+    )
+    for number in range(18):
+        # A byte behind a PNG's end makes it another picture for SimCord, which keeps equal ones once.
+        data = stored.getvalue() + bytes([number])
+        attachments = backend.store_attachments(channel, [(f"{number}.png", data)])
+        backend.create_message(channel, backend.bot_user.id, f"number {number}", attachments=attachments)
+    await page.evaluate(f"async () => {{ while ({SHOWN}.length < 18) await new Promise(requestAnimationFrame); }}")
+    assert 18 * len(stored.getvalue()) > 128 * 1024**2

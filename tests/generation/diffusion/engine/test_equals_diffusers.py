@@ -40,14 +40,19 @@ def crowd() -> list[Job]:
     ]
 
 
-def latents_in_a_crowd(model: LoadedModel, jobs: list[Job], *, reproducible: bool = False) -> dict[int, torch.Tensor]:
-    """Draw the jobs, which join one by one, a step apart; return the final latents of each image by seed."""
+def latents_in_a_crowd(
+    model: LoadedModel, jobs: list[Job], *, reproducible: bool = False, drawn_on: int | None = None
+) -> dict[int, torch.Tensor]:
+    """Draw the jobs, which join one by one, a step apart; return the final latents of each image by seed.
+
+    Latents of `drawn_on` a side are those of a first pass, and not final.
+    """
     kept: list[torch.Tensor] = []
     seeds: list[int] = []
     decode = model.decode
 
     def keep_and_decode(latents: torch.Tensor) -> torch.Tensor:
-        if len(latents) == 1:  # a picture's; previews are fitted to many at once
+        if len(latents) == 1 and latents.shape[-1] != drawn_on:  # a picture's; previews are fitted to many at once
             kept.append(latents)
         return decode(latents)
 

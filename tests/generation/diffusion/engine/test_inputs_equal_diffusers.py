@@ -79,12 +79,7 @@ def alone(model: LoadedModel, job: Job) -> torch.Tensor:
     request = job.request
     if request.source is None:
         return latents_alone(model, job)
-    parts: dict[str, Any] = dict(model.family.pipeline.components)
-    parts["scheduler"] = make_scheduler(request.scheduler, model.family.scheduler_config)
-    is_xl = parts.get("text_encoder_2") is not None
-    further = {"requires_aesthetics_score": False} if is_xl else {"requires_safety_checker": False}
-    pipeline = PIPELINES[is_xl, request.mask is not None](**parts, **further)
-    pipeline.set_progress_bar_config(disable=True)
+    pipeline = pipeline_of(model, request.scheduler, pictures=True, masked=request.mask is not None)
     size = (request.width, request.height)
     masked = {} if job.inputs().mask is None else {"mask_image": fitted(job.inputs().mask, size, size)}
     masked |= {"width": request.width, "height": request.height} if masked else {}
@@ -99,6 +94,20 @@ def alone(model: LoadedModel, job: Job) -> torch.Tensor:
         output_type="latent",
         **masked,
     ).images
+
+
+def pipeline_of(model: LoadedModel, scheduler: str, *, pictures: bool, masked: bool) -> Any:
+    """Make diffusers' own pipeline for image to image, for inpainting, or from text, of the model's parts."""
+    parts: dict[str, Any] = dict(model.family.pipeline.components)
+    parts["scheduler"] = make_scheduler(scheduler, model.family.scheduler_config)
+    is_xl = parts.get("text_encoder_2") is not None
+    further = {"requires_safety_checker": False} if not is_xl else {"requires_aesthetics_score": False}
+    if pictures:
+        pipeline = PIPELINES[is_xl, masked](**parts, **further)
+    else:
+        pipeline = type(model.family.pipeline)(**parts, **({} if is_xl else further))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def load(kind: str, *, inpaints: bool = False, upcast: bool = False) -> LoadedModel:

@@ -1,7 +1,6 @@
 """What every family and every schedule has to do, whatever it is: the engine relies on it."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +57,8 @@ class TestFamily:
                 assert (encoded.positive.guidance is not None) == distilled
 
     def test_an_image_begins_by_its_own_generator(self, kind: str) -> None:
-        model, request = load_tiny(kind, torch.float64), make_job().request
-        one, same, other = (model.family.start(request, generator(seed)).latents for seed in (1, 1, 2))
+        model, (drawn,) = load_tiny(kind, torch.float64), make_job().request.passes
+        one, same, other = (model.family.start(drawn, generator(seed)).latents for seed in (1, 1, 2))
         assert torch.equal(one, same)
         assert (one - other).abs().max() > 0.1
         assert one.shape == (1, *model.latent_shape(SIZE, SIZE))
@@ -68,7 +67,8 @@ class TestFamily:
     def test_the_first_latents_are_as_noisy_as_the_schedule_wants(self, kind: str) -> None:
         model = load_tiny(kind)
         for scheduler in SchedulerName:
-            start = model.family.start(make_job(scheduler=scheduler, width=128, height=128).request, generator())
+            (drawn,) = make_job(scheduler=scheduler, width=128, height=128).request.passes
+            start = model.family.start(drawn, generator())
             assert start.latents.std().item() == pytest.approx(start.schedule.init_noise_sigma, rel=0.05)
 
     def test_a_row_of_a_call_knows_nothing_of_the_others(self, kind: str) -> None:
@@ -107,9 +107,9 @@ class TestFamily:
         for settings in ({"shift_factor": 0.25, "force_upcast": False}, statistics):
             model = load_tiny(kind, torch.float64, pipeline=make_pipeline(kind, vae=settings))
             picture = Image.new("RGB", (SIZE, SIZE), "red")
-            request = replace(make_job().request, source="0" * 64, mask="1" * 64, strength=1.0)
+            (drawn,) = make_job(source="0" * 64, mask="1" * 64, strength=1.0).request.passes
             looked = model.look(picture, Image.new("RGB", (SIZE, SIZE), "black"))
-            known = model.family.start(request, generator(), looked).known
+            known = model.family.start(drawn, generator(), looked).known
             assert known is not None
             sampled = looked.source.sample(generator())
             assert torch.allclose(model.family.decoder_inputs(known.original)[0], sampled)

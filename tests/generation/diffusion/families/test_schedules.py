@@ -132,7 +132,7 @@ def test_images_are_stepped_together_and_each_as_if_alone(tiny_model: LoadedMode
 def image_of(model: LoadedModel, number: int, dtype: torch.dtype) -> ImageRun:
     run = JobRun(make_job(seed=number, scheduler=LINEAR[number % 2], steps=5 + number), cancelled=lambda: False)
     run.encode(model)
-    assert run.conditioning is not None
-    image = ImageRun(run, 0, model, run.conditioning)
+    image = ImageRun(run, 0)
+    image.begin(model)
     image.latents = image.latents.to(dtype)
     return image
