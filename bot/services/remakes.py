@@ -12,14 +12,12 @@ from enum import StrEnum
 from bot.errors import NoResult, UnknownJob
 from bot.records import ImageRecord, JobRecord, Member
 from bot.services.images import ImageService
-from generation.catalog import DrawingOptions, random_seed
+from generation.catalog import Canvas, DrawingOptions, random_seed
 from generation.errors import InvalidRequest
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import JobId
 from generation.reframing import offered, reframed
 from generation.request import GenerationRequest, Reframing
-
-UPSCALE_STRENGTH = 0.35  #: of the change that gives an enlarged picture its details back
 
 
 class Variation(StrEnum):
@@ -38,7 +36,7 @@ class Enlargement(StrEnum):
     """How many times larger each side gets."""
 
     TWICE = "2x"
-    FOUR_TIMES = "4x"  #: in tiles
+    FOUR_TIMES = "4x"
 
     @property
     def factor(self) -> int:
@@ -87,11 +85,11 @@ class Remakes:
         return self._wish(options, picture, cover, parent=parent, action=action)
 
     async def enlarged(self, options: DrawingOptions, source: bytes) -> Wish:
-        """Somebody's picture, twice as large, as near as the model's sizes come."""
+        """Somebody's picture, twice as large."""
         picture = await self._images.inputs.decode(source)
-        step = self._images.catalog.get(options.model).side_multiple
-        width, height = (max(round(2 * side / step), 1) * step for side in (picture.width, picture.height))
-        return self._wish(replace(options, width=width, height=height), picture, action="upscale_2x")
+        spec = self._images.catalog.get(options.model)
+        options = spec.larger(options, (picture.width, picture.height), Enlargement.TWICE.factor)
+        return self._wish(options, picture, action=f"upscale_{Enlargement.TWICE}")
 
     async def job(self, job_id: JobId, member: Member) -> JobRecord:
         """The job, if it has pictures and the member may see it. Raises NoResult."""
@@ -111,26 +109,29 @@ class Remakes:
     async def upscale(self, job_id: JobId, index: int, enlargement: Enlargement, member: Member) -> Wish:
         """The same picture, larger."""
         record, picture = await self._picture(job_id, index, member)
-        options = self._larger(record, enlargement, picture.width, picture.height)
+        options = self._larger(record, enlargement, (picture.width, picture.height))
         return self._wish(options, picture, parent=record.id, action=f"upscale_{enlargement}")
 
     async def enlargements(self, record: JobRecord, member: Member) -> tuple[Enlargement, ...]:
-        """What its model can draw of a job's pictures, and its member may have."""
+        """What its model draws well of a job's pictures, and its member may have.
+
+        A model with a square canvas draws its one thing again in every tile.
+        """
         image, possible = record.images[0], list[Enlargement]()
+        if self._images.catalog.get(record.request.model).canvas is Canvas.SQUARE:
+            return ()
         largest = (await self._images.usage(member)).limits["largest_size"].value
         for one in Enlargement:
-            options = replace(self._larger(record, one, image.width, image.height), source=image.sha256)
+            options = replace(self._larger(record, one, (image.width, image.height)), source=image.sha256)
             with suppress(InvalidRequest):
                 if largest is None or max(self._images.catalog.request(options).size) <= largest:
                     possible.append(one)
         return tuple(possible)
 
-    def _larger(self, record: JobRecord, enlargement: Enlargement, width: int, height: int) -> DrawingOptions:
+    def _larger(self, record: JobRecord, enlargement: Enlargement, size: tuple[int, int]) -> DrawingOptions:
         """The options for pictures of this size, in pixels, that are to be enlarged."""
-        factor, tiles = enlargement.factor, enlargement is Enlargement.FOUR_TIMES
-        size = {"width": width * factor, "height": height * factor}
-        options = replace(self._anew(record), **size, strength=UPSCALE_STRENGTH, count=1)
-        return replace(options, hires=None, hires_strength=None, tiles=tiles)
+        options = replace(self._anew(record), strength=None, count=1, hires=None, hires_strength=None, tiles=False)
+        return self._images.catalog.get(record.request.model).larger(options, size, enlargement.factor)
 
     async def edit(self, job_id: JobId, index: int, edit: Edit, mask: bytes | None, member: Member) -> Wish:
         """With other words: from this picture where a strength or a mask is given, else anew from its seed."""

@@ -21,8 +21,8 @@ from bot.discord_ui.words import embeds, parameters
 from bot.errors import NoPicture
 from bot.records import JobRecord
 from bot.services.images import ImageService
-from bot.services.remakes import UPSCALE_STRENGTH, Remakes, Variation, Wish
-from generation.catalog import DEFAULT_STRENGTH, DrawingOptions
+from bot.services.remakes import Remakes, Variation, Wish
+from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions
 
 MOST_READ = 4  #: files of a message whose parameters are looked for
 NOTHING_SAID = "The file does not say how its picture was made. Many sites remove that."
@@ -90,7 +90,7 @@ class MessageMenus(commands.Cog):
         if pictures.job is not None:
             await self._actions.offer(interaction, ButtonAction.UPSCALE, pictures.job.id)
             return
-        await self._ask(interaction, "Upscale", pictures, UPSCALE_STRENGTH, self._remakes.enlarged)
+        await self._ask(interaction, "Upscale", pictures, LARGER_STRENGTH, self._remakes.enlarged)
 
     async def _parameters(self, interaction: Interaction, message: discord.Message) -> None:
         """Tell privately what the first picture that says anything says, of a result of ours all that is known."""

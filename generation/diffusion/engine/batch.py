@@ -97,7 +97,7 @@ class JobRun:
 
     def mask(self, size: tuple[int, int], drawn: tuple[int, int]) -> Image.Image | None:
         """Fit the mask, if there is one, to a picture of this size of which the middle is drawn."""
-        mask = self.job.inputs.mask
+        mask = self.job.inputs().mask if self.job.request.mask is not None else None
         return None if mask is None else fitted(mask, size, drawn)
 
 

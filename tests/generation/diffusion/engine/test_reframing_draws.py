@@ -2,6 +2,7 @@
 
 import io
 import uuid
+from functools import partial
 
 import numpy as np
 import pytest
@@ -31,9 +32,13 @@ def firsts(model: LoadedModel) -> list[Image.Image]:
     return draw(model, [(one, JobInputs()) for one in options])
 
 
+def _same(inputs: JobInputs) -> JobInputs:
+    return inputs
+
+
 def draw(model: LoadedModel, wishes: list[tuple[DrawingOptions, JobInputs]]) -> list[Image.Image]:
     jobs = [
-        Job(id=uuid.uuid4(), request=model.spec.request(options), requester="ada", inputs=inputs)
+        Job(id=uuid.uuid4(), request=model.spec.request(options), requester="ada", inputs=partial(_same, inputs))
         for options, inputs in wishes
     ]
     drawn = pictures_of(drive(DiffusionEngine(model), *jobs))

@@ -53,7 +53,7 @@ def drawn_by_diffusers(model: LoadedModel, job: Job) -> torch.Tensor:
     """Draw both passes with diffusers' own pipelines and one generator; return the latents [1, C, h, w]."""
     request, generator = job.request, torch.Generator("cpu").manual_seed(job.request.seed)
     first = (request.width, request.height)
-    source = None if job.inputs.source is None else fitted(job.inputs.source, first, first)
+    source = None if job.inputs().source is None else fitted(job.inputs().source, first, first)
     picture = passed(model, job, first, source, request.strength, generator, "pil")[0]
     larger = picture.resize(request.size, Image.Resampling.LANCZOS)
     return passed(model, job, request.size, larger, request.hires_strength, generator, "latent")
@@ -70,11 +70,11 @@ def passed(
 ) -> Any:
     request = job.request
     given: dict[str, Any] = {} if picture is None else {"image": picture, "strength": strength}
-    if job.inputs.mask is not None:
-        given["mask_image"] = fitted(job.inputs.mask, size, size)
-    if picture is None or job.inputs.mask is not None:
+    if job.inputs().mask is not None:
+        given["mask_image"] = fitted(job.inputs().mask, size, size)
+    if picture is None or job.inputs().mask is not None:
         given |= {"width": size[0], "height": size[1]}
-    return pipeline_of(model, request.scheduler, pictures=picture is not None, masked=job.inputs.mask is not None)(
+    return pipeline_of(model, request.scheduler, pictures=picture is not None, masked=job.inputs().mask is not None)(
         request.prompt,
         negative_prompt=request.negative_prompt or None,
         num_inference_steps=request.steps,

@@ -39,7 +39,7 @@ def smooth() -> InputPicture:
 def in_tiles(size: tuple[int, int] = (80, 64), **wishes: Any) -> Job:
     source = smooth()
     given = {"width": size[0], "height": size[1], "tile": SIZE, "source": source.sha256, "strength": 0.6}
-    return replace(make_job(**given | wishes), inputs=JobInputs(source=source.png))
+    return replace(make_job(**given | wishes), inputs=lambda: JobInputs(source=source.png))
 
 
 @given(size=st.tuples(sides, sides), tile=st.sampled_from([16, 32, 64]))
@@ -81,7 +81,7 @@ def test_each_tile_equals_the_pipelines_picture_of_it(kind: str) -> None:
     drive(DiffusionEngine(model), make_job(width=40, steps=2), job)
     del model.decode
     ours = [latents for latents in kept if latents.shape[-2:] == (16, 16)]
-    whole = fitted(job.inputs.source or b"", request.size, request.size)
+    whole = fitted(job.inputs().source or b"", request.size, request.size)
     found = boxes(request.size, SIZE)
     assert len(ours) == len(found) == 9
     pipeline = pipeline_of(model, request.scheduler, pictures=True, masked=False)
