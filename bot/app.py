@@ -134,8 +134,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         front = await open_front_end(
             images=images,
             results=Results(database=database, clock=utc_now),
-            stars=Stars(database=database, clock=utc_now),
             history=History(database=database, files=files),
+            stars=Stars(database=database, clock=utc_now),
             admin=admin,
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",

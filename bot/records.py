@@ -64,7 +64,7 @@ class JobRecord:
     estimated_seconds: float = 0.0  #: of the device, when it was accepted; 0: nothing to judge by
     device_seconds: float = 0.0  #: spent
     deleted_at: datetime | None = None
-    drawn_with: DrawnWith = NOT_KNOWN
+    drawn_with: DrawnWith = NOT_KNOWN  #: filled when it is rendered; nothing is known of those of earlier versions
     images: tuple[ImageRecord, ...] = ()
     unread: str = ""  #: the end of the prompt that the model did not read, in the run that drew it; not stored
 

@@ -26,8 +26,9 @@ _ANSWERS = (
     "discord-ui-dynamic-item",
     "discord-ui-modal-dispatch",
     "discord.py: on_job_button",
-    "discord.py: on_favourites_page",
     "discord.py: on_history_page",
+    "discord.py: on_replay",
+    "discord.py: on_favourites_page",
     "discord.py: on_raw_reaction_add",
     "discord.py: on_raw_reaction_remove",
 )

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.clock import Clock
-from bot.discord_ui import history_buttons
 from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
@@ -18,6 +17,7 @@ from bot.discord_ui.commands.keeping import Keeping
 from bot.discord_ui.commands.menus import MessageMenus
 from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.remakes import RemakeActions
+from bot.discord_ui.commands.replays import ReplayActions
 from bot.discord_ui.commands.results import ResultActions
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
@@ -25,11 +25,15 @@ from bot.discord_ui.delivery.post import Desk, Wait, wait_for
 from bot.discord_ui.forms import Forms
 from bot.discord_ui.pages import PageButton
 from bot.discord_ui.reactions import Refusals
+from bot.discord_ui.replay_button import ReplayButton
+from bot.discord_ui.words import lineage
+from bot.records import JobRecord
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.remakes import Remakes
+from bot.services.replays import Replays
 from bot.services.results import Results
 from bot.services.stars import Stars
 
@@ -47,8 +51,8 @@ async def open_front_end(
     *,
     images: ImageService,
     results: Results,
-    stars: Stars,
     history: History,
+    stars: Stars,
     admin: AdminService,
     clock: Clock,
     command_hash_file: Path,
@@ -63,9 +67,15 @@ async def open_front_end(
     bot = ImageBot(
         command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery), hear_date=hear_date
     )
-    desk = Desk(client=bot, images=images, clock=clock, wait=wait, ping_after=ping_after)
+    replays = Replays(images)
+
+    async def remark(job: JobRecord) -> str | None:
+        verdict = await replays.verdict(job)
+        return None if verdict is None else lineage.replayed(verdict)
+
+    desk = Desk(client=bot, images=images, clock=clock, wait=wait, remark=remark, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton, JobChoice, PageButton, history_buttons.PageButton)
+    bot.add_dynamic_items(JobButton, JobChoice, PageButton, ReplayButton)
     rights, refusals = CommandRights(bot.tree, "imagine"), Refusals(bot, clock)
     remakes, forms = Remakes(images), Forms()
     remade = RemakeActions(images, remakes, deliveries, rights, forms)
@@ -79,6 +89,7 @@ async def open_front_end(
         Admin(admin, deliveries),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,
+        ReplayActions(replays, deliveries, rights),
         MessageMenus(bot, images, remakes, deliveries, rights, forms, remade),
         Keeping(bot, images, stars, gallery, deliveries, refusals, clock),
     ):

@@ -1,4 +1,7 @@
-"""The buttons that turn the pages of favourites. They carry where a page begins or ends, so they outlive a restart."""
+"""The buttons that turn the pages of favourites and of history.
+
+They carry where a page begins or ends, so they outlive a restart.
+"""
 
 from datetime import UTC, datetime, timedelta
 from re import Match
@@ -13,16 +16,17 @@ from bot.services.stars import FavouritesPage, Position
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: 16 digits of microseconds end in the year 2286: a made-up one is a moment too.
-PAGES = r"favourites:(?P<way>newer|older):(?P<at>[0-9]{1,16}):(?P<star>[0-9a-f]{32})"
+PAGES = r"(?P<shown>favourites|history):(?P<way>newer|older):(?P<at>[0-9]{1,16}):(?P<job>[0-9a-f]{32})"
 
 
 class PageButton(ui.DynamicItem[ui.Button[Any]], template=PAGES):
-    """One step from a page of favourites to the next."""
+    """One step from a page of what is shown to the next."""
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, shown: str, position: Position) -> None:
         way, label = ("older", "Older ▶") if position.goes_older else ("newer", "◀ Newer")
-        custom_id = f"favourites:{way}:{(position.at - _EPOCH) // _MICROSECOND}:{position.job.hex}"
+        custom_id = f"{shown}:{way}:{(position.at - _EPOCH) // _MICROSECOND}:{position.job.hex}"
         super().__init__(ui.Button(label=label, custom_id=custom_id))
+        self.shown = shown
         self.position = position
 
     @classmethod
@@ -31,11 +35,12 @@ class PageButton(ui.DynamicItem[ui.Button[Any]], template=PAGES):
     ) -> Self:
         """The button that was pressed. Must not fail, or nobody answers; the template lets only sound ones through."""
         at = _EPOCH + int(match["at"]) * _MICROSECOND
-        return cls(Position(at=at, job=UUID(hex=match["star"]), goes_older=match["way"] == "older"))
+        position = Position(at=at, job=UUID(hex=match["job"]), goes_older=match["way"] == "older")
+        return cls(match["shown"], position)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """A press, for whichever cog listens to `on_favourites_page`."""
-        interaction.client.dispatch("favourites_page", interaction, self.position)
+        """A press, for whichever cog listens to `on_favourites_page` or `on_history_page`."""
+        interaction.client.dispatch(f"{self.shown}_page", interaction, self.position)
 
 
 def page_row(page: FavouritesPage) -> ui.View | None:
@@ -45,5 +50,5 @@ def page_row(page: FavouritesPage) -> ui.View | None:
         return None
     view = ui.View(timeout=None)  # one with a timeout would unregister all buttons of its kind when it ends
     for position in positions:
-        view.add_item(PageButton(position))
+        view.add_item(PageButton("favourites", position))
     return view

@@ -1,28 +1,23 @@
-"""Looking back: a member's own jobs in pages, one job with what it was made from."""
+"""Looking back: a member's own jobs in pages, one job with what it was made from, two jobs side by side."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from bot.errors import PictureGone, StorageFault, UnknownJob
 from bot.records import JobRecord, Member
+from bot.services.stars import Position
 from bot.storage import history, jobs
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
 from generation.job import JobId
+from generation.request import GenerationRequest
+from generation.result import DrawnWith
+
+T = TypeVar("T", GenerationRequest, DrawnWith)
 
 PAGE = 5  #: jobs
 MOST_PARENTS = 10
 MOST_OFFERED = 25  #: to choose one from
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Position:
-    """Where a page begins: beside this job, which need not be there. Anybody may have made it up."""
-
-    towards: Literal["older", "newer"]
-    at: datetime  #: when that job was accepted
-    job_id: JobId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +44,25 @@ class Lineage:
     job: JobRecord
     parents: tuple[Parent, ...]
     more: bool = False  #: whether the line goes on
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One field that is not the same in two records of a kind."""
+
+    field: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """What differs between two jobs: in what was asked for, and in what they were drawn with."""
+
+    first: JobRecord
+    second: JobRecord
+    asked: tuple[Difference, ...]
+    drawn_with: tuple[Difference, ...]
 
 
 class History:
@@ -83,6 +97,16 @@ class History:
             raise UnknownJob
         return record
 
+    async def compared(self, first: JobId, second: JobId, member: Member) -> "Comparison":
+        """What differs between two such jobs. Raises UnknownJob."""
+        one, other = await self.one(first, member), await self.one(second, member)
+        return Comparison(
+            first=one,
+            second=other,
+            asked=differences(one.request, other.request),
+            drawn_with=drawn_differently(one.drawn_with, other.drawn_with),
+        )
+
     async def lineage(self, job_id: JobId, member: Member) -> Lineage:
         """Such a job with what it was made from. Raises UnknownJob."""
         record = await self.one(job_id, member)
@@ -93,15 +117,27 @@ class History:
         return Lineage(job=record, parents=tuple(steps), more=bool(found) and last.parent is not None)
 
 
+def differences(first: T, second: T) -> tuple[Difference, ...]:
+    """The fields in which two records differ, in their order."""
+    names = [field.name for field in fields(first)]
+    values = [(name, getattr(first, name), getattr(second, name)) for name in names]
+    return tuple(Difference(field=name, first=one, second=two) for name, one, two in values if one != two)
+
+
+def drawn_differently(first: DrawnWith, second: DrawnWith) -> tuple[Difference, ...]:
+    """What two jobs were drawn with, where it differs as far as both are known."""
+    return tuple(one for one in differences(first, second) if one.first and one.second)
+
+
 def _may_see(member: Member, job: JobRecord) -> bool:
     return job.deleted_at is None and (job.requester == member.id or member.is_where(job))
 
 
 def _page(transaction: Transaction, requester: str, position: Position | None) -> HistoryPage:
     if position is not None:
-        search = history.older if position.towards == "older" else history.newer
-        found = search(transaction, requester, position.at, position.job_id, PAGE + 1)
-        if found and position.towards == "older":
+        search = history.older if position.goes_older else history.newer
+        found = search(transaction, requester, position.at, position.job, PAGE + 1)
+        if found and position.goes_older:
             is_first = not history.newer(transaction, requester, found[0].accepted_at, found[0].id, 1)
             return _between(found[:PAGE], has_newer=not is_first, has_older=len(found) > PAGE)
         if len(found) > PAGE:  # else it is the first page that they come to
@@ -111,6 +147,6 @@ def _page(transaction: Transaction, requester: str, position: Position | None) -
 
 
 def _between(jobs: tuple[JobRecord, ...], *, has_newer: bool, has_older: bool) -> HistoryPage:
-    newer = Position(towards="newer", at=jobs[0].accepted_at, job_id=jobs[0].id) if has_newer else None
-    older = Position(towards="older", at=jobs[-1].accepted_at, job_id=jobs[-1].id) if has_older else None
+    newer = Position(at=jobs[0].accepted_at, job=jobs[0].id, goes_older=False) if has_newer else None
+    older = Position(at=jobs[-1].accepted_at, job=jobs[-1].id) if has_older else None
     return HistoryPage(jobs=jobs, newer=newer, older=older)

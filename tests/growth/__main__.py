@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.records import Member, Place
-from bot.services.history import Position
+from bot.services.stars import Position
 from bot.storage.clearing import clear_rest
 from bot.storage.inspection import remove_leftovers
 from generation.errors import Refusal
@@ -74,7 +74,7 @@ async def measure(folder: Path, jobs: int) -> list[dict[str, Any]]:
         heavy = Member(id=HEAVIEST, name="H", server=LARGEST, channel="5000", is_admin=True)
         table.add("accept, ms", await once(lambda: imagine(house, heavy)), 25)
         long_ago = now - timedelta(days=180)
-        middle = Position(towards="older", at=long_ago, job_id=UUID(int=0))
+        middle = Position(at=long_ago, job=UUID(int=0))
         for name, work in {
             "/usage, ms": lambda: house.images.usage(heavy),
             "/result and its autocomplete, ms": lambda: house.results.of(heavy),

@@ -1,4 +1,4 @@
-"""/history, /show: what was asked for before, and what it was made from. Answered privately."""
+"""/history, /show, /compare: what was asked for before, and what it was made from. Answered privately."""
 
 import asyncio
 import logging
@@ -11,7 +11,8 @@ from bot.discord_ui.inputs import member_of
 from bot.discord_ui.words import history as words
 from bot.discord_ui.words import lineage
 from bot.discord_ui.words.history import HistoryAnswer
-from bot.services.history import History, Position
+from bot.services.history import History
+from bot.services.stars import Position
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,20 @@ class LookingBack(commands.Cog):
     @show.autocomplete("job")
     async def _own_jobs(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         return await inputs.choices("/show", typed, self._history.newest(member_of(interaction)), words.choice)
+
+    @app_commands.command()
+    @app_commands.describe(first="One job: yours, or the id of one of this server", second="The other one")
+    async def compare(self, interaction: Interaction, first: str, second: str) -> None:
+        """Show what differs between two jobs"""
+        await interaction.response.defer(ephemeral=True)
+        ids = inputs.job_id(first), inputs.job_id(second)
+        found = await self._history.compared(*ids, member_of(interaction))
+        await interaction.edit_original_response(**lineage.compared(found).to_edit())
+
+    @compare.autocomplete("first")
+    @compare.autocomplete("second")
+    async def _own_jobs_to_compare(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        return await inputs.choices("/compare", typed, self._history.newest(member_of(interaction)), words.choice)
 
     async def _turn_to(self, interaction: Interaction, position: Position | None) -> None:
         page = await self._history.page(member_of(interaction), position)

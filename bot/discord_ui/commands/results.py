@@ -17,6 +17,7 @@ from bot.discord_ui.delivery.post import Ticket
 from bot.discord_ui.forms import Forms
 from bot.discord_ui.inputs import member_of, member_of_reaction, requester_of, rights_of_reaction
 from bot.discord_ui.reactions import Refusals
+from bot.discord_ui.replay_button import replay_row
 from bot.discord_ui.words import embeds
 from bot.errors import NotAllowed, StaleButton, UnknownJob
 from bot.records import Member, Place
@@ -117,7 +118,7 @@ class ResultActions(commands.Cog):
         job = await self._images.job(job_id)
         if not member_of(interaction).is_where(job):
             raise UnknownJob  # a made-up custom_id must not show another server's prompt
-        await interaction.edit_original_response(**embeds.info(job).to_edit())
+        await interaction.edit_original_response(**embeds.info(job).to_edit(), view=replay_row(job))
 
     async def _delete(self, job_id: JobId, member: Member, remove_message: Callable[[], Awaitable[Any]]) -> None:
         job = await self._images.delete(job_id, member)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
@@ -33,6 +33,7 @@ T = TypeVar("T")
 Ticket: TypeAlias = JobTicket[JobRecord]
 #: Waits for a ticket's result, so many seconds at most, and says whether it is there.
 Wait: TypeAlias = Callable[[Ticket, float], Awaitable[bool]]
+Remark: TypeAlias = Callable[[JobRecord], Awaitable[str | None]]  #: what else is to be said of a result
 _News: TypeAlias = tuple[int | None, bool, int, datetime | None]  #: place, loading, step, when it will be done
 
 RERUN_EMOJI = "🔁"
@@ -47,6 +48,10 @@ async def wait_for(ticket: Ticket, seconds: float) -> bool:
     return await ticket.wait(seconds)
 
 
+async def no_remark(job: JobRecord) -> None:
+    """The plain Remark."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Desk:
     """What all posts share."""
@@ -55,6 +60,7 @@ class Desk:
     images: ImageService
     clock: Clock
     wait: Wait = wait_for
+    remark: Remark = no_remark
     ping_after: timedelta | None = None  #: waits longer than this end with a ping
     pacer: EditPacer = field(default_factory=EditPacer)
     #: How many results may be on their way at once; a thousand would only be told to wait.
@@ -142,9 +148,11 @@ class JobPost:
         several = self._images.catalog.has_several
         words = partial(Content.result, job, self._requester, pictures, hint=self._hint, names_model=several)
         try:
-            return await asyncio.to_thread(words)
+            content = await asyncio.to_thread(words)
         except OSError as error:  # Pillow's for a file that is no picture: not to be taken for a dropped connection
             raise PictureGone from error
+        remark = await self._desk.remark(job)
+        return content if remark is None else replace(content, text=f"{content.text}\n{remark}")
 
     async def deliver_again(self) -> None:
         """The same for a job that could not be posted a while ago, if that is still so."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from discord import ui
 
-from bot.discord_ui.history_buttons import PageButton
-from bot.discord_ui.words import text
+from bot.discord_ui.pages import PageButton
+from bot.discord_ui.words import keeping, text
 from bot.discord_ui.words.attachments import Attachment
 from bot.discord_ui.words.embeds import COLOUR
 from bot.records import JobRecord
@@ -54,7 +54,7 @@ class HistoryAnswer:
         view.add_item(container)
         row = ui.ActionRow[Any]()
         for position in filter(None, (page.newer, page.older)):
-            row.add_item(PageButton(position))
+            row.add_item(PageButton("history", position))
         if row.children:  # Discord takes no empty row
             view.add_item(row)
         return cls(view=view, thumbnails=tuple(thumbnails))
@@ -101,8 +101,7 @@ def link(job: JobRecord) -> str | None:
     """A way to the job's message, where it is known; Discord shows it to those only who may see it."""
     if job.place.message is None:
         return None
-    where = f"{job.server or '@me'}/{job.place.channel}/{job.place.message}"
-    return f"[message](https://discord.com/channels/{where})"
+    return f"[message]({keeping.link(job)})"
 
 
 def choice(job: JobRecord) -> str:

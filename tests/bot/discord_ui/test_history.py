@@ -11,16 +11,12 @@ from simcord.components import walk_components
 
 from bot.records import JobRecord, Place
 from bot.storage import jobs
+from generation.result import DrawnWith
 from tests.bot.discord_ui import hostile
 from tests.bot.discord_ui.world import World, words
 
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
 NASTY = "# @everyone <@1> [x](https://evil.example) ``` **b** " * 100
-
-
-def said(message: Any) -> str:
-    """All words of a layout."""
-    return "\n".join(one["content"] for one in walk_components(message.components) if one["type"] == 10)
 
 
 def buttons(message: Any) -> dict[str, str]:
@@ -50,31 +46,31 @@ async def test_a_member_turns_the_pages_of_their_own_history(world: World) -> No
     answer = await world.alice.slash(world.channel, "history")
     assert answer.ephemeral
     page = answer.response
-    assert [f"cat number {number}" in said(page) for number in (12, 8, 7)] == [True, True, False]
-    assert "dog" not in said(page)
-    assert list(buttons(page)) == ["Older"]
+    assert [f"cat number {number}" in words(page) for number in (12, 8, 7)] == [True, True, False]
+    assert "dog" not in words(page)
+    assert list(buttons(page)) == ["Older ▶"]
     assert len(thumbnails(page)) == len(page.attachments) == 5
 
-    await world.alice.click(page, label="Older")
-    assert ["number 7" in said(page), "number 3" in said(page), "number 8" in said(page)] == [True, True, False]
-    assert list(buttons(page)) == ["Newer", "Older"]
-    await world.alice.click(page, label="Older")
-    assert "number 1\n" in said(page)
-    assert list(buttons(page)) == ["Newer"]
+    await world.alice.click(page, label="Older ▶")
+    assert ["number 7" in words(page), "number 3" in words(page), "number 8" in words(page)] == [True, True, False]
+    assert list(buttons(page)) == ["◀ Newer", "Older ▶"]
+    await world.alice.click(page, label="Older ▶")
+    assert "number 1\n" in words(page)
+    assert list(buttons(page)) == ["◀ Newer"]
     assert len(thumbnails(page)) == len(page.attachments) == 2
-    await world.alice.click(page, label="Newer")
-    assert "number 7" in said(page)
-    await world.alice.click(page, label="Newer")
-    assert "number 12" in said(page)
-    assert list(buttons(page)) == ["Older"]
+    await world.alice.click(page, label="◀ Newer")
+    assert "number 7" in words(page)
+    await world.alice.click(page, label="◀ Newer")
+    assert "number 12" in words(page)
+    assert list(buttons(page)) == ["Older ▶"]
 
 
 async def test_pages_go_on_after_a_restart(world: World) -> None:
     await draw(world, *(f"cat {number}" for number in range(6)))
     page = (await world.alice.slash(world.channel, "history")).response
     await world.restart()
-    await world.alice.click(page, label="Older")
-    assert "cat 0" in said(page)
+    await world.alice.click(page, label="Older ▶")
+    assert "cat 0" in words(page)
 
 
 async def test_thumbnails_are_small_files_of_the_first_picture(world: World) -> None:
@@ -86,13 +82,13 @@ async def test_thumbnails_are_small_files_of_the_first_picture(world: World) -> 
     picture = Image.open(io.BytesIO(await file.read()))
     assert max(picture.size) == 160
     assert picture.format == "JPEG"
-    assert "2 pictures" in said(page)
+    assert "2 pictures" in words(page)
 
 
 async def test_somebody_who_has_asked_for_nothing_is_told_how(world: World) -> None:
     answer = await world.alice.slash(world.channel, "history")
     assert answer.ephemeral
-    assert "/imagine" in said(answer.response)
+    assert "/imagine" in words(answer.response)
 
 
 @HELD
@@ -104,21 +100,21 @@ async def test_history_says_what_became_of_each_job(world: World) -> None:
     await world.until(lambda: len(worker.drawn) == 2)
     *_, last = await world.jobs()
     await world.alice.slash(world.channel, "cancel", job=str(last.id))
-    entries = said((await world.alice.slash(world.channel, "history")).response).split("🎨")[1:]
+    entries = words((await world.alice.slash(world.channel, "history")).response).split("🎨")[1:]
     assert [entry.split()[0] for entry in entries] == ["fourth", "third", "second", "first"]
     for entry, state in zip(entries, ("cancelled", "waiting", "being drawn", "done"), strict=True):
         assert f"1 picture · {state} · <t:" in entry
     assert f"discord.com/channels/{world.guild.id}/{world.channel.id}/" in entries[-1]
 
 
-async def test_deleted_jobs_are_not_shown_and_removed_files_are_said(world: World) -> None:
+async def test_deleted_jobs_are_not_shown_and_removed_files_are_words(world: World) -> None:
     await world.alice.click(await draw(world, "kept", "deleted"), label="Delete")
     kept, deleted = await world.jobs()
     await world.remove_pictures()
     page = (await world.alice.slash(world.channel, "history")).response
-    assert "no longer kept" in said(page)
+    assert "no longer kept" in words(page)
     assert thumbnails(page) == []
-    assert "deleted" not in said(page)
+    assert "deleted" not in words(page)
     answer = await world.alice.slash(world.channel, "show", job=str(deleted.id))
     assert "do not know this job" in answer.response.content
     assert "no longer kept" in words((await world.alice.slash(world.channel, "show", job=str(kept.id))).response)
@@ -129,14 +125,14 @@ async def test_prompts_in_history_and_show_act_on_nobody(world: World) -> None:
     page = (await world.alice.slash(world.channel, "history")).response
     (job, *_) = await world.jobs()
     shown = await world.alice.slash(world.channel, "show", job=str(job.id))
-    assert "<@1>" not in said(page).replace("\\<@1>", "")
-    assert "https://evil" not in said(page)
-    assert len(said(page)) <= 4000
+    assert "<@1>" not in words(page).replace("\\<@1>", "")
+    assert "https://evil" not in words(page)
+    assert len(words(page)) <= 4000
     assert "attached file" in words(shown.response)
     assert NASTY.strip()[:100] in (await shown.response.attachments[0].read()).decode()
 
 
-@pytest.mark.parametrize("at", ["0", "99999999999999999", "1"])
+@pytest.mark.parametrize("at", ["0", "9999999999999999", "1"])
 async def test_a_made_up_page_shows_whoever_presses_their_own_jobs(world: World, at: str) -> None:
     public = await draw(world, "a cat of Alice")
     await world.bob.slash(world.channel, "imagine", prompt="a dog of Bob")
@@ -145,10 +141,10 @@ async def test_a_made_up_page_shows_whoever_presses_their_own_jobs(world: World,
         custom_id = f"history:{towards}:{at}:{uuid4().hex}"
         answer = await world.press(world.bob, public, custom_id)
         assert answer.ephemeral
-        assert "Alice" not in said(answer.response)
-        assert "a dog of Bob" in said(answer.response)
+        assert "Alice" not in words(answer.response)
+        assert "a dog of Bob" in words(answer.response)
         await hostile.press(world.bob, world.channel, page.id, custom_id)
-        assert "a dog of Bob" in said(page)
+        assert "a dog of Bob" in words(page)
 
 
 @pytest.mark.parametrize("custom_id", ["history:older:1e9:x", "history:up:1:" + "0" * 32, "history:older::"])
@@ -242,5 +238,67 @@ async def test_own_jobs_are_seen_from_direct_messages_too(world: World) -> None:
     await draw(world, "a cat")
     (job,) = await world.jobs()
     own = world.alice.user
-    assert "a cat" in said((await own.slash("history")).response)
+    assert "a cat" in words((await own.slash("history")).response)
     assert "a cat" in words((await own.slash("show", job=str(job.id))).response)
+
+
+async def test_compare_shows_what_differs_and_only_that(world: World) -> None:
+    world.parts.worker.drawn_with = DrawnWith(device="Card A", torch="2.1", dtype="float16", rows=8)
+    await draw(world, "a cat " * 40 + "in a hat", seed=7, guidance=5.5, model="builtin")
+    world.parts.worker.drawn_with = DrawnWith(device="Card B", torch="2.1", dtype="float16", rows=8)
+    await draw(world, "a cat " * 40 + "in a **box**", seed=8, guidance=5.5, model="builtin")
+    first, second = await world.jobs()
+    answer = await world.alice.slash(world.channel, "compare", first=str(first.id), second=str(second.id))
+    assert answer.ephemeral
+    (embed,) = answer.response.embeds
+    found = {part.name: part.value for part in embed.fields}
+    assert found.keys() == {"Prompt", "Seed", "Device"}
+    assert found["Seed"] == "`1.` 7\n`2.` 8"
+    assert found["Device"] == "`1.` Card A\n`2.` Card B"
+    one, other = found["Prompt"].splitlines()
+    assert one.endswith("a cat in a hat")
+    assert other.endswith(r"a cat in a \*\*box\*\*")
+    assert max(len(one), len(other)) < 90
+
+
+async def test_a_job_compared_with_itself_differs_in_nothing(world: World) -> None:
+    await draw(world, "a cat")
+    (job,) = await world.jobs()
+    answer = await world.alice.slash(world.channel, "compare", first=str(job.id), second=str(job.id))
+    assert "Nothing that is known" in words(answer.response)
+    assert answer.response.embeds[0].fields == []
+
+
+async def test_a_long_prompt_that_only_goes_on_shows_where(world: World) -> None:
+    await draw(world, "a cat " * 40, seed=1)
+    await draw(world, "a cat " * 40 + "in a hat", seed=1)
+    first, second = await world.jobs()
+    shown = words(
+        (await world.alice.slash(world.channel, "compare", first=str(first.id), second=str(second.id))).response
+    )
+    assert "a cat in a hat" in shown
+
+
+async def test_the_longest_prompts_can_be_compared(world: World) -> None:
+    await draw(world, ("*_`~|" * 1200)[:6000], seed=1)
+    await draw(world, ("<@1>[" * 1200)[:6000], negative_prompt="*" * 6000, seed=2)
+    first, second = await world.jobs()
+    answer = await world.alice.slash(world.channel, "compare", first=str(first.id), second=str(second.id))
+    assert "Negative prompt" in words(answer.response)
+
+
+async def test_only_jobs_that_may_be_seen_are_compared(world: World) -> None:
+    await draw(world, "a cat")
+    (job,) = await world.jobs()
+    elsewhere = world.env.create_guild("elsewhere")
+    eve = elsewhere.add_member(world.env.create_user("eve"))
+    there = elsewhere.create_text_channel("general")
+    own = await eve.slash(there, "imagine", prompt="mine")
+    assert own.response is not None
+    *_, mine = await world.jobs()
+    for first, second in ((mine, job), (job, mine)):
+        answer = await eve.slash(there, "compare", first=str(first.id), second=str(second.id))
+        assert answer.ephemeral
+        assert "do not know this job" in answer.response.content
+    offered = await eve.autocomplete(there, "compare", "second", "")
+    assert [choice["value"] for choice in offered] == [str(mine.id)]

@@ -15,7 +15,8 @@ from discord import app_commands
 from simcord.actors import MemberActor
 from simcord.backend.models import Overwrite
 from simcord.builders import ChannelHandle
-from simcord.enums import OverwriteType
+from simcord.components import walk_components
+from simcord.enums import ComponentType, OverwriteType
 from simcord.http.client import FakeWebhookAdapter
 from simcord.results import InteractionResult, ResponseMessage
 from simcord.types import HttpLogEntry
@@ -163,8 +164,8 @@ class World:
         front = await open_front_end(
             images=images,
             results=results,
-            stars=stars,
             history=History(database=self.database, files=files),
+            stars=stars,
             admin=admin,
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
@@ -385,4 +386,5 @@ def words(message: Any) -> str:
         + " ".join(f"{part.name} {part.value}" for part in embed.fields)
         for embed in message.embeds
     ]
-    return "\n".join([message.content, *embeds])
+    texts = [one["content"] for one in walk_components(message.components) if one["type"] == ComponentType.TEXT_DISPLAY]
+    return "\n".join([message.content, *embeds, *texts])

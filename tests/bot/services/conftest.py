@@ -89,8 +89,8 @@ class House:
             catalog=self.catalog,
             clock=self.clock,
         )
-        self.stars = Stars(database=self.database, clock=self.clock)
         self.history = History(database=self.database, files=self.files)
+        self.stars = Stars(database=self.database, clock=self.clock)
         self.results = Results(database=self.database, clock=self.clock)
         self.admin = AdminService(
             database=self.database,

@@ -8,7 +8,8 @@ import pytest
 
 from bot.errors import UnknownJob
 from bot.records import JobRecord, Place
-from bot.services.history import MOST_PARENTS, PAGE, Position
+from bot.services.history import MOST_PARENTS, PAGE
+from bot.services.stars import Position
 from bot.storage import jobs
 
 
@@ -80,13 +81,13 @@ async def test_pages_have_neither_others_jobs_nor_deleted_ones(house, ann, bob, 
     assert (await house.history.page(stranger)).jobs == ()
 
 
-@pytest.mark.parametrize("towards", ["older", "newer"])
+@pytest.mark.parametrize("goes_older", [True, False])
 @pytest.mark.parametrize("seconds", [-1e9, 0.5, 1e9])
-async def test_a_made_up_position_leads_to_own_jobs_only(house, ann, bob, make, clock, towards, seconds):
+async def test_a_made_up_position_leads_to_own_jobs_only(house, ann, bob, make, clock, goes_older, seconds):
     own = {record.id for record in await make(2)}
     theirs = await make(2, requester=bob.id)
     at = clock() + timedelta(seconds=seconds)
-    page = await house.history.page(ann, Position(towards=towards, at=at, job_id=theirs[0].id))
+    page = await house.history.page(ann, Position(at=at, job=theirs[0].id, goes_older=goes_older))
     assert page.jobs
     assert {record.id for record in page.jobs} <= own
 

@@ -49,6 +49,9 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "inputs needed": lambda c: inputs.needed(c, ["0" * 64]),
     "inputs named": lambda c: inputs.named(c, ["0" * 64]),
     "inputs of results": lambda c: inputs.of_images(c, {JOB}),
+    "history": lambda c: history.newest(c, "1001", 6),
+    "older history": lambda c: history.older(c, "1001", NOON, JOB, 6),
+    "newer history": lambda c: history.newer(c, "1001", NOON, JOB, 6),
     "star": lambda c: stars.put(c, JOB, "1001", NOON),
     "unstar": lambda c: stars.remove(c, JOB, "1001"),
     "stars": lambda c: stars.count(c, JOB, but="1001"),
@@ -62,9 +65,6 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "copy forgotten": lambda c: stars.forget_copy(c, JOB),
     "copies to post": lambda c: stars.to_post(c, WEEK_AGO, 100),
     "copies to remove": lambda c: stars.to_remove(c, WEEK_AGO, 100),
-    "history": lambda c: history.newest(c, "1001", 6),
-    "older history": lambda c: history.older(c, "1001", NOON, JOB, 6),
-    "newer history": lambda c: history.newer(c, "1001", NOON, JOB, 6),
     "give up": lambda c: pictures.give_up(c, {JOB}, NOON),
 }
 

@@ -1,0 +1,77 @@
+"""Drawing a job once more with its own seeds, and whether the same pictures came out."""
+
+import asyncio
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from bot.errors import PictureGone, StorageFault, UnknownJob
+from bot.records import JobRecord, Member, Place
+from bot.services.answers import Picture
+from bot.services.history import Difference, differences, drawn_differently
+from bot.services.images import ImageService
+from generation.catalog import DrawingOptions
+from generation.job import JobId
+from generation.result import NOT_KNOWN
+from generation.ticket import JobTicket
+
+_REPLAY = "replay"  #: what was done to its parent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What came of a replay."""
+
+    equal: tuple[bool, ...] | None  #: for each picture, whether every pixel is as before; None: it cannot be told
+    changes: tuple[Difference, ...] = ()  #: in what was asked for and what the two were drawn with, as far as known
+    is_known: bool = True  #: whether it was written down what the first one was drawn with
+
+
+class Replays:
+    """Repeats jobs. A replay is a job of whoever asks for it, as a rerun is."""
+
+    def __init__(self, images: ImageService) -> None:
+        self._images = images
+
+    async def draw(self, job_id: JobId, member: Member, *, at: Place) -> JobTicket[JobRecord]:
+        """The same again with the same seeds, charged to whoever asks now. Raises Refusal."""
+        record = await self._images.job(job_id)
+        if not member.is_where(record):
+            raise UnknownJob
+        options = DrawingOptions.of(record.request, seed=record.request.seed)
+        request = self._images.catalog.request(options)
+        return await self._images.imagine(request, member, at=at, parent=record.id, action=_REPLAY)
+
+    async def verdict(self, job: JobRecord) -> Verdict | None:
+        """Compare a drawn replay with what it repeats; None for any other job."""
+        if job.action != _REPLAY or job.parent is None:
+            return None
+        try:
+            first = await self._images.job(job.parent)
+        except (UnknownJob, StorageFault):
+            return Verdict(equal=None)
+        asked = differences(first.request, job.request)
+        return Verdict(
+            equal=await self._equal(first, job),
+            changes=(*asked, *drawn_differently(first.drawn_with, job.drawn_with)),
+            is_known=first.drawn_with != NOT_KNOWN,
+        )
+
+    async def _equal(self, first: JobRecord, second: JobRecord) -> tuple[bool, ...] | None:
+        try:
+            pictures = await self._images.pictures(first), await self._images.pictures(second)
+            return await asyncio.to_thread(_pixels_equal, *pictures) if all(pictures) else None
+        except (PictureGone, StorageFault, OSError):  # OSError: Pillow's for a file that is no picture
+            return None
+
+
+def _pixels_equal(first: Sequence[Picture], second: Sequence[Picture]) -> tuple[bool, ...]:
+    """Slow: all of them are decoded."""
+    return tuple(_decoded(one) == _decoded(other) for one, other in zip(first, second, strict=False))
+
+
+def _decoded(picture: Picture) -> tuple[tuple[int, int], bytes]:
+    image = Image.open(io.BytesIO(picture.png)).convert("RGB")
+    return image.size, image.tobytes()
