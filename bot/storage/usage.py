@@ -83,7 +83,7 @@ _USED = union_all(
     ),
 )
 _MEASURED = (
-    select(_C.request, _C.device_seconds)
+    select(_C.request, _C.device_seconds, _C.drawn_with)
     .where(_C.status == JobStatus.POSTED, _C.device_seconds > 0)
     .order_by(_C.ended_at.desc())
     .limit(bindparam("most"))
@@ -138,9 +138,18 @@ def of_members(
 
 
 def measured(transaction: Transaction, most: int) -> tuple[tuple[GenerationRequest, float], ...]:
-    """What the last jobs that were posted have cost in device seconds, the oldest first."""
-    rows = transaction.execute(_MEASURED, {"most": most}).all()
-    return tuple((requests.from_data(row.request), row.device_seconds) for row in reversed(rows))
+    """What the last jobs that were posted have cost in device seconds, the oldest first.
+
+    A model whose file was replaced is another one: of each only what its last file has cost.
+    """
+    last_files: dict[str, str | None] = {}
+    costs: list[tuple[GenerationRequest, float]] = []
+    for row in transaction.execute(_MEASURED, {"most": most}):
+        request, drawn_with = requests.from_data(row.request), row.drawn_with
+        file: str | None = drawn_with["model_hash"] if drawn_with and "model_hash" in drawn_with else None
+        if last_files.setdefault(request.model, file) == file:
+            costs.append((request, row.device_seconds))
+    return tuple(reversed(costs))
 
 
 def by_day(transaction: Transaction, server: str, first: date, days: int) -> tuple[DayStats, ...]:

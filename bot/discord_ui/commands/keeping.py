@@ -139,7 +139,10 @@ class Keeping(commands.Cog):
     async def _thumbnail(self, job: JobRecord) -> Attachment | None:
         try:
             pictures = await self._images.pictures(replace(job, images=job.images[:1]))
-            return await asyncio.to_thread(words.thumbnail, pictures[0], job.request.prompt) if pictures else None
+            if not pictures:
+                return None
+            name, prompt = f"{job.id.hex}.jpg", job.request.prompt
+            return await asyncio.to_thread(Attachment.thumbnail, name, pictures[0].png, prompt)
         except (PictureGone, StorageFault, OSError) as error:  # OSError: Pillow's for a file that is no picture
             log.info("no thumbnail of job %s: %r", job.id, error)
             return None

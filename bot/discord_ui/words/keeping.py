@@ -7,13 +7,12 @@ from typing import Any
 import discord
 
 from bot.discord_ui.words import text
-from bot.discord_ui.words.attachments import Attachment, LighterForm
+from bot.discord_ui.words.attachments import Attachment
 from bot.discord_ui.words.content import Content
 from bot.discord_ui.words.embeds import COLOUR
 from bot.records import Gallery, JobRecord, Star
 from bot.services.answers import Picture
 
-_THUMBNAIL = 256  #: pixels of the longer side, about
 _SHOWN_PROMPT = 150  #: characters of each favourite's
 
 NO_FAVOURITES = "There is nothing here that you have starred. A ⭐ below a result keeps it."
@@ -43,17 +42,10 @@ def favourites(stars: Sequence[Star], thumbnails: Sequence[Attachment | None], *
             f"⭐ {text.relative(star.at)}: {link(job)}"
         )
         if thumbnail is not None:
-            named = replace(thumbnail, filename=f"{job.id.hex}.jpeg")
-            embed.set_thumbnail(url=f"attachment://{named.filename}")
-            files.append(named.to_file())
+            embed.set_thumbnail(url=f"attachment://{thumbnail.filename}")
+            files.append(thumbnail.to_file())
         embeds.append(embed)
     return {"content": _FAVOURITES if in_server else _OWN_FAVOURITES, "embeds": embeds, "attachments": files}
-
-
-def thumbnail(picture: Picture, prompt: str) -> Attachment:
-    """A small JPEG of a picture. Slow."""
-    large = Attachment.picture(picture, prompt)
-    return large.lighter(LighterForm("", "JPEG", 80, shrink=max(1, max(picture.width, picture.height) // _THUMBNAIL)))
 
 
 def sent(job: JobRecord, pictures: tuple[Picture, ...]) -> Content:

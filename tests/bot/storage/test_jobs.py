@@ -1,13 +1,14 @@
 """A job's row: everything goes in and comes out again, and its status moves one way only."""
 
 from dataclasses import fields
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
 
 from bot.records import ImageRecord, Place
-from bot.storage import jobs
+from bot.storage import jobs, usage
 from bot.storage.tables import JOBS
 from generation.job import JobStatus
 from generation.result import NOT_KNOWN, DrawnWith
@@ -97,3 +98,15 @@ async def test_what_a_later_version_knows_of_a_job_is_no_trouble(database, store
     known = {"rows": 8, "of_a_later_version": [1]}
     await database.write(lambda transaction: transaction.execute(update(JOBS).values(drawn_with=known)))
     assert (await moved(database, jobs.get, stored.id)).drawn_with == DrawnWith(rows=8)
+
+
+async def test_costs_of_a_model_are_those_of_its_last_file(database, new_record, now):
+    """By name alone, a file that was replaced by a slower one would be judged by the old one."""
+    for minutes, (model_hash, seconds) in enumerate([("old", 1.0), ("new", 5.0), ("new", 6.0)]):
+        record = new_record()
+        await database.write(lambda transaction, record=record: jobs.insert(transaction, record))
+        drawn_with, at = DrawnWith(model_hash=model_hash), now + timedelta(minutes=minutes)
+        await moved(database, jobs.render, record.id, at, seconds, [], drawn_with)
+        await moved(database, jobs.post, record.id, at, None, None)
+    costs = await database.read(lambda transaction: usage.measured(transaction, 500))
+    assert [seconds for _, seconds in costs] == [5.0, 6.0]
