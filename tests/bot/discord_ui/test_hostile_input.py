@@ -242,6 +242,30 @@ async def test_made_up_choices_do_no_harm(crowd: Crowd) -> None:
     crowd.check_pings()
 
 
+async def test_forms_and_menus_with_anything_in_them_do_no_harm(crowd: Crowd) -> None:
+    """Any words, any strength and any file in the form of a result, and of the menu of anybody's message."""
+    world = crowd.world
+    drawn = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    crowd.rows = 1
+    numbers = st.one_of(st.sampled_from(("", "0.5", "0,5", "1", "nan", "-inf", "1e999", "٠٫٥", "0x1")), hostile.texts)
+    files = st.sampled_from(sorted(hostile_files.FILES))
+    sent = st.tuples(hostile.texts, hostile.texts, numbers, st.one_of(st.none(), files), files)
+    for prompt, negative, strength, mask, posted in plan(sent, MOST_TYPED):
+        form = await world.alice.click(drawn.response, label="Edit")
+        values: dict[str, object] = {"prompt": prompt[:4000] or " ", "negative_prompt": negative[:4000]}
+        values |= {"strength": strength[:10]}
+        values |= {"mask": [hostile_files.FILES[mask]]} if mask else {}
+        await crowd.check(await world.alice.submit_modal(form, values), f"edit: {values!r}")
+        message = await world.bob.send(world.channel, "look", attachments=[hostile_files.FILES[posted]])
+        form = await world.alice.context_menu(world.channel, "Use as image", message)
+        if form.ephemeral:
+            continue  # a file that Discord takes for no picture
+        values = {"prompt": prompt[:4000] or " ", "strength": strength[:10]}
+        await crowd.check(await world.alice.submit_modal(form, values), f"use: {posted} {values!r}")
+    assert len(await world.jobs()) > 5, "a fuzz that does not get through"
+    crowd.check_pings()
+
+
 async def test_options_of_other_types_than_declared_do_no_harm(crowd: Crowd) -> None:
     """What a Discord sends that still has an older definition of the command."""
     definitions = [leaf for leaf in hostile.leaves(crowd.world.env) if leaf[1].get("options")]
