@@ -22,7 +22,7 @@ _FRAMES = (
 )
 _ADJECTIVES = ("cute", "nice", "beautiful", "little", "big", "funny", "shiny", "simple", "lovely", "cool", "small")
 #: how often a caption is the plain one, names its style, and names the thing's own colour
-_PLAIN, _STYLE_NAMED, _COLOUR_NAMED = 0.75, 0.35, 0.35
+_PLAIN, _STYLE_NAMED, _COLOUR_NAMED = 0.75, 0.55, 0.35
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ class DiffusionSettings(LearnerSettings):
     peak_rate: float = 1.5e-3
     dropped_captions: float = 0.1  #: share of pictures shown without words, for guidance
     candidates: int = 8  #: pictures that fit a caption, of which the one is shown that its noise looks most like,
-    coupled_from: int = 300  #: from this timestep up; below it the picture can be seen, and any noise goes with any
+    coupled_from: int = 700  #: from this timestep up; below it the picture can be seen, and any noise goes with any
     ema: float = 0.999  #: the shipped weights are a running mean of the trained ones, which jitter
     short_tokens: int = 32  #: captions are short, and padding costs time: pad to so many only,
     short_share: float = 0.7  #: for this share of the run; then to as many as the finished model will see

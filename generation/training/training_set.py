@@ -32,7 +32,7 @@ from generation.training.recolouring import (
 )
 
 PLAIN_STYLE = "3d"  #: the commonest style of a prompt that names none
-_STYLE_SHARES = {"3d": 0.45, "flat": 0.15, "cartoon": 0.22, "retro": 0.18}
+_STYLE_SHARES = {"3d": 0.37, "flat": 0.19, "cartoon": 0.22, "retro": 0.22}
 #: how often a picture is shown as it is, in front of a colour, recoloured, or both
 _OWN, _OWN_BACKED, _RECOLOURED, _RECOLOURED_BACKED = 0.50, 0.15, 0.27, 0.08
 
