@@ -26,7 +26,7 @@ playground: setup ## start the playground, a local Discord in the browser
 	@$(BIN)/python -m bot playground
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup ## run the CPU benchmarks
 	$(BIN)/python -m tests.benchmarks

@@ -13,7 +13,7 @@ from playwright.async_api import Page, Request, expect
 
 from bot.playground import PlaygroundServer
 
-from .browser import open_page, save, type_text
+from .browser import open_page, save, type_text, until_still
 
 #: Pictures with their bytes.
 SHOWN = "[...document.querySelectorAll('.channel-message img')].filter(image => image.naturalWidth >= 64)"
@@ -39,6 +39,7 @@ async def test_the_page_says_who_may_set_up_the_bot(page: Page) -> None:
 async def test_everybody_has_a_conversation_with_the_bot_of_their_own(page: Page, server: PlaygroundServer) -> None:
     await page.get_by_role("radio", name="Ada").click()
     await page.get_by_role("link", name="@Imagine").click()
+    await until_still(page)
     await type_text(page, "hello bot")
     await page.keyboard.press("Enter")
     await expect(page.locator(".channel-message")).to_contain_text("hello bot")
