@@ -1,7 +1,4 @@
-"""A person's way in a browser, with the real bot: type /imagine and see the picture; pull the plug in mid-job.
-
-`SCREENSHOT=docs/playground.png pytest tests/e2e/test_browser.py` also saves a picture of the page, for the README.
-"""
+"""A person's way in a browser, with the real bot: type /imagine and see the picture; pull the plug in mid-job."""
 
 from __future__ import annotations
 
@@ -87,9 +84,6 @@ async def test_a_person_types_imagine_and_sees_the_picture(server: PlaygroundSer
         await expect(picture).to_be_visible()
         assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
         await expect(message).to_contain_text("🔁")
-        if "SCREENSHOT" in os.environ:
-            await page.mouse.move(0, 0)
-            await page.screenshot(path=os.environ["SCREENSHOT"])
 
         # Somebody else sees it too.
         await page.get_by_role("radio", name="Cleo").click()
