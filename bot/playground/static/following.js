@@ -11,7 +11,8 @@ for (const kind of ["wheel", "touchmove", "keydown"]) {
   timeline.addEventListener(kind, () => setTimeout(() => { follows = isAtTheEnd(); }, 150), { passive: true });
 }
 let dragging = false;
-timeline.addEventListener("pointerdown", () => { dragging = true; });
+// On the scroll bar, that is: a press of a button below a message leads to the newest one.
+timeline.addEventListener("pointerdown", (event) => { dragging = event.target === timeline; });
 addEventListener("pointerup", () => { dragging = false; });
 document.getElementById("channel-composer").addEventListener("keydown", (event) => {
   if (event.key === "Enter") follows = true;
