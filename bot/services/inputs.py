@@ -1,8 +1,8 @@
 """Pictures to begin with: decoded with care, kept while a job needs them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from bot.errors import TooBusy
@@ -16,6 +16,7 @@ from generation.request import GenerationRequest
 T = TypeVar("T")
 
 MOST_WAITING = 8  #: pictures that are decoded or wait for it; each may hold its file's 40 MB
+MOST_COMING = 16  #: members whose files are being fetched or decoded
 
 
 class Inputs:
@@ -26,6 +27,18 @@ class Inputs:
         self._database = database
         self._decoding = asyncio.Semaphore(1)
         self._waiting = 0
+        self._coming = 0
+
+    @contextmanager
+    def room(self) -> Generator[None]:
+        """Room in memory for one member's files, while they are fetched and decoded. Raises TooBusy where none is."""
+        if self._coming >= MOST_COMING:
+            raise TooBusy
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
 
     async def decode(self, data: bytes, *, role: str = "image") -> InputPicture:
         """The picture in a file. Raises BadPicture, and TooBusy where many wait for the same."""

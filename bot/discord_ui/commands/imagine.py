@@ -41,9 +41,10 @@ class Imagine(commands.Cog):
             check(image)
             if mask is not None:
                 check(mask, "mask")
-            await private.think(interaction)
-            cover = None if mask is None else await fetched(mask, "mask")
-            wish = await self._remakes.begun_with(options, await fetched(image), cover)
+            with self._images.inputs.room():
+                await private.think(interaction)
+                cover = None if mask is None else await fetched(mask, "mask")
+                wish = await self._remakes.begun_with(options, await fetched(image), cover)
         await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
 
     @imagine.autocomplete("aspect")

@@ -99,10 +99,11 @@ class MessageMenus(commands.Cog):
         if pictures.job is not None:
             await interaction.edit_original_response(**embeds.info(pictures.job).to_edit())
             return
-        for file in pictures.files[:MOST_READ]:
-            if (found := await self._images.inputs.parameters(await fetched(file))) is not None:
-                await interaction.edit_original_response(embed=parameters.read(found))
-                return
+        with self._images.inputs.room():
+            for file in pictures.files[:MOST_READ]:
+                if (found := await self._images.inputs.parameters(await fetched(file))) is not None:
+                    await interaction.edit_original_response(embed=parameters.read(found))
+                    return
         await interaction.edit_original_response(content=NOTHING_SAID)
 
     async def _pictures(self, interaction: Interaction, message: discord.Message) -> _Pictures:
@@ -139,10 +140,11 @@ class MessageMenus(commands.Cog):
         prompt, strength, index = sent
         if pictures.job is None:
             check(pictures.files[index])
-        await private.think(interaction)
-        if pictures.job is not None:
-            data = (await self._images.pictures(pictures.job))[index].png
-        else:
-            data = await fetched(pictures.files[index])
-        wish = await make(DrawingOptions(prompt=prompt, strength=strength), data)
+        with self._images.inputs.room():
+            await private.think(interaction)
+            if pictures.job is not None:
+                data = (await self._images.pictures(pictures.job))[index].png
+            else:
+                data = await fetched(pictures.files[index])
+            wish = await make(DrawingOptions(prompt=prompt, strength=strength), data)
         await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))

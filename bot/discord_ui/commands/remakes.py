@@ -155,10 +155,11 @@ class RemakeActions(commands.Cog):
         self, job_id: JobId, index: int, interaction: Interaction, sent: tuple[Edit, discord.Attachment | None]
     ) -> None:
         edit, mask = sent
-        await private.think(interaction)
-        await self._check(interaction)
-        data = None if mask is None else await fetched(mask, "mask")
-        wish = await self._remakes.edit(job_id, index, edit, data, member_of(interaction))
+        with self._images.inputs.room():
+            await private.think(interaction)
+            await self._check(interaction)
+            data = None if mask is None else await fetched(mask, "mask")
+            wish = await self._remakes.edit(job_id, index, edit, data, member_of(interaction))
         await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
 
     async def _made(self, action: ButtonAction, way: str, job_id: JobId, index: int, member: Member) -> Wish:

@@ -44,6 +44,7 @@ GOOD = {
     "9004": ("turned.jpg", _turned_cmyk()),
     "9005": ("moving.gif", _animated()),
     "9006": ("../../deep.bmp", _saved(_RED, "BMP")),
+    "9007": ("thin.png", _saved(Image.new("RGB", (1, 3000), "white"), "PNG")),
 }
 BAD = {
     "9101": ("page.png", b"<html><script>alert(1)</script></html>"),
@@ -52,6 +53,5 @@ BAD = {
     "9104": ("short.png", _claims(400, 400)),
     "9105": ("empty.png", b""),
     "9106": ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>'),
-    "9107": ("thin.png", _saved(Image.new("RGB", (1, 3000), "white"), "PNG")),
 }
 FILES = GOOD | BAD

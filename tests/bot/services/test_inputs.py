@@ -2,13 +2,14 @@
 
 import asyncio
 import io
+from contextlib import ExitStack
 
 import pytest
 from PIL import Image
 
 from bot.errors import LimitReached, Quarantined, TooBusy
 from bot.records import Place
-from bot.services.inputs import MOST_WAITING
+from bot.services.inputs import MOST_COMING, MOST_WAITING
 from bot.storage.backup import backup
 from bot.storage.database import Database
 from bot.storage.inspection import inspect_inputs, repair_inputs
@@ -197,3 +198,13 @@ async def test_a_crowd_of_pictures_is_refused_and_not_held_in_memory(house):
     )
     assert [type(outcome) for outcome in outcomes].count(TooBusy) == 3
     assert await house.inputs.decode(data) == InputPicture.decode(data)
+
+
+async def test_only_so_many_members_files_are_held_in_memory_at_once(house):
+    with ExitStack() as coming:
+        for _ in range(MOST_COMING):
+            coming.enter_context(house.inputs.room())
+        with pytest.raises(TooBusy), house.inputs.room():
+            pass
+    with house.inputs.room():
+        pass
