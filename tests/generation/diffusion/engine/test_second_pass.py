@@ -112,7 +112,10 @@ def test_a_generator_that_begins_anew_would_not_equal_the_pipelines(monkeypatch:
     theirs = drawn_by_diffusers(model, job)
     assert (ours - theirs).abs().max() <= BOUND
     start = model.family.start
-    fresh = lambda drawn, _, looked=None: start(drawn, torch.Generator("cpu").manual_seed(7), looked)  # noqa: E731
+
+    def fresh(drawn: Any, _: torch.Generator, looked: Any = None) -> Any:
+        return start(drawn, torch.Generator("cpu").manual_seed(7), looked)
+
     monkeypatch.setattr(model.family, "start", fresh)
     (wrong,) = latents_in_a_crowd(model, [job], drawn_on=DRAWN_ON).values()
     assert (wrong - theirs).abs().max() > 1e-2
