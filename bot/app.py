@@ -73,6 +73,7 @@ def picture_check(settings: Settings) -> SafetyCheck | None:
         case "on":
             return OpenNsfwCheck()
         case "demonstration":
+            log.warning("SAFETY=demonstration: nothing looks at pictures; those asked for with a word are held")
             return DemonstrationCheck()
         case "off":
             log.warning("SAFETY=off: nothing looks at pictures before they are shown")
