@@ -20,6 +20,8 @@ KnownError
 ├── JobStopped
 │   └── Quarantined             the process died twice while it was drawn
 ├── StorageFault                the database or the disk does not answer as it should
+├── CheckFault                  a picture could not be checked; that may pass
+├── NoPictureCheck              the picture check cannot be had, and waiting will not help
 ├── UnusableDatabase            it will not become usable by waiting
 ├── BackupRefused               nothing was copied
 ├── DataInUse                   another bot has this DATA_DIR
@@ -112,6 +114,21 @@ class Quarantined(JobStopped):
 class StorageFault(KnownError, code="storage"):
     """The database is locked or gone, the disk is full, a file is missing: nothing that a member could mend."""
 
+    _: KW_ONLY
+    detail: str = ""
+
+
+class CheckFault(KnownError, code="check"):
+    """A picture could not be checked, so that nobody may see it yet: nothing that a member could mend."""
+
+    _: KW_ONLY
+    detail: str = ""
+
+
+class NoPictureCheck(KnownError):
+    """The picture check that is set cannot be had."""
+
+    reason: Literal["not_installed", "does_not_load"]
     _: KW_ONLY
     detail: str = ""
 

@@ -35,6 +35,7 @@ _SENTENCES = {
     "already_over": "This job is over already.",
     "broken_image": "The model lost its way and produced no picture. Another seed or a lower guidance helps.",
     "cancelled": "Cancelled.",
+    "check": "I cannot check pictures at the moment, so I show none. Please try again in a few minutes.",
     "failed": "Something went wrong while drawing.",
     "input_gone": "The {role} that this begins with is no longer kept.",
     "interrupted": f"I was restarted before this was done. {NOT_COUNTED} Please ask again.",
