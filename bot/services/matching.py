@@ -6,6 +6,7 @@ no spaces between words it is found anywhere.
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from math import prod
 from typing import Any
 
 import regex
@@ -17,6 +18,7 @@ MAX_PATTERN = 100  #: characters; what a choice of Discord's can hold
 MOST_GROUPS = 10  #: of a pattern
 MOST_DEPTH = 4  #: groups in groups
 MOST_REPEATS = 50  #: that a pattern may count to
+MOST_MULTIPLIED = MOST_REPEATS**2  #: all counts: counts in counts are written out when a pattern is compiled
 PATTERN_SECONDS = 0.05  #: of the process' processors, for one pattern and one text; most need a thousandth
 ALL_PATTERNS_SECONDS = 0.25  #: of the thread, for all patterns and one text
 _LEAST_SPELT = 3  #: letters
@@ -170,5 +172,6 @@ def _check_size(pattern: str) -> None:
     counts = _BRACES.findall(plain)
     if plain.count("{") != len(counts):
         raise BadPattern("form")
-    if any(int(number) > MOST_REPEATS for pair in counts for number in pair if number):
+    most = [max(int(number or 0) for number in pair) for pair in counts]
+    if max(most, default=0) > MOST_REPEATS or prod(filter(None, most)) > MOST_MULTIPLIED:
         raise BadPattern("repeats", most=MOST_REPEATS)

@@ -75,7 +75,7 @@ _WORDS_IN = {
 _BAD_PATTERNS = {
     "length": "must be at most {most} characters long",
     "nesting": "has too many groups, or groups in groups: at most 10, and {most} deep",
-    "repeats": "may count to {most} at most",
+    "repeats": "counts too far: each count may be {most} at most, all of them multiplied 2500",
     "form": "has something in it that patterns here do without: groups are (...), (?:...), (?>...) and looks around, "
     "repeats are ?, *, + and {{2,5}}",
     "syntax": "is no regular expression",

@@ -127,6 +127,8 @@ def test_a_pattern_is_compared_with_the_text_as_it_is_and_without_its_disguises(
         ("(a)" * 11, "nesting"),
         ("a{999999999}", "form"),
         ("a{51}", "repeats"),
+        ("((((a{50}){50}){50}){50})b", "repeats"),
+        ("((a{,50}){50}){2,3}", "repeats"),
         ("(?R)x", "form"),
         ("(?:foo){e<=3}", "form"),
         ("(?P<n>x)", "form"),
