@@ -25,6 +25,7 @@ from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
@@ -119,12 +120,14 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
         inputs = Inputs(database=database, files=input_files)
+        words = Words(database=database, clock=utc_now)
         images = ImageService(
             database=database,
             files=files,
             dispatcher=dispatcher,
             catalog=catalog,
             inputs=inputs,
+            words=words,
             limits=limits,
             clock=utc_now,
             direct_messages=settings.direct_messages,
@@ -144,6 +147,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             input_files=input_files,
             dispatcher=dispatcher,
             catalog=catalog,
+            words=words,
             clock=utc_now,
         )
         await patiently(restart.learn_costs, "learning what jobs cost")
@@ -156,6 +160,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             history=History(database=database, files=files),
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
+            words=words,
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,

@@ -6,6 +6,9 @@ KnownError
 │   ├── LimitReached            asked for more than this server lets this member have
 │   ├── Blocked                 kept out by an admin
 │   ├── NotAllowed              not theirs, or they lack a permission
+│   ├── WordRefused             a word or a pattern of this server's list is in it
+│   ├── BadPattern              a pattern for that list cannot be taken
+│   ├── ListFull                no more words or patterns
 │   ├── NotInDirectMessages     the operator lets nobody draw there
 │   ├── MissingPermissions      the bot could draw the picture and not deliver it
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
@@ -57,6 +60,29 @@ class NotAllowed(Refusal):
     """Not theirs, or they lack a permission."""
 
     needed: Literal["requester_or_moderator", "manage_server", "use_commands"]
+
+
+class WordRefused(Refusal, code="words"):
+    """A word or a pattern of this server's list is in it; which one is nobody's business."""
+
+    where: Literal["prompt", "negative_prompt", "image"]  #: image: in the parameters that a picture's file carries
+
+
+class BadPattern(Refusal):
+    """A pattern cannot be taken for a server's list."""
+
+    #: length, nesting and repeats: past `most`; form: what the list does not take; everything: it matches any text.
+    reason: Literal["length", "nesting", "repeats", "form", "syntax", "slow", "everything"]
+    _: KW_ONLY
+    most: int | None = None
+    detail: str = ""
+
+
+class ListFull(Refusal):
+    """A server's list has as many words, or patterns, as it may have."""
+
+    kind: Literal["words", "patterns"]
+    most: int
 
 
 class NotInDirectMessages(Refusal):

@@ -19,6 +19,7 @@ from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.replays import ReplayActions
 from bot.discord_ui.commands.results import ResultActions
+from bot.discord_ui.commands.words import WordCommands
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
@@ -36,6 +37,7 @@ from bot.services.remakes import Remakes
 from bot.services.replays import Replays
 from bot.services.results import Results
 from bot.services.stars import Stars
+from bot.services.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ async def open_front_end(
     history: History,
     stars: Stars,
     admin: AdminService,
+    words: Words,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
@@ -86,7 +89,7 @@ async def open_front_end(
         Jobs(images, results),
         LookingBack(history),
         Models(images),
-        Admin(admin, deliveries),
+        Admin(admin, deliveries, WordCommands(words)),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,
         ReplayActions(replays, deliveries, rights),

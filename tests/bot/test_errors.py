@@ -15,12 +15,14 @@ from bot.discord_ui.words.errors import member_words
 from bot.errors import (
     AlreadyOver,
     BackupRefused,
+    BadPattern,
     Blocked,
     CannotConnect,
     CheckFault,
     DatabaseInUse,
     DataInUse,
     LimitReached,
+    ListFull,
     MissingPermissions,
     NoPicture,
     NoPictureCheck,
@@ -36,6 +38,7 @@ from bot.errors import (
     TooLarge,
     UnknownJob,
     UnusableDatabase,
+    WordRefused,
     WrongFolder,
 )
 from bot.operator_words import operator_words
@@ -65,6 +68,8 @@ FOR_MEMBERS = [
     AlreadyOver(),
     Blocked("spam"),
     BadPicture("image", "pixels", most=16_000_000),
+    BadPattern("syntax", detail="missing ) at position 3"),
+    BadPattern("nesting", most=4),
     BadPicture("mask", "broken", detail="SyntaxError: /secret/place"),
     BrokenImage(where="latents"),
     Cancelled("7"),
@@ -73,6 +78,7 @@ FOR_MEMBERS = [
     InputGone("image"),
     Interrupted(),
     InvalidRequest("steps", "range", 0, least=1, most=150),
+    ListFull("patterns", 50),
     LimitReached("images_a_day", 10, 2, 9, MIDNIGHT),
     MissingPermissions(("attach_files", "send_messages_in_threads")),
     ModelUnavailable("pinwheel", "no_such_source", detail="/secret/place"),
@@ -92,6 +98,8 @@ FOR_MEMBERS = [
     TooBusy(),
     TooLarge(),
     UnknownJob(),
+    WordRefused("prompt"),
+    WordRefused("image"),
     WorkerFault("abcd1234", detail="boom"),
 ]
 FOR_THE_OPERATOR = [

@@ -37,6 +37,7 @@ from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
@@ -130,12 +131,14 @@ class World:
         journal = StoredJournal(database=self.database, files=files, suspects=suspects, clock=discord.utils.utcnow)
         dispatcher = Dispatcher([worker], journal)
         input_files = InputFiles(self.folder / "inputs")
+        server_words = Words(database=self.database, clock=discord.utils.utcnow)
         images = ImageService(
             database=self.database,
             files=files,
             dispatcher=dispatcher,
             catalog=self.catalog,
             inputs=Inputs(database=self.database, files=input_files),
+            words=server_words,
             limits=Limits(self.ceiling),
             clock=discord.utils.utcnow,
             direct_messages=self.direct_messages,
@@ -156,6 +159,7 @@ class World:
             input_files=input_files,
             dispatcher=dispatcher,
             catalog=self.catalog,
+            words=server_words,
             clock=discord.utils.utcnow,
         )
         recovery = await restart.recover() if recover else Recovery()
@@ -167,6 +171,7 @@ class World:
             history=History(database=self.database, files=files),
             stars=stars,
             admin=admin,
+            words=server_words,
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,

@@ -18,6 +18,7 @@ from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.input_files import InputFiles
@@ -71,12 +72,14 @@ class House:
         self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)
         self.input_files = InputFiles(self.folder / "inputs")
         self.inputs = Inputs(database=self.database, files=self.input_files)
+        self.words = Words(database=self.database, clock=self.clock)
         self.images = ImageService(
             database=self.database,
             files=self.files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
             inputs=self.inputs,
+            words=self.words,
             limits=Limits(self.ceiling),
             clock=self.clock,
             direct_messages=self.direct_messages,
@@ -87,6 +90,7 @@ class House:
             input_files=self.input_files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
+            words=self.words,
             clock=self.clock,
         )
         self.history = History(database=self.database, files=self.files)
