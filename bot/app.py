@@ -13,6 +13,7 @@ from bot.discord_ui.front_end import open_front_end
 from bot.errors import CannotConnect, DatabaseInUse, is_storage_fault
 from bot.process import StopSignals, drained, every, exit_code, first_of, model_failure
 from bot.retrying import retried
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.history import History
 from bot.services.images import ImageService
@@ -137,6 +138,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             history=History(database=database, files=files),
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
+            access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,

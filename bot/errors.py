@@ -7,6 +7,10 @@ KnownError
 │   ├── Blocked                 kept out by an admin
 │   ├── NotAllowed              not theirs, or they lack a permission
 │   ├── NotInDirectMessages     the operator lets nobody draw there
+│   ├── NotInThisChannel        an admin lets nobody draw there
+│   ├── RoleNeeded              an admin lets only those with certain roles draw
+│   ├── TooNew                  an admin lets only those draw who have been on the server for a while
+│   ├── ModelReserved           an admin lets only those with certain roles use this model
 │   ├── MissingPermissions      the bot could draw the picture and not deliver it
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
 │   ├── AlreadyOver             too late to cancel
@@ -59,6 +63,32 @@ class NotAllowed(Refusal):
 
 class NotInDirectMessages(Refusal):
     """The operator lets nobody draw in direct messages."""
+
+
+class NotInThisChannel(Refusal):
+    """An admin of this server has named the channels where members may draw, and this is none of them."""
+
+    channels: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class RoleNeeded(Refusal):
+    """An admin of this server has named the roles that may draw, and the member has none of them."""
+
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class TooNew(Refusal):
+    """The member has not been on this server for as long as its admins ask for."""
+
+    days: int
+    until: datetime | None  #: when they have; None where nobody knows since when they are there
+
+
+class ModelReserved(Refusal):
+    """An admin of this server has named the roles that may use this model, and the member has none of them."""
+
+    model: str
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
 
 
 class MissingPermissions(Refusal):

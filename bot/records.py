@@ -114,7 +114,9 @@ class Member:
     name: str
     server: str | None  #: None in a direct message
     channel: str
+    parent: str | None = None  #: the channel above, in a thread
     roles: tuple[str, ...] = ()
+    joined_at: datetime | None = None  #: when they came to the server; None: not known
     is_moderator: bool = False  #: Manage Messages in this channel: may cancel and delete here what others asked for
     is_admin: bool = False  #: Manage Server
 

@@ -9,6 +9,7 @@ from bot.clock import Clock
 from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
+from bot.discord_ui.commands.access import AccessCommands, AccessUpkeep
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.history import LookingBack
 from bot.discord_ui.commands.imagine import Imagine
@@ -28,6 +29,7 @@ from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.replay_button import ReplayButton
 from bot.discord_ui.words import lineage
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
@@ -54,6 +56,7 @@ async def open_front_end(
     history: History,
     stars: Stars,
     admin: AdminService,
+    access: ServerAccess,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
@@ -82,15 +85,16 @@ async def open_front_end(
     gallery = GalleryCopies(bot, images, stars, clock)
     for cog in (
         rights,
-        Imagine(images, remakes, deliveries),
+        Imagine(images, remakes, deliveries, access),
         Jobs(images, results),
         LookingBack(history),
-        Models(images),
-        Admin(admin, deliveries),
+        Models(images, access),
+        Admin(admin, deliveries, AccessCommands(access, images.catalog)),
+        AccessUpkeep(bot, access),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,
         ReplayActions(replays, deliveries, rights),
-        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade),
+        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade, access),
         Keeping(bot, images, stars, gallery, deliveries, refusals, clock),
     ):
         await bot.add_cog(cog)

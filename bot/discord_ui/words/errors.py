@@ -10,8 +10,18 @@ from difflib import get_close_matches
 
 from discord import app_commands
 
-from bot.discord_ui.words import text
-from bot.errors import Blocked, LimitReached, MissingPermissions, NotAllowed, PictureGone
+from bot.discord_ui.words import access, text
+from bot.errors import (
+    Blocked,
+    LimitReached,
+    MissingPermissions,
+    ModelReserved,
+    NotAllowed,
+    NotInThisChannel,
+    PictureGone,
+    RoleNeeded,
+    TooNew,
+)
 from bot.records import JobRecord
 from bot.services.limits import KINDS, LimitRule
 from generation.errors import (
@@ -97,6 +107,8 @@ def member_words(error: KnownError) -> str:
         case Blocked():
             said = f" The reason given: {error.reason}" if error.reason else ""
             return f"An admin of this server has blocked you from asking for pictures here.{said}"
+        case NotInThisChannel() | RoleNeeded() | TooNew() | ModelReserved():
+            return access.refusal(error)
         case NotAllowed():
             return _SENTENCES[error.needed]
         case MissingPermissions():

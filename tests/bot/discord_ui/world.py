@@ -27,6 +27,7 @@ from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.front_end import open_front_end
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
@@ -167,6 +168,7 @@ class World:
             history=History(database=self.database, files=files),
             stars=stars,
             admin=admin,
+            access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,
