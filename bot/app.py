@@ -21,6 +21,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
@@ -137,6 +138,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             history=History(database=database, files=files),
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
+            server_safety=ServerSafety(database=database, clock=utc_now),
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,

@@ -19,6 +19,8 @@ from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.replays import ReplayActions
 from bot.discord_ui.commands.results import ResultActions
+from bot.discord_ui.commands.reviewing import Reviewing
+from bot.discord_ui.commands.safety import SafetyCommands
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
@@ -35,6 +37,7 @@ from bot.services.images import ImageService
 from bot.services.remakes import Remakes
 from bot.services.replays import Replays
 from bot.services.results import Results
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 
 
@@ -54,6 +57,7 @@ async def open_front_end(
     history: History,
     stars: Stars,
     admin: AdminService,
+    server_safety: ServerSafety,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
@@ -86,7 +90,8 @@ async def open_front_end(
         Jobs(images, results),
         LookingBack(history),
         Models(images),
-        Admin(admin, deliveries),
+        Admin(admin, deliveries, SafetyCommands(server_safety)),
+        Reviewing(server_safety),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,
         ReplayActions(replays, deliveries, rights),
