@@ -20,6 +20,8 @@ from bot.errors import (
     CheckFault,
     DatabaseInUse,
     DataInUse,
+    Held,
+    KeptBack,
     LimitReached,
     MissingPermissions,
     NoPicture,
@@ -35,6 +37,7 @@ from bot.errors import (
     TooBusy,
     TooLarge,
     UnknownJob,
+    UnsafeInput,
     UnusableDatabase,
     WrongFolder,
 )
@@ -70,9 +73,11 @@ FOR_MEMBERS = [
     Cancelled("7"),
     CheckFault(detail="a thread hangs"),
     DoesNotFit(512, 640, detail="CUDA out of memory"),
+    Held(),
     InputGone("image"),
     Interrupted(),
     InvalidRequest("steps", "range", 0, least=1, most=150),
+    KeptBack(),
     LimitReached("images_a_day", 10, 2, 9, MIDNIGHT),
     MissingPermissions(("attach_files", "send_messages_in_threads")),
     ModelUnavailable("pinwheel", "no_such_source", detail="/secret/place"),
@@ -92,6 +97,7 @@ FOR_MEMBERS = [
     TooBusy(),
     TooLarge(),
     UnknownJob(),
+    UnsafeInput("image"),
     WorkerFault("abcd1234", detail="boom"),
 ]
 FOR_THE_OPERATOR = [
