@@ -22,6 +22,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
@@ -139,6 +140,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
             access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
+            server_safety=ServerSafety(database=database, clock=utc_now),
             clock=utc_now,
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,

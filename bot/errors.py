@@ -18,12 +18,17 @@ KnownError
 │   ├── NoResult                no job of theirs has pictures
 │   ├── NoPicture               a message that was to be used has none
 │   ├── PictureGone             the file was removed to make room, or is lost
+│   ├── Held                    the pictures wait for a moderator, or were kept back
+│   ├── UnsafeInput             a picture to begin with is one that the server does not want
 │   ├── TooLarge                a picture is as large already as its model or a limit allows
 │   ├── StaleButton             a button that this version does not know, or that somebody made up
 │   └── TooBusy                 the answer would have come too late for Discord
 ├── JobStopped
-│   └── Quarantined             the process died twice while it was drawn
+│   ├── Quarantined             the process died twice while it was drawn
+│   └── KeptBack                none of its pictures may be shown
 ├── StorageFault                the database or the disk does not answer as it should
+├── CheckFault                  a picture could not be checked; that may pass
+├── NoPictureCheck              the picture check cannot be had, and waiting will not help
 ├── UnusableDatabase            it will not become usable by waiting
 ├── BackupRefused               nothing was copied
 ├── DataInUse                   another bot has this DATA_DIR
@@ -123,6 +128,16 @@ class PictureGone(Refusal):
     reason: Literal["made_room", "lost"] = "made_room"  #: lost: its file is gone or damaged
 
 
+class Held(Refusal):
+    """Pictures that were held back, and that are shown to nobody: they wait for a moderator, or one kept them back."""
+
+
+class UnsafeInput(Refusal):
+    """The check finds a picture to begin with unsafe, and the channel wants none of those."""
+
+    role: str  #: "image" or "mask"
+
+
 class TooLarge(Refusal):
     """The picture cannot be enlarged further, by its model or by a limit."""
 
@@ -139,9 +154,28 @@ class Quarantined(JobStopped):
     """The process died twice while this job was drawn, so it is not tried a third time by itself."""
 
 
+class KeptBack(JobStopped):
+    """All of its pictures were held back, and a moderator kept them back or nobody decided in time."""
+
+
 class StorageFault(KnownError, code="storage"):
     """The database is locked or gone, the disk is full, a file is missing: nothing that a member could mend."""
 
+    _: KW_ONLY
+    detail: str = ""
+
+
+class CheckFault(KnownError, code="check"):
+    """A picture could not be checked, so that nobody may see it yet: nothing that a member could mend."""
+
+    _: KW_ONLY
+    detail: str = ""
+
+
+class NoPictureCheck(KnownError):
+    """The picture check that is set cannot be had."""
+
+    reason: Literal["not_installed", "does_not_load"]
     _: KW_ONLY
     detail: str = ""
 

@@ -200,6 +200,26 @@ class GalleryCopy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """A held picture as the moderators' channel shows it, noted before it is posted."""
+
+    image: UUID
+    channel: str
+    message: str | None  #: None: not posted, or not written down yet
+    at: datetime  #: when it was noted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unwanted:
+    """What a server does not want to see again."""
+
+    look: str  #: a perceptual hash
+    job: JobId | None  #: whose picture it was; None for one that is not known any more
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """One value before and after."""
 

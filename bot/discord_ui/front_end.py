@@ -20,6 +20,8 @@ from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.replays import ReplayActions
 from bot.discord_ui.commands.results import ResultActions
+from bot.discord_ui.commands.reviewing import Reviewing
+from bot.discord_ui.commands.safety import SafetyCommands
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
@@ -37,6 +39,7 @@ from bot.services.images import ImageService
 from bot.services.remakes import Remakes
 from bot.services.replays import Replays
 from bot.services.results import Results
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 
 
@@ -57,6 +60,7 @@ async def open_front_end(
     stars: Stars,
     admin: AdminService,
     access: ServerAccess,
+    server_safety: ServerSafety,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
@@ -89,7 +93,8 @@ async def open_front_end(
         Jobs(images, results),
         LookingBack(history),
         Models(images, access),
-        Admin(admin, deliveries, AccessCommands(access, images.catalog)),
+        Admin(admin, deliveries, SafetyCommands(server_safety), AccessCommands(access, images.catalog)),
+        Reviewing(server_safety),
         AccessUpkeep(bot, access),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,

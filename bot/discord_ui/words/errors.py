@@ -45,9 +45,12 @@ _SENTENCES = {
     "already_over": "This job is over already.",
     "broken_image": "The model lost its way and produced no picture. Another seed or a lower guidance helps.",
     "cancelled": "Cancelled.",
+    "check": "I cannot check pictures at the moment, so I show none. Please try again in a few minutes.",
     "failed": "Something went wrong while drawing.",
+    "held": "This is held back: a moderator is to decide whether it may be shown, or has decided that it may not.",
     "input_gone": "The {role} that this begins with is no longer kept.",
     "interrupted": f"I was restarted before this was done. {NOT_COUNTED} Please ask again.",
+    "kept_back": f"What was drawn was held back, and it is not shown. {NOT_COUNTED}",
     "manage_server": "Only those who may manage this server (Manage Server) may do that.",
     "model_unavailable": "The model {model} cannot be loaded at the moment.",
     "no_picture": "There is no picture in this message.",
@@ -68,6 +71,7 @@ _SENTENCES = {
     "use_commands": "You may not use `/imagine` in this channel, and this button or reaction does the same.",
     "too_large": "This picture is as large already as its model, or your limit here, allows.",
     "unknown_job": "I do not know this job, or it was deleted.",
+    "unsafe_input": "I found this picture unsuitable for this channel, so I do not draw from it.",
 }
 
 
@@ -135,7 +139,13 @@ def end_in_row(job: JobRecord) -> str:
         return end_of(Cancelled(job.ended_by), job.requester, doing=f"job {job.id}")
     if job.error_code == "quarantined" and job.server is not None:
         return f"{_SENTENCES['quarantined']} An admin of the server can let it try once more."
-    if job.error_code in ("quarantined", "interrupted", "storage", "broken_image"):  # what else is said needs fields
+    if job.error_code in (
+        "quarantined",
+        "interrupted",
+        "storage",
+        "broken_image",
+        "kept_back",
+    ):  # what else is said needs fields
         return _SENTENCES[job.error_code]
     return f"{_SENTENCES['failed']} {NOT_COUNTED}"
 

@@ -37,6 +37,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.storage import jobs
 from bot.storage.database import Database
@@ -169,6 +170,7 @@ class World:
             stars=stars,
             admin=admin,
             access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
+            server_safety=ServerSafety(database=self.database, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,
