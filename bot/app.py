@@ -142,6 +142,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             server_safety=ServerSafety(database=database, clock=utc_now),
             clock=utc_now,
+            is_checked=settings.safety != "off",
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,
             hear_date=clock_check.hear,

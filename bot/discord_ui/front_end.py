@@ -29,6 +29,7 @@ from bot.discord_ui.forms import Forms
 from bot.discord_ui.pages import PageButton
 from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.replay_button import ReplayButton
+from bot.discord_ui.welcome import Welcome
 from bot.discord_ui.words import lineage
 from bot.records import JobRecord
 from bot.services.access_settings import ServerAccess
@@ -66,11 +67,12 @@ async def open_front_end(
     recovery: Recovery,
     hear_date: Callable[[str | None], None],
     wait: Wait = wait_for,
+    is_checked: bool = True,
     answer_deadline: float = ANSWER_DEADLINE,
     ping_after: timedelta | None = None,
 ) -> FrontEnd:
     """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login, and
-    `hear_date` is told the `Date` header of each answer."""
+    `hear_date` is told the `Date` header of each answer. `is_checked`: pictures are looked at before they are shown."""
     bot = ImageBot(
         command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery), hear_date=hear_date
     )
@@ -96,6 +98,7 @@ async def open_front_end(
         Admin(admin, deliveries, SafetyCommands(server_safety), AccessCommands(access, images.catalog)),
         Reviewing(server_safety),
         AccessUpkeep(bot, access),
+        Welcome(images.catalog, admin, access, server_safety, is_checked=is_checked),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,
         ReplayActions(replays, deliveries, rights),
