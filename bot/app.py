@@ -16,6 +16,7 @@ from bot.picture_checks.demonstration import DemonstrationCheck
 from bot.picture_checks.opennsfw import OpenNsfwCheck
 from bot.process import StopSignals, drained, every, exit_code, first_of, model_failure
 from bot.retrying import retried
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.history import History
 from bot.services.images import ImageService
@@ -24,6 +25,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
 from bot.settings import IMAGES, INPUTS, Settings
@@ -161,7 +163,10 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
             words=words,
+            access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
+            server_safety=ServerSafety(database=database, clock=utc_now),
             clock=utc_now,
+            is_checked=settings.safety != "off",
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,
             hear_date=clock_check.hear,

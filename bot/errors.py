@@ -10,6 +10,10 @@ KnownError
 │   ├── BadPattern              a pattern for that list cannot be taken
 │   ├── ListFull                no more words or patterns
 │   ├── NotInDirectMessages     the operator lets nobody draw there
+│   ├── NotInThisChannel        an admin lets nobody draw there
+│   ├── RoleNeeded              an admin lets only those with certain roles draw
+│   ├── TooNew                  an admin lets only those draw who have been on the server for a while
+│   ├── ModelReserved           an admin lets only those with certain roles use this model
 │   ├── MissingPermissions      the bot could draw the picture and not deliver it
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
 │   ├── AlreadyOver             too late to cancel
@@ -17,11 +21,14 @@ KnownError
 │   ├── NoResult                no job of theirs has pictures
 │   ├── NoPicture               a message that was to be used has none
 │   ├── PictureGone             the file was removed to make room, or is lost
+│   ├── Held                    the pictures wait for a moderator, or were kept back
+│   ├── UnsafeInput             a picture to begin with is one that the server does not want
 │   ├── TooLarge                a picture is as large already as its model or a limit allows
 │   ├── StaleButton             a button that this version does not know, or that somebody made up
 │   └── TooBusy                 the answer would have come too late for Discord
 ├── JobStopped
-│   └── Quarantined             the process died twice while it was drawn
+│   ├── Quarantined             the process died twice while it was drawn
+│   └── KeptBack                none of its pictures may be shown
 ├── StorageFault                the database or the disk does not answer as it should
 ├── CheckFault                  a picture could not be checked; that may pass
 ├── NoPictureCheck              the picture check cannot be had, and waiting will not help
@@ -89,6 +96,32 @@ class NotInDirectMessages(Refusal):
     """The operator lets nobody draw in direct messages."""
 
 
+class NotInThisChannel(Refusal):
+    """An admin of this server has named the channels where members may draw, and this is none of them."""
+
+    channels: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class RoleNeeded(Refusal):
+    """An admin of this server has named the roles that may draw, and the member has none of them."""
+
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class TooNew(Refusal):
+    """The member has not been on this server for as long as its admins ask for."""
+
+    days: int
+    until: datetime | None  #: when they have; None where nobody knows since when they are there
+
+
+class ModelReserved(Refusal):
+    """An admin of this server has named the roles that may use this model, and the member has none of them."""
+
+    model: str
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
 class MissingPermissions(Refusal):
     """The bot could draw the picture and not deliver it."""
 
@@ -121,6 +154,16 @@ class PictureGone(Refusal):
     reason: Literal["made_room", "lost"] = "made_room"  #: lost: its file is gone or damaged
 
 
+class Held(Refusal):
+    """Pictures that were held back, and that are shown to nobody: they wait for a moderator, or one kept them back."""
+
+
+class UnsafeInput(Refusal):
+    """The check finds a picture to begin with unsafe, and the channel wants none of those."""
+
+    role: str  #: "image" or "mask"
+
+
 class TooLarge(Refusal):
     """The picture cannot be enlarged further, by its model or by a limit."""
 
@@ -135,6 +178,10 @@ class TooBusy(Refusal):
 
 class Quarantined(JobStopped):
     """The process died twice while this job was drawn, so it is not tried a third time by itself."""
+
+
+class KeptBack(JobStopped):
+    """All of its pictures were held back, and a moderator kept them back or nobody decided in time."""
 
 
 class StorageFault(KnownError, code="storage"):

@@ -114,7 +114,9 @@ class Member:
     name: str
     server: str | None  #: None in a direct message
     channel: str
+    parent: str | None = None  #: the channel above, in a thread
     roles: tuple[str, ...] = ()
+    joined_at: datetime | None = None  #: when they came to the server; None: not known
     is_moderator: bool = False  #: Manage Messages in this channel: may cancel and delete here what others asked for
     is_admin: bool = False  #: Manage Server
 
@@ -195,6 +197,26 @@ class GalleryCopy:
     channel: str
     message: str | None  #: None: not posted, or not written down yet
     at: datetime  #: when it was noted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """A held picture as the moderators' channel shows it, noted before it is posted."""
+
+    image: UUID
+    channel: str
+    message: str | None  #: None: not posted, or not written down yet
+    at: datetime  #: when it was noted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unwanted:
+    """What a server does not want to see again."""
+
+    look: str  #: a perceptual hash
+    job: JobId | None  #: whose picture it was; None for one that is not known any more
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -59,6 +59,12 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
+#: Pictures that wait for a decision, that were let through and are to be delivered, that a person kept back. Statements
+#: say it in the same words: this is how a database knows the index.
+WAITING = "held_at IS NOT NULL AND decision IS NULL"
+TO_GIVE = "decision IN ('approved', 'false_positive') AND given_at IS NULL"
+KEPT_BACK = "decision = 'kept_back'"
+
 Snowflake = sa.String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
 METADATA = sa.MetaData(naming_convention=NAMES)
 
@@ -134,11 +140,9 @@ IMAGES = sa.Table(
     sa.UniqueConstraint("file"),
     sa.Index("ix_images_on_disk", "made_at", "size", **_where("cleared_at IS NULL")),  # retention
     sa.Index("ix_images_to_clear", "removed_at", **_where("removed_at IS NOT NULL AND cleared_at IS NULL")),
-    sa.Index("ix_images_waiting", "held_at", **_where("held_at IS NOT NULL AND decision IS NULL")),
-    sa.Index(
-        "ix_images_to_give", "decided_at", **_where("decision IN ('approved', 'false_positive') AND given_at IS NULL")
-    ),
-    sa.Index("ix_images_kept_back", "decided_at", **_where("decision = 'kept_back'")),  # strikes
+    sa.Index("ix_images_waiting", "held_at", **_where(WAITING)),
+    sa.Index("ix_images_to_give", "decided_at", **_where(TO_GIVE)),
+    sa.Index("ix_images_kept_back", "decided_at", **_where(KEPT_BACK)),  # strikes
 )
 
 #: The pictures that a job begins with. Their files were complete before the job's row was written.

@@ -10,8 +10,20 @@ from difflib import get_close_matches
 
 from discord import app_commands
 
-from bot.discord_ui.words import text
-from bot.errors import BadPattern, Blocked, LimitReached, MissingPermissions, NotAllowed, PictureGone, WordRefused
+from bot.discord_ui.words import access, text
+from bot.errors import (
+    BadPattern,
+    Blocked,
+    LimitReached,
+    MissingPermissions,
+    ModelReserved,
+    NotAllowed,
+    NotInThisChannel,
+    PictureGone,
+    RoleNeeded,
+    TooNew,
+    WordRefused,
+)
 from bot.records import JobRecord
 from bot.services.limits import KINDS, LimitRule
 from generation.errors import (
@@ -37,8 +49,10 @@ _SENTENCES = {
     "cancelled": "Cancelled.",
     "check": "I cannot check pictures at the moment, so I show none. Please try again in a few minutes.",
     "failed": "Something went wrong while drawing.",
+    "held": "This is held back: a moderator is to decide whether it may be shown, or has decided that it may not.",
     "input_gone": "The {role} that this begins with is no longer kept.",
     "interrupted": f"I was restarted before this was done. {NOT_COUNTED} Please ask again.",
+    "kept_back": f"What was drawn was held back, and it is not shown. {NOT_COUNTED}",
     "manage_server": "Only those who may manage this server (Manage Server) may do that.",
     "model_unavailable": "The model {model} cannot be loaded at the moment.",
     "no_picture": "There is no picture in this message.",
@@ -61,9 +75,18 @@ _SENTENCES = {
     "too_large": "This picture is as large already as its model, or your limit here, allows.",
     "unknown_job": "I do not know this job, or it was deleted.",
     "words": f"Something in it is no longer allowed on its server, so I did not draw it. {NOT_COUNTED}",
+    "unsafe_input": "I found this picture unsuitable for this channel, so I do not draw from it.",
 }
 
-_END_CODES = ("quarantined", "interrupted", "storage", "broken_image", "words")  #: what else is said needs fields
+#: Ends whose words need no fields.
+_END_CODES = (
+    "quarantined",
+    "interrupted",
+    "storage",
+    "broken_image",
+    "kept_back",
+    "words",
+)
 
 #: What a server's list of words found something in.
 _WORDS_IN = {
@@ -125,6 +148,8 @@ def member_words(error: KnownError) -> str:
             return f"Something in {_WORDS_IN[error.where]} is not allowed on this server. Nothing was started."
         case BadPattern():
             return f"The pattern {_BAD_PATTERNS[error.reason].format(most=error.most)}."
+        case NotInThisChannel() | RoleNeeded() | TooNew() | ModelReserved():
+            return access.refusal(error)
         case NotAllowed():
             return _SENTENCES[error.needed]
         case MissingPermissions():

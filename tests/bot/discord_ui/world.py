@@ -27,6 +27,7 @@ from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.front_end import open_front_end
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
@@ -36,6 +37,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
 from bot.storage import jobs
@@ -172,6 +174,8 @@ class World:
             stars=stars,
             admin=admin,
             words=server_words,
+            access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
+            server_safety=ServerSafety(database=self.database, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,

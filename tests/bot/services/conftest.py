@@ -9,6 +9,7 @@ import pytest
 
 from bot.clock import ClockCheck
 from bot.records import Member, Place
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.history import History
 from bot.services.images import ImageService
@@ -96,6 +97,7 @@ class House:
         self.history = History(database=self.database, files=self.files)
         self.stars = Stars(database=self.database, clock=self.clock)
         self.results = Results(database=self.database, clock=self.clock)
+        self.access = ServerAccess(database=self.database, catalog=self.catalog, clock=self.clock)
         self.admin = AdminService(
             database=self.database,
             dispatcher=self.dispatcher,
