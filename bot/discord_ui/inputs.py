@@ -17,6 +17,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
+from bot.discord_ui.surroundings import is_restricted, parent_of
 from bot.discord_ui.words import text
 from bot.errors import TooBusy, UnknownJob
 from bot.records import JobRecord, Member
@@ -156,6 +157,8 @@ def member_of(interaction: discord.Interaction) -> Member:
         name=user.display_name,
         server=str(interaction.guild_id) if in_server else None,
         channel=str(interaction.channel_id),
+        parent=parent_of(interaction.channel),
+        is_restricted=is_restricted(interaction.channel),
         roles=_roles(user),
         is_moderator=in_server and rights.manage_messages,
         is_admin=in_server and rights.manage_guild,
@@ -198,6 +201,7 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
     if payload.guild_id is not None and payload.member is None:
         payload.member = await _fetched(client, payload.guild_id, payload.user_id)
     member, rights = payload.member, rights_of_reaction(client, payload)
+    channel = client.get_channel(payload.channel_id)
     user = member or client.get_user(payload.user_id)
     # In a direct message Discord does not say who it is, but then nobody else is there.
     name = user.display_name if user else job.requester_name
@@ -206,6 +210,8 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
         name=name,
         server=str(payload.guild_id) if payload.guild_id is not None else None,
         channel=str(payload.channel_id),
+        parent=parent_of(channel),
+        is_restricted=is_restricted(channel),
         roles=_roles(member),
         is_moderator=rights.manage_messages,
         is_admin=rights.manage_guild,

@@ -45,7 +45,7 @@ class Imagine(commands.Cog):
                 await private.think(interaction)
                 cover = None if mask is None else await fetched(mask, "mask")
                 wish = await self._remakes.begun_with(options, await fetched(image), cover)
-        await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
+        await self._deliveries.answer(interaction, await accepts(self._images, wish, interaction))
 
     @imagine.autocomplete("aspect")
     async def _aspects(self, _: Interaction, typed: str) -> list[Choice[str]]:

@@ -21,6 +21,7 @@ from bot.discord_ui.words import embeds, parameters
 from bot.errors import NoPicture
 from bot.records import JobRecord
 from bot.services.images import ImageService
+from bot.services.policies import Where
 from bot.services.remakes import Remakes, Variation, Wish
 from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions
 
@@ -143,8 +144,9 @@ class MessageMenus(commands.Cog):
         with self._images.inputs.room():
             await private.think(interaction)
             if pictures.job is not None:
-                data = (await self._images.pictures(pictures.job))[index].png
+                where = Where.of(member_of(interaction))
+                data = (await self._images.pictures.one(pictures.job, index, where)).png
             else:
                 data = await fetched(pictures.files[index])
             wish = await make(DrawingOptions(prompt=prompt, strength=strength), data)
-        await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
+        await self._deliveries.answer(interaction, await accepts(self._images, wish, interaction))

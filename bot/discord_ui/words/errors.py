@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from discord import app_commands
 
 from bot.discord_ui.words import text
-from bot.errors import Blocked, LimitReached, MissingPermissions, NotAllowed, PictureGone
+from bot.errors import Blocked, CheckFault, LimitReached, MissingPermissions, NotAllowed, PictureGone
 from bot.records import JobRecord
 from bot.services.limits import KINDS, LimitRule
 from generation.errors import (
@@ -72,7 +72,7 @@ def words_for(error: BaseException, *, doing: str) -> str:
     match error:
         case WorkerFault():
             pass  # the worker has logged the trace under the same reference
-        case Refusal() | JobStopped():
+        case Refusal() | JobStopped() | CheckFault():  # of a fault of the check the operator is told once, elsewhere
             log.info("%s: %s", doing, error)
         case KnownError():
             log.warning("%s: %s", doing, error)

@@ -33,9 +33,11 @@ from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.inputs import Inputs
 from bot.services.limits import Limits
+from bot.services.policies import Policy
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety import Safety
 from bot.services.stars import Stars
 from bot.storage import jobs
 from bot.storage.database import Database
@@ -51,6 +53,7 @@ from generation.job import Job
 from generation.ticket import JobTicket
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
+from tests.bot.fake_check import FakeCheck
 
 _ALL = select(JOBS).order_by(text("rowid"))
 
@@ -119,6 +122,8 @@ class World:
     catalog: ModelCatalog = CATALOG
     ceiling: dict[str, float] = field(default_factory=dict)
     direct_messages: bool = True
+    check: FakeCheck | None = field(default_factory=FakeCheck)
+    direct_policy: Policy = Policy.WITHHOLD
 
     async def build(self, *, recover: bool = False) -> Parts:
         """A fresh process on the same data."""
@@ -137,6 +142,14 @@ class World:
             catalog=self.catalog,
             inputs=Inputs(database=self.database, files=input_files),
             limits=Limits(self.ceiling),
+            safety=Safety(
+                database=self.database,
+                check=self.check,
+                catalog=self.catalog,
+                clock=discord.utils.utcnow,
+                direct_policy=self.direct_policy,
+                patience=1.0,
+            ),
             clock=discord.utils.utcnow,
             direct_messages=self.direct_messages,
         )
@@ -164,7 +177,7 @@ class World:
         front = await open_front_end(
             images=images,
             results=results,
-            history=History(database=self.database, files=files),
+            history=History(database=self.database),
             stars=stars,
             admin=admin,
             clock=discord.utils.utcnow,
