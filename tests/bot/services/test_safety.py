@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -313,3 +314,9 @@ async def test_a_decision_between_holding_and_telling_is_not_lost(house, ann, he
     await house.images.withheld(job.id)
     owed = [one.id for one in await house.images.unposted()]
     assert owed == ([job.id] if decision.is_let_through else [])
+
+
+def test_the_bytes_of_results_are_read_in_one_module_only():
+    """Whatever else wants to show a picture has to say where."""
+    readers = [file.name for file in Path("bot").rglob("*.py") if "files.read(" in file.read_text("utf-8")]
+    assert readers == ["pictures.py"]
