@@ -25,6 +25,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
@@ -100,6 +101,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         if (check := picture_check(settings)) is not None:
             parts.push_async_callback(check.close)
             await check.start()
+            log.info("pictures are checked; a server that has set nothing withholds unsafe ones: /admin safety")
 
         say_if_former(settings.database_url or "")
         database = Database(settings.database)
@@ -123,6 +125,14 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
         inputs = Inputs(database=database, files=input_files)
         words = Words(database=database, clock=utc_now)
+        safety = Safety(
+            database=database,
+            check=check,
+            catalog=catalog,
+            clock=utc_now,
+            direct_policy=settings.direct_policy,
+            exempts_builtin=settings.safety != "demonstration",
+        )
         images = ImageService(
             database=database,
             files=files,
@@ -131,6 +141,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             inputs=inputs,
             words=words,
             limits=limits,
+            safety=safety,
             clock=utc_now,
             direct_messages=settings.direct_messages,
         )
@@ -159,7 +170,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         front = await open_front_end(
             images=images,
             results=Results(database=database, clock=utc_now),
-            history=History(database=database, files=files),
+            history=History(database=database),
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
             words=words,

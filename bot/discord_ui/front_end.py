@@ -92,11 +92,12 @@ async def open_front_end(
     remakes, forms = Remakes(images), Forms()
     remade = RemakeActions(images, remakes, deliveries, rights, forms)
     gallery = GalleryCopies(bot, images, stars, clock)
+    images.pictures.safety.listen(lambda job: bot.dispatch("pictures_held", job))
     for cog in (
         rights,
         Imagine(images, remakes, deliveries, access),
         Jobs(images, results),
-        LookingBack(history),
+        LookingBack(history, images.pictures),
         Models(images, access),
         Admin(
             admin,

@@ -18,6 +18,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
+from bot.discord_ui.surroundings import is_restricted, parent_of
 from bot.discord_ui.words import text
 from bot.errors import TooBusy, UnknownJob
 from bot.records import JobRecord, Member
@@ -157,7 +158,8 @@ def member_of(interaction: discord.Interaction) -> Member:
         name=user.display_name,
         server=str(interaction.guild_id) if in_server else None,
         channel=str(interaction.channel_id),
-        parent=_parent(interaction.channel),
+        parent=parent_of(interaction.channel),
+        is_restricted=is_restricted(interaction.channel),
         roles=_roles(user),
         joined_at=_joined_at(user),
         is_moderator=in_server and rights.manage_messages,
@@ -201,6 +203,7 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
     if payload.guild_id is not None and payload.member is None:
         payload.member = await _fetched(client, payload.guild_id, payload.user_id)
     member, rights = payload.member, rights_of_reaction(client, payload)
+    channel = client.get_channel(payload.channel_id)
     user = member or client.get_user(payload.user_id)
     # In a direct message Discord does not say who it is, but then nobody else is there.
     name = user.display_name if user else job.requester_name
@@ -209,7 +212,8 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
         name=name,
         server=str(payload.guild_id) if payload.guild_id is not None else None,
         channel=str(payload.channel_id),
-        parent=_parent(client.get_channel(payload.channel_id)),
+        parent=parent_of(channel),
+        is_restricted=is_restricted(channel),
         roles=_roles(member),
         joined_at=_joined_at(member),
         is_moderator=rights.manage_messages,
@@ -223,10 +227,6 @@ def _roles(user: discord.User | discord.Member | None) -> tuple[str, ...]:
 
 def _joined_at(user: discord.User | discord.Member | None) -> datetime | None:
     return user.joined_at if isinstance(user, discord.Member) else None
-
-
-def _parent(channel: object) -> str | None:
-    return str(channel.parent_id) if isinstance(channel, discord.Thread) else None
 
 
 def _cut(shown: str) -> str:

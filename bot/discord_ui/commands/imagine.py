@@ -52,7 +52,7 @@ class Imagine(commands.Cog):
             cover = None if mask is None else await fetched(mask, "mask")
             options = replace(options, source=None, mask=None)
             wish = await self._remakes.begun_with(options, await fetched(image), cover)
-        await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
+        await self._deliveries.answer(interaction, await accepts(self._images, wish, interaction))
 
     async def _asked(self, interaction: Interaction, options: DrawingOptions, at: Place) -> Ticket:
         member = await requester_of(interaction)

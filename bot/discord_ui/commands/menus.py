@@ -22,6 +22,7 @@ from bot.errors import NoPicture
 from bot.records import JobRecord
 from bot.services.access_settings import ServerAccess
 from bot.services.images import ImageService
+from bot.services.policies import Where
 from bot.services.remakes import Remakes, Variation, Wish
 from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions
 
@@ -146,10 +147,11 @@ class MessageMenus(commands.Cog):
         with self._images.inputs.room():
             await private.think(interaction)
             if pictures.job is not None:
-                data = (await self._images.pictures(pictures.job))[index].png
+                where = Where.of(member_of(interaction))
+                data = (await self._images.pictures.one(pictures.job, index, where)).png
             else:
                 data = await fetched(pictures.files[index])
             options = DrawingOptions(prompt=prompt, strength=strength, source=NOT_FETCHED)
             options = await self._access.filled(options, await requester_of(interaction))
             wish = await make(replace(options, source=None), data)
-        await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
+        await self._deliveries.answer(interaction, await accepts(self._images, wish, interaction))

@@ -72,6 +72,7 @@ def info(job: JobRecord) -> PrivateAnswer:
         ("Device time", text.seconds(job.device_seconds)),
         ("Status", job.status),
         ("Job", f"`{job.id}`"),
+        *((("Held back", str(held)),) if (held := sum(image.is_held for image in job.images)) else ()),
         *((("File", f"no longer kept, removed {text.relative(removed[0])}"),) if removed else ()),
         *((("Made from", f"`{job.parent}`"),) if job.parent else ()),
     ):

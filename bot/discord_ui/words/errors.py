@@ -14,6 +14,7 @@ from bot.discord_ui.words import access, text
 from bot.errors import (
     BadPattern,
     Blocked,
+    CheckFault,
     LimitReached,
     MissingPermissions,
     ModelReserved,
@@ -115,7 +116,7 @@ def words_for(error: BaseException, *, doing: str) -> str:
     match error:
         case WorkerFault():
             pass  # the worker has logged the trace under the same reference
-        case Refusal() | JobStopped():
+        case Refusal() | JobStopped() | CheckFault():  # of a fault of the check the operator is told once, elsewhere
             log.info("%s: %s", doing, error)
         case KnownError():
             log.warning("%s: %s", doing, error)

@@ -34,9 +34,11 @@ from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.inputs import Inputs
 from bot.services.limits import Limits
+from bot.services.policies import Policy
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
@@ -54,6 +56,7 @@ from generation.job import Job
 from generation.ticket import JobTicket
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
+from tests.bot.fake_check import FakeCheck
 
 _ALL = select(JOBS).order_by(text("rowid"))
 
@@ -122,6 +125,8 @@ class World:
     catalog: ModelCatalog = CATALOG
     ceiling: dict[str, float] = field(default_factory=dict)
     direct_messages: bool = True
+    check: FakeCheck | None = field(default_factory=FakeCheck)
+    direct_policy: Policy = Policy.WITHHOLD
 
     async def build(self, *, recover: bool = False) -> Parts:
         """A fresh process on the same data."""
@@ -142,6 +147,14 @@ class World:
             inputs=Inputs(database=self.database, files=input_files),
             words=server_words,
             limits=Limits(self.ceiling),
+            safety=Safety(
+                database=self.database,
+                check=self.check,
+                catalog=self.catalog,
+                clock=discord.utils.utcnow,
+                direct_policy=self.direct_policy,
+                patience=1.0,
+            ),
             clock=discord.utils.utcnow,
             direct_messages=self.direct_messages,
         )
@@ -170,7 +183,7 @@ class World:
         front = await open_front_end(
             images=images,
             results=results,
-            history=History(database=self.database, files=files),
+            history=History(database=self.database),
             stars=stars,
             admin=admin,
             words=server_words,

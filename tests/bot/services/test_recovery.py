@@ -182,7 +182,7 @@ async def test_pictures_that_were_drawn_are_to_be_delivered(open_house, house, a
 
     assert [job.id for job in recovery.rendered] == [drawn.job.id]
     assert recovery.resumed == recovery.ended == ()
-    assert len(await restarted.images.pictures(await restarted.images.job(drawn.job.id))) == 1
+    assert len(await restarted.pictures(drawn.job.id)) == 1
 
 
 async def test_what_was_deleted_is_not_delivered(open_house, house, ann, here):
@@ -249,4 +249,4 @@ async def test_a_picture_whose_file_was_removed_is_gone_and_says_so(house, ann):
     assert await retention.sweep() == 1
 
     with pytest.raises(PictureGone):
-        await house.images.pictures(await house.images.job(job_id))
+        await house.pictures(job_id)
