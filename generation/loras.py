@@ -15,6 +15,7 @@ MAX_LORAS = 5
 LEAST_WEIGHT = -2.0
 MOST_WEIGHT = 2.0
 COLUMNS = 256  #: ranks that the LoRAs of one call may have together, unless an operator says otherwise
+SHORT_HASH = 12  #: digits, as AUTOMATIC1111 shows of a LoRA's
 _NAMED = 5  #: that are nearest to a name which nobody knows
 
 
@@ -134,6 +135,16 @@ def check_loras(uses: Sequence[LoraUse]) -> None:
             )
         if any(use.name == other.name for other in uses[:number]):
             raise InvalidRequest("lora", "conflict", use.name, choices=(use.name,))
+
+
+def loras_text(uses: Iterable[LoraUse]) -> str:
+    """Write uses as `parse_loras` reads them: "chalk:0.8, ink:1"."""
+    return ", ".join(f"{use.name}:{use.weight:.10g}" for use in uses)
+
+
+def hashes_text(uses: Iterable[LoraUse]) -> str:
+    """Write which files they are, as AUTOMATIC1111 does: "chalk: 0123456789ab, ink: ..."."""
+    return ", ".join(f"{use.name}: {use.sha256[:SHORT_HASH]}" for use in uses if use.sha256)
 
 
 def stored_loras(values: Iterable[LoraUse | Mapping[str, Any]]) -> tuple[LoraUse, ...]:
