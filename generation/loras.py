@@ -100,6 +100,39 @@ class LoraOffer:
                 continue
         return name
 
+    def completions(self, typed: str, *, most: int) -> list[tuple[str, str]]:
+        """What `name:0.8, oth` can become: pairs of what is shown, with trigger words, and what is meant.
+
+        What is meant has at most so many characters: where names are too long, their beginnings stand for them.
+        """
+        before, _, last = typed.rpartition(",")
+        begun, colon, weight = (part.strip() for part in last.partition(":"))
+        parts = [part.strip() for part in before.split(",") if part.strip()]
+        taken = {part.partition(":")[0].strip().casefold() for part in parts}
+        fitting = [
+            file
+            for file in self.files
+            if begun.casefold() in file.name.casefold() and file.name.casefold() not in taken
+        ]
+        fitting.sort(key=lambda file: not file.name.casefold().startswith(begun.casefold()))
+        found: list[tuple[str, str]] = []
+        for file in fitting:
+            meant = [*parts, f"{file.name}{colon}{weight}"]
+            value = ", ".join(meant)
+            if len(value) > most:
+                value = ",".join(self._short(part) for part in meant)
+            triggers = f" ({', '.join(file.triggers)})" if file.triggers else ""
+            if len(value) <= most:
+                found.append((", ".join(meant) + triggers, value))
+        return found
+
+    def _short(self, part: str) -> str:
+        name, colon, weight = part.partition(":")
+        try:
+            return f"{self.shortest(self.get(name).name)}{colon}{weight.strip()}"
+        except LoraRefused:
+            return part
+
 
 NO_LORAS = LoraOffer()
 

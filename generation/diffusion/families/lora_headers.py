@@ -56,10 +56,13 @@ class FoundLora:
 def find_loras(folders: Iterable[str]) -> tuple[FoundLora | LoraRefused, ...]:
     """Look into all `.safetensors` files of these folders, by name; what cannot be drawn with is refused.
 
-    Only headers are read, and the whole of a file only where its metadata do not say its hash.
+    Raises LoraRefused for what is no folder. Only headers are read, and the whole of a file only where its metadata do
+    not say its hash.
     """
     found: dict[str, FoundLora | LoraRefused] = {}
     for folder in folders:
+        if not Path(folder).expanduser().is_dir():
+            raise LoraRefused(f"folder {folder}", "no_folder")
         paths = sorted(Path(folder).expanduser().glob("*.safetensors"), key=lambda path: path.name.casefold())
         for path in paths:
             name = _name(path.stem)
