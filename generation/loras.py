@@ -4,7 +4,7 @@ A LoRA (Hu et al., arXiv:2106.09685) is an adapter: for some layers of a model t
 to the layer's weights, as many times as its weight says.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any
@@ -16,6 +16,7 @@ LEAST_WEIGHT = -2.0
 MOST_WEIGHT = 2.0
 COLUMNS = 256  #: ranks that the LoRAs of one call may have together, unless an operator says otherwise
 SHORT_HASH = 12  #: digits, as AUTOMATIC1111 shows of a LoRA's
+_SHOWN = 60  #: characters of a name that nobody knows
 _NAMED = 5  #: that are nearest to a name which nobody knows
 
 
@@ -56,20 +57,20 @@ class LoraOffer:
         Raises LoraRefused.
         """
         sought = name.strip().casefold()
-        for file in self.files:
-            if file.name.casefold() == sought:
-                return file
         for refusal in self.refused:
             if refusal.name.casefold() == sought:
                 raise LoraRefused(**refusal.fields)  # a new one: raised again and again, it would keep every trace
-        beginning = [file for file in self.files if sought and file.name.casefold().startswith(sought)]
+        beginning = self._beginning(sought)
         if len(beginning) == 1:
             return beginning[0]
         known = {file.name.casefold(): file.name for file in self.files}
-        near = [file.name for file in beginning[:_NAMED]] or [
-            known[one] for one in get_close_matches(name.strip().casefold(), known, _NAMED)
-        ]
-        raise LoraRefused(name.strip(), "not_on_offer", nearest=tuple(near))
+        near = [file.name for file in beginning] or [known[one] for one in get_close_matches(sought, known, _NAMED)]
+        raise LoraRefused(name.strip()[:_SHOWN], "not_on_offer", nearest=tuple(near[:_NAMED]))
+
+    def _beginning(self, sought: str) -> list[LoraFile]:
+        """The files whose names begin so; only the one that is called so, if there is one."""
+        named = [file for file in self.files if file.name.casefold() == sought]
+        return named or [file for file in self.files if sought and file.name.casefold().startswith(sought)]
 
     def resolved(self, uses: Iterable[LoraUse]) -> tuple[LoraUse, ...]:
         """Look the names up: the same uses by the files' own names and hashes, each file once, its weights added.
@@ -81,7 +82,7 @@ class LoraOffer:
         for use in uses:
             file = self.get(use.name)
             if use.sha256 not in ("", file.sha256):
-                raise LoraRefused(file.name, "replaced")
+                raise LoraRefused(use.name, "replaced" if file.name == use.name else "gone")
             weight = use.weight + (found[file.name].weight if file.name in found else 0.0)
             found[file.name] = LoraUse(name=file.name, weight=weight, sha256=file.sha256)
         ranks = sum(self.get(name).rank for name in found)
@@ -91,17 +92,15 @@ class LoraOffer:
 
     def shortest(self, name: str) -> str:
         """Return the shortest beginning of a file's name by which `get` finds it too."""
+        refused = {refusal.name.casefold() for refusal in self.refused}
         for length in range(1, len(name)):
-            beginning = name[:length].strip()
-            try:
-                if self.get(beginning).name == name:
-                    return beginning
-            except LoraRefused:
-                continue
+            beginning = name[:length].strip().casefold()
+            if beginning not in refused and [file.name for file in self._beginning(beginning)] == [name]:
+                return name[:length].strip()
         return name
 
-    def completions(self, typed: str, *, most: int) -> list[tuple[str, str]]:
-        """What `name:0.8, oth` can become: pairs of what is shown, with trigger words, and what is meant.
+    def completions(self, typed: str, *, most: int) -> Iterator[tuple[str, str]]:
+        """Yield what `name:0.8, oth` can become: pairs of what is shown, with trigger words, and what is meant.
 
         What is meant has at most so many characters: where names are too long, their beginnings stand for them.
         """
@@ -115,7 +114,6 @@ class LoraOffer:
             if begun.casefold() in file.name.casefold() and file.name.casefold() not in taken
         ]
         fitting.sort(key=lambda file: not file.name.casefold().startswith(begun.casefold()))
-        found: list[tuple[str, str]] = []
         for file in fitting:
             meant = [*parts, f"{file.name}{colon}{weight}"]
             value = ", ".join(meant)
@@ -123,8 +121,7 @@ class LoraOffer:
                 value = ",".join(self._short(part) for part in meant)
             triggers = f" ({', '.join(file.triggers)})" if file.triggers else ""
             if len(value) <= most:
-                found.append((", ".join(meant) + triggers, value))
-        return found
+                yield ", ".join(meant) + triggers, value
 
     def _short(self, part: str) -> str:
         name, colon, weight = part.partition(":")
@@ -147,9 +144,7 @@ def parse_lora(text: str) -> LoraUse:
     try:
         return LoraUse(name=name.strip(), weight=float(weight))
     except ValueError:
-        raise InvalidRequest(
-            "lora_weight", "range", weight.strip(), least=LEAST_WEIGHT, most=MOST_WEIGHT, holds_for=name.strip()
-        ) from None
+        raise InvalidRequest("lora_weight", "range", weight.strip(), least=LEAST_WEIGHT, most=MOST_WEIGHT) from None
 
 
 def parse_loras(text: str) -> tuple[LoraUse, ...]:

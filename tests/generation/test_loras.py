@@ -116,7 +116,9 @@ def test_a_rerun_of_a_file_that_was_replaced_or_removed_says_so() -> None:
     again = DrawingOptions.of(first, seed=2)
     assert SD.request(again).loras == first.loras
     replaced = replace(SD, loras=LoraOffer(files=(file("Pen", sha256="f" * 64),)))
-    for spec, reason in ((replaced, "replaced"), (replace(SD, loras=LoraOffer()), "not_on_offer")):
+    longer = replace(SD, loras=LoraOffer(files=(file("Penknife", sha256="e" * 64),)))
+    removed = replace(SD, loras=LoraOffer())
+    for spec, reason in ((replaced, "replaced"), (removed, "not_on_offer"), (longer, "gone")):
         with pytest.raises(LoraRefused) as refusal:
             spec.request(again)
         assert (refusal.value.name, refusal.value.reason) == ("Pen", reason)

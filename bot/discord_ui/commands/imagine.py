@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from discord import Interaction, app_commands
@@ -62,7 +63,8 @@ class Imagine(commands.Cog):
     async def _loras(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         with suppress(InvalidRequest):  # they are still typing the model's name
             offer = self._images.catalog.get(interaction.namespace.model).loras
-            return inputs.suggestions("", offer.completions(typed, most=inputs.MAX_CHOICE))
+            found = offer.completions(typed, most=inputs.MAX_CHOICE)
+            return inputs.suggestions("", islice(found, inputs.MOST_CHOICES))
         return []
 
     @imagine.autocomplete("model")

@@ -3,7 +3,6 @@
 """From a LoRA file to an Adapter: its names are brought to the model's own, and its numbers to the model's format."""
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from generation.diffusion.failures import is_out_of_memory
 from generation.diffusion.families.lora_headers import DOWN, UP, refuse_what_is_no_lora, settings
 from generation.diffusion.families.lora_layers import Adapter, Layers, LoraLayer
 from generation.diffusion.safetensors_header import read_header
-from generation.errors import LoraRefused, LoraUnavailable, ModelUnavailable
+from generation.errors import LoraRefused, LoraUnavailable
 from generation.loras import LoraFile
 
 NETWORKS = ("unet", "text_encoder", "text_encoder_2")  #: as diffusers' pipelines and files name them
@@ -33,8 +33,12 @@ def read_lora(file: LoraFile, pipeline: Any, dtype: torch.dtype) -> Adapter:
         return _read(file, pipeline, dtype)
     except LoraRefused as refusal:
         raise LoraUnavailable(file.name, refusal.reason, detail=refusal.detail) from refusal
-    except (ModelUnavailable, OSError, ValueError) as error:
-        raise LoraUnavailable(file.name, "broken_file", detail=str(error)) from error
+    except LoraUnavailable:
+        raise
+    except Exception as error:  # whatever a library makes of a file that somebody spoilt
+        if is_out_of_memory(error):
+            raise
+        raise LoraUnavailable(file.name, "broken_file", detail=f"{type(error).__name__}: {error}"[:200]) from error
 
 
 def _read(file: LoraFile, pipeline: Any, dtype: torch.dtype) -> Adapter:
@@ -139,7 +143,7 @@ def _module(key: str, names: Mapping[str, str]) -> str:
 def _peft_scale(said: Mapping[str, Any], prefix: str, path: str, rank: int) -> float:
     """alpha / rank by the settings that PEFT has written; 1 where there are none."""
     alpha = said.get(f"{prefix}.lora_alpha", rank)
-    for pattern, other in (said.get(f"{prefix}.alpha_pattern") or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", path):
+    for ending, other in (said.get(f"{prefix}.alpha_pattern") or {}).items():
+        if f".{path}".endswith(f".{ending.removeprefix('^')}"):
             alpha = other
     return float(alpha) / (math.sqrt(rank) if said.get(f"{prefix}.use_rslora") else rank)

@@ -128,6 +128,8 @@ def refuse_what_is_no_lora(header: Header, name: str) -> None:
         raise LoraRefused(name, "no_lora")
     if lonely := halves[0] ^ halves[1]:
         raise LoraRefused(name, "half_missing", detail=min(lonely))
+    if any(0 in shape for key, shape in header.shapes.items() if key.endswith((*DOWN, *UP))):
+        raise LoraRefused(name, "no_lora")
     if strange := [key for key in header.shapes if not key.startswith(_OURS)]:
         raise LoraRefused(name, "other_base", detail=min(strange))
 
@@ -163,14 +165,18 @@ def _name(stem: str) -> str:
 
 def _base(metadata: Mapping[str, str]) -> str:
     names = ("ss_base_model_version", "modelspec.architecture", "ss_sd_model_name")
-    return next((clean_text(said)[:_MOST_NAME] for name in names if (said := metadata.get(name, "")).strip()), "")
+    return next((_line(said) for name in names if (said := metadata.get(name, "")).strip()), "")
 
 
 def _triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
     """The words that call for what it has learnt: as they are named, else the tags that most of its pictures had."""
     named = metadata.get("modelspec.trigger_phrase", "")
     words = [word.strip() for word in named.split(",") if word.strip()] or _most_used_tags(metadata)
-    return tuple(clean_text(word)[:_MOST_NAME] for word in words[:_MOST_TRIGGERS])
+    return tuple(_line(word) for word in words[:_MOST_TRIGGERS])
+
+
+def _line(text: str) -> str:
+    return " ".join(clean_text(text).split())[:_MOST_NAME]
 
 
 def _most_used_tags(metadata: Mapping[str, str]) -> list[str]:

@@ -121,17 +121,19 @@ class Columns:
 
     def _grow(self, columns: int) -> None:
         if columns > self._capacity:
-            self._capacity = min(-(-columns // (2 * _STEP)) * 2 * _STEP, self._most)
+            capacity = min(-(-columns // (2 * _STEP)) * 2 * _STEP, self._most)
             for hook in self._hooks.values():
-                hook.grow(self._capacity)
+                hook.grow(capacity)
+            self._capacity = capacity  # last: memory may run out on the way
 
     def _write(self, adapter: Adapter, columns: list[int]) -> None:
         for path in adapter.denoiser:
             if path not in self._hooks:
                 module: Any = self._network.get_submodule(path)
-                hook = self._hooks[path] = _Hook(module, self._call, self._device, self._dtype)
+                hook = _Hook(module, self._call, self._device, self._dtype)
                 hook.grow(self._capacity)
                 module.register_forward_hook(hook)
+                self._hooks[path] = hook
         self._placed = frozenset()
         where = torch.tensor(columns, device=self._device)
         for path, hook in self._hooks.items():
@@ -158,9 +160,11 @@ class _Hook:
         self.used = False  #: by any LoRA that is placed
 
     def grow(self, capacity: int) -> None:
-        self._down, self._up = (
-            torch.cat([half, half.new_zeros(capacity - len(half), *half.shape[1:])]) for half in (self._down, self._up)
-        )
+        if capacity > len(self._up):
+            self._down, self._up = (
+                torch.cat([half, half.new_zeros(capacity - len(half), *half.shape[1:])])
+                for half in (self._down, self._up)
+            )
 
     def write(self, columns: Tensor, layer: LoraLayer | None) -> None:
         self._down[columns] = 0

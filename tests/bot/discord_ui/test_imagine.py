@@ -97,6 +97,9 @@ async def test_imagine_takes_loras_which_the_models_and_the_record_tell(world: W
     assert tuple((use.name, use.weight, use.sha256) for use in job.request.loras) == uses
     assert answer.response.attachments
     assert "LoRAs (4): chalk (chalk drawing), ink" in words((await world.alice.slash(world.channel, "models")).response)
+    told = words((await world.alice.click(answer.response, label="Info")).response)
+    assert "<lora:chalk:0.8> <lora:ink:-0.5>" in told
+    assert "chalk:0.8, ink:-0.5" in told
     shown = words((await world.alice.slash(world.channel, "show", job=str(job.id))).response)
     assert "chalk:0.8, ink:-0.5" in shown
     assert f"chalk: {uses[0][2][:12]}, ink: {uses[1][2][:12]}" in shown
