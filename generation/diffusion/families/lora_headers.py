@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -69,7 +69,8 @@ def find_loras(folders: Iterable[str]) -> tuple[FoundLora | LoraRefused, ...]:
             try:
                 if name.casefold() in found:
                     raise LoraRefused(name, "same_name", detail=str(path))
-                found[name.casefold()] = _inspected(path, name)
+                known = {one.file.sha256 for one in found.values() if isinstance(one, FoundLora)}
+                found[name.casefold()] = _inspected(path, name, known)
             except LoraRefused as refusal:
                 log.warning("LoRA %s: %s", path, refusal)
                 found.setdefault(name.casefold(), refusal)
@@ -93,7 +94,8 @@ def with_loras(spec: ModelSpec, found: Sequence[FoundLora | LoraRefused], *, col
     return replace(spec, loras=LoraOffer(files=tuple(offered), refused=tuple(refused), columns=columns))
 
 
-def _inspected(path: Path, name: str) -> FoundLora:
+def _inspected(path: Path, name: str, known: Container[str]) -> FoundLora:
+    """Read one file's header. Its hash is counted where it says none, or that of another file."""
     try:
         stat = path.stat()
         header = read_header(path, name)
@@ -103,7 +105,7 @@ def _inspected(path: Path, name: str) -> FoundLora:
         file = LoraFile(
             name=name,
             path=str(path),
-            sha256=_said_hash(header) or tensors_hash(path),
+            sha256=said if (said := _said_hash(header)) and said not in known else tensors_hash(path),
             rank=max(shape[0] for shape in downs.values() if shape),
             size=stat.st_size,
             modified=stat.st_mtime_ns,

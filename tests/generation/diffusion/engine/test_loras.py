@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -153,6 +154,24 @@ def test_a_job_says_which_files_it_was_drawn_with(files: list[MadeLora]) -> None
     assert isinstance(done, JobDone)
     hashes = [file.file.sha256[:12] for file in files]
     assert done.drawn_with.lora_hashes == f"lora0: {hashes[0]}, lora1: {hashes[1]}"
+
+
+def test_a_call_with_loras_is_made_without_a_graph(files: list[MadeLora]) -> None:
+    model = load_tiny("epsilon", loras=offer_of(*files))
+    model.save_memory()  # tiles are decoded without graphs
+    asked: list[str] = []
+
+    def refuse(part: str, inputs: object) -> torch.Tensor:
+        asked.append(part)
+        raise RuntimeError("a graph")
+
+    model.graphs = SimpleNamespace(call=refuse, rows=lambda *shape: (4,), drop_recordings=lambda: None)  # type: ignore[assignment]
+    job = job_with(files[0])
+    assert isinstance(end_of(drive(DiffusionEngine(model), job), job), JobDone)
+    assert asked == []
+    job = job_with()
+    assert isinstance(end_of(drive(DiffusionEngine(model), job), job), JobFailed)
+    assert asked
 
 
 def test_a_file_is_read_once_for_many_jobs(files: list[MadeLora]) -> None:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from generation.catalog import ModelSpec
-from generation.diffusion.families.lora_headers import FoundLora, find_loras, with_loras
+from generation.diffusion.families.lora_headers import FoundLora, find_loras, tensors_hash, with_loras
 from generation.diffusion.loading.sources import inspect_model
 from generation.errors import LoraRefused
 from generation.operator_words import operator_words
@@ -46,6 +46,14 @@ def test_without_a_hash_in_its_header_a_file_has_that_of_its_tensors(tmp_path: P
     assert hashes[0] == hashes[1]
     data = (first / "x.safetensors").read_bytes()
     assert hashes[0] == hashlib.sha256(data[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
+
+
+def test_two_files_that_say_the_same_hash_are_told_apart(tmp_path: Path) -> None:
+    for seed in range(2):
+        metadata = {"sshs_model_hash": "ab" * 32}
+        make_lora(tmp_path / f"{seed}.safetensors", make_pipeline("epsilon"), seed=seed, metadata=metadata)
+    hashes = [one.file.sha256 for one in find_loras([str(tmp_path)]) if isinstance(one, FoundLora)]
+    assert hashes == ["ab" * 32, tensors_hash(tmp_path / "1.safetensors")]
 
 
 def test_triggers_are_the_tags_that_most_of_its_pictures_had(tmp_path: Path) -> None:
