@@ -1,7 +1,9 @@
 """/imagine: draw a picture from a description."""
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from discord import Interaction, app_commands
@@ -19,6 +21,8 @@ from bot.services.access_settings import ServerAccess
 from bot.services.images import ImageService
 from bot.services.remakes import Remakes
 from generation.catalog import DrawingOptions
+from generation.errors import InvalidRequest
+from generation.loras import parse_loras
 from generation.request import SchedulerName
 
 
@@ -35,9 +39,9 @@ class Imagine(commands.Cog):
     @inputs.takes(inputs.DRAWING)
     async def imagine(self, interaction: Interaction, **chosen: Any) -> None:
         """Draw a picture from a description"""
-        image, mask = chosen.pop("image"), chosen.pop("mask")
+        image, mask, loras = chosen.pop("image"), chosen.pop("mask"), parse_loras(chosen.pop("lora") or "")
         # A picture only decides the shape, so that a name in its place will do.
-        options = DrawingOptions(**chosen, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
+        options = DrawingOptions(loras=loras, **chosen, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
         self._images.catalog.request(options)  # before anything is fetched, so that a refusal is private at once
         permissions.check_interaction(interaction)
         if image is None:
@@ -66,6 +70,14 @@ class Imagine(commands.Cog):
     @imagine.autocomplete("scheduler")
     async def _schedulers(self, _: Interaction, typed: str) -> list[Choice[str]]:
         return inputs.suggestions(typed, ((name, name) for name in SchedulerName))
+
+    @imagine.autocomplete("lora")
+    async def _loras(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        with suppress(InvalidRequest):  # they are still typing the model's name
+            offer = self._images.catalog.get(interaction.namespace.model).loras
+            found = offer.completions(typed, most=inputs.MAX_CHOICE)
+            return inputs.suggestions("", islice(found, inputs.MOST_CHOICES))
+        return []
 
     @imagine.autocomplete("model")
     async def _models(self, interaction: Interaction, typed: str) -> list[Choice[str]]:

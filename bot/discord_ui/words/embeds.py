@@ -13,6 +13,7 @@ from bot.records import JobRecord, LimitScope, LimitValues
 from bot.services.answers import QueuedJob, QueueView, Usage
 from bot.services.limits import LIMIT_KINDS, EffectiveLimit, LimitKind, LimitRule, capped
 from generation.catalog import ModelCatalog, ModelSpec
+from generation.loras import loras_text
 from generation.metadata import exact, parameters_text
 from generation.reading import Reading
 from generation.request import SchedulerName
@@ -67,6 +68,7 @@ def info(job: JobRecord) -> PrivateAnswer:
         ("Guidance", exact(request.guidance_scale)),
         ("Size", "×".join(map(str, request.size))),
         ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
+        *((("LoRAs", text.shown(loras_text(request.loras), 400)),) if request.loras else ()),
         ("Asked by", f"<@{job.requester}>"),
         ("Asked", text.relative(job.accepted_at)),
         ("Device time", text.seconds(job.device_seconds)),
@@ -187,6 +189,9 @@ def _model(spec: ModelSpec) -> list[str]:
         lines += _known(spec.reading)
     if spec.examples:
         lines.append("Try: " + ", ".join(f"`{example}`" for example in spec.examples[:5]))
+    if files := spec.loras.files:
+        names = [f"{file.name} ({', '.join(file.triggers)})" if file.triggers else file.name for file in files[:_SOME]]
+        lines.append(f"LoRAs ({len(files)}): {text.shown(', '.join(names), 400)}{', …' if len(files) > _SOME else ''}")
     return lines
 
 
