@@ -11,6 +11,7 @@ import pytest
 from bot.errors import StorageFault, UnusableDatabase
 from bot.records import JobRecord
 from bot.services.recovery import Restart
+from bot.services.words import Words
 from bot.storage import jobs, pictures, schema, servers, unfinished, usage
 from bot.storage.database import Database
 from bot.storage.input_files import InputFiles
@@ -85,6 +86,7 @@ async def test_the_bot_starts_on_it_and_ends_what_todays_rules_refuse(database, 
         input_files=InputFiles(tmp_path / "inputs"),
         dispatcher=dispatcher,
         catalog=CATALOG,
+        words=Words(database=database, clock=HandClock()),
         clock=HandClock(),
     )
     await restart.learn_costs()
