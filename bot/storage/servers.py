@@ -35,6 +35,10 @@ _BLOCKS_OF_ALL = select(BLOCKS).where(
 _BLOCK_OF = (BLOCKS.c.server == bindparam("server_"), BLOCKS.c.member == bindparam("member_"))
 _TOPIC = (SETTINGS.c.server == bindparam("server_"), SETTINGS.c.topic == bindparam("topic_"))
 _SETTINGS_OF = select(SETTINGS.c.by_name).where(*_TOPIC)
+_SETTINGS_OF_ALL = select(SETTINGS.c.server, SETTINGS.c.by_name).where(
+    SETTINGS.c.server.in_(bindparam("servers", expanding=True)), SETTINGS.c.topic == bindparam("topic_")
+)
+_SETTINGS_ABOUT = select(SETTINGS.c.server, SETTINGS.c.by_name).where(SETTINGS.c.topic == bindparam("topic_"))
 _AUDIT_OF = (
     select(AUDIT)
     .where(AUDIT.c.server == bindparam("server_"))
@@ -93,6 +97,17 @@ def put_limits(
 def settings_of(transaction: Transaction, server: str, topic: str) -> dict[str, Any]:
     """What a server has set about a topic, by name; nothing where it has set nothing."""
     return dict(transaction.scalar(_SETTINGS_OF, {"server_": server, "topic_": topic}) or {})
+
+
+def settings_of_all(transaction: Transaction, servers: Collection[str], topic: str) -> dict[str, dict[str, Any]]:
+    """The same for several servers; those that have set nothing are left out."""
+    rows = transaction.execute(_SETTINGS_OF_ALL, {"servers": list(servers), "topic_": topic})
+    return {row.server: dict(row.by_name) for row in rows}
+
+
+def settings_about(transaction: Transaction, topic: str) -> dict[str, dict[str, Any]]:
+    """The same for all servers. Reads all that is set anywhere."""
+    return {row.server: dict(row.by_name) for row in transaction.execute(_SETTINGS_ABOUT, {"topic_": topic})}
 
 
 def put_settings(transaction: Transaction, server: str, topic: str, by_name: Mapping[str, Any]) -> None:

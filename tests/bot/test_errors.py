@@ -13,6 +13,7 @@ import pytest
 from bot import errors as bot_errors
 from bot.discord_ui.words.errors import member_words
 from bot.errors import (
+    AlreadyDecided,
     AlreadyOver,
     BackupRefused,
     Blocked,
@@ -36,6 +37,7 @@ from bot.errors import (
     StorageFault,
     TooBusy,
     TooLarge,
+    TooManyStrikes,
     UnknownJob,
     UnsafeInput,
     UnusableDatabase,
@@ -65,6 +67,8 @@ from generation.errors import (
 
 MIDNIGHT = datetime(2030, 1, 1, tzinfo=UTC)
 FOR_MEMBERS = [
+    AlreadyDecided("expired", None),
+    AlreadyDecided("kept_back", "7"),
     AlreadyOver(),
     Blocked("spam"),
     BadPicture("image", "pixels", most=16_000_000),
@@ -84,6 +88,7 @@ FOR_MEMBERS = [
     NoPicture(),
     NoResult(),
     NotAllowed("manage_server"),
+    NotAllowed("review"),
     NotInDirectMessages(),
     NothingToCancel(),
     PictureGone(),
@@ -96,6 +101,7 @@ FOR_MEMBERS = [
     StorageFault(detail="disk full"),
     TooBusy(),
     TooLarge(),
+    TooManyStrikes(3, MIDNIGHT),
     UnknownJob(),
     UnsafeInput("image"),
     WorkerFault("abcd1234", detail="boom"),
