@@ -11,6 +11,9 @@ from bot.clock import ClockCheck, utc_now
 from bot.discord_ui.connection import point_at, stay_connected
 from bot.discord_ui.front_end import open_front_end
 from bot.errors import CannotConnect, DatabaseInUse, is_storage_fault
+from bot.picture_checks.base import SafetyCheck
+from bot.picture_checks.demonstration import DemonstrationCheck
+from bot.picture_checks.opennsfw import OpenNsfwCheck
 from bot.process import StopSignals, drained, every, exit_code, first_of, model_failure
 from bot.retrying import retried
 from bot.services.admin import AdminService
@@ -65,6 +68,18 @@ def local_worker(settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
     )
 
 
+def picture_check(settings: Settings) -> SafetyCheck | None:
+    """What looks at pictures before anybody else does; None where the operator wants nothing to."""
+    match settings.safety:
+        case "on":
+            return OpenNsfwCheck()
+        case "demonstration":
+            return DemonstrationCheck()
+        case "off":
+            log.warning("SAFETY=off: nothing looks at pictures before they are shown")
+            return None
+
+
 async def run(settings: Settings, *, make_worker: MakeWorker | None = None) -> int:
     """Run the bot until SIGTERM or Ctrl-C; the process' exit code."""
     return await exit_code(_run(settings, make_worker or local_worker))
@@ -79,6 +94,9 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         specs = [await asyncio.to_thread(inspect_model, settings.model, settings.config)]
         specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
         catalog = ModelCatalog(specs)
+        if (check := picture_check(settings)) is not None:
+            parts.push_async_callback(check.close)
+            await check.start()
 
         say_if_former(settings.database_url or "")
         database = Database(settings.database)

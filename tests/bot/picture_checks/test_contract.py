@@ -1,19 +1,15 @@
 """What every picture check keeps to."""
 
 import pytest
-from PIL import Image
 
 from bot.errors import CheckFault
 from bot.picture_checks.base import SafetyCheck
 from bot.picture_checks.demonstration import DemonstrationCheck
+from bot.picture_checks.opennsfw import OpenNsfwCheck
+from tests.bot.picture_checks.known_pictures import GRID, wall
 from tests.pictures import png_of
 
-
-def wall(colour):
-    return png_of(Image.new("RGB", (64, 64), colour))
-
-
-CHECKS = [DemonstrationCheck]
+CHECKS = [DemonstrationCheck, OpenNsfwCheck]
 
 
 @pytest.fixture(params=CHECKS, ids=lambda kind: kind.__name__)
@@ -24,8 +20,8 @@ async def check(request):
     await check.close()
 
 
-async def test_a_picture_of_nothing_is_safe(check):
-    assert 0.0 <= await check.score(wall("white"), asked="a white wall") < 0.5
+async def test_a_harmless_picture_is_safe(check):
+    assert 0.0 <= await check.score(png_of(GRID[0]), asked="a red heart") < 0.5
 
 
 async def test_the_same_picture_has_the_same_score(check):
@@ -34,6 +30,11 @@ async def test_the_same_picture_has_the_same_score(check):
 
 async def test_a_picture_from_outside_was_asked_for_with_no_words(check):
     assert 0.0 <= await check.score(wall("white"), asked="") < 0.5
+
+
+async def test_before_the_start_nothing_is_known(check):
+    with pytest.raises(CheckFault):
+        await type(check)().score(wall("white"), asked="a white wall")
 
 
 async def test_what_is_asked_after_the_end_is_a_fault_and_no_score(check):

@@ -1,14 +1,9 @@
 """The checker for the demonstration: a word, whatever the picture."""
 
 import pytest
-from PIL import Image
 
 from bot.picture_checks.demonstration import DemonstrationCheck
-from tests.pictures import png_of
-
-
-def wall(colour):
-    return png_of(Image.new("RGB", (64, 64), colour))
+from tests.bot.picture_checks.known_pictures import wall
 
 
 @pytest.mark.parametrize("asked", ["a secret heart", "SECRET", "my secret, twice", "the (secret:1.2) fox"])
