@@ -16,6 +16,7 @@ from bot.picture_checks.demonstration import DemonstrationCheck
 from bot.picture_checks.opennsfw import OpenNsfwCheck
 from bot.process import StopSignals, drained, every, exit_code, first_of, model_failure
 from bot.retrying import retried
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.history import History
 from bot.services.images import ImageService
@@ -24,8 +25,10 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
@@ -38,6 +41,7 @@ from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from bot.turn import patience_with, take_turn
 from generation.catalog import ModelCatalog, ModelSpec
+from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.estimates import Estimates
@@ -74,6 +78,7 @@ def picture_check(settings: Settings) -> SafetyCheck | None:
         case "on":
             return OpenNsfwCheck()
         case "demonstration":
+            log.warning("SAFETY=demonstration: nothing looks at pictures; those asked for with a word are held")
             return DemonstrationCheck()
         case "off":
             log.warning("SAFETY=off: nothing looks at pictures before they are shown")
@@ -93,10 +98,13 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         limits = Limits(settings.ceiling)
         specs = [await asyncio.to_thread(inspect_model, settings.model, settings.config)]
         specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
+        loras = await asyncio.to_thread(find_loras, settings.lora_folders)
+        specs = [with_loras(spec, loras, columns=settings.lora_columns) for spec in specs]
         catalog = ModelCatalog(specs)
         if (check := picture_check(settings)) is not None:
             parts.push_async_callback(check.close)
             await check.start()
+            log.info("pictures are checked; a server that has set nothing withholds unsafe ones: /admin safety")
 
         say_if_former(settings.database_url or "")
         database = Database(settings.database)
@@ -119,13 +127,24 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
         inputs = Inputs(database=database, files=input_files)
+        words = Words(database=database, clock=utc_now)
+        safety = Safety(
+            database=database,
+            check=check,
+            catalog=catalog,
+            clock=utc_now,
+            direct_policy=settings.direct_policy,
+            exempts_builtin=settings.safety != "demonstration",
+        )
         images = ImageService(
             database=database,
             files=files,
             dispatcher=dispatcher,
             catalog=catalog,
             inputs=inputs,
+            words=words,
             limits=limits,
+            safety=safety,
             clock=utc_now,
             direct_messages=settings.direct_messages,
         )
@@ -144,6 +163,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             input_files=input_files,
             dispatcher=dispatcher,
             catalog=catalog,
+            words=words,
             clock=utc_now,
         )
         await patiently(restart.learn_costs, "learning what jobs cost")
@@ -153,11 +173,14 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         front = await open_front_end(
             images=images,
             results=Results(database=database, clock=utc_now),
-            history=History(database=database, files=files),
+            history=History(database=database),
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
+            words=words,
+            access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             server_safety=ServerSafety(database=database, clock=utc_now),
             clock=utc_now,
+            is_checked=settings.safety != "off",
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,
             hear_date=clock_check.hear,

@@ -8,7 +8,14 @@ KnownError
 │   ├── TooManyStrikes          kept out for a while: people kept back several of their pictures
 │   ├── AlreadyDecided          somebody was faster, or nobody decided in time
 │   ├── NotAllowed              not theirs, or they lack a permission
+│   ├── WordRefused             a word or a pattern of this server's list is in it
+│   ├── BadPattern              a pattern for that list cannot be taken
+│   ├── ListFull                no more words or patterns
 │   ├── NotInDirectMessages     the operator lets nobody draw there
+│   ├── NotInThisChannel        an admin lets nobody draw there
+│   ├── RoleNeeded              an admin lets only those with certain roles draw
+│   ├── TooNew                  an admin lets only those draw who have been on the server for a while
+│   ├── ModelReserved           an admin lets only those with certain roles use this model
 │   ├── MissingPermissions      the bot could draw the picture and not deliver it
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
 │   ├── AlreadyOver             too late to cancel
@@ -78,8 +85,57 @@ class NotAllowed(Refusal):
     needed: Literal["requester_or_moderator", "manage_server", "use_commands", "review"]
 
 
+class WordRefused(Refusal, code="words"):
+    """A word or a pattern of this server's list is in it; which one is nobody's business."""
+
+    where: Literal["prompt", "negative_prompt", "image"]  #: image: in the parameters that a picture's file carries
+
+
+class BadPattern(Refusal):
+    """A pattern cannot be taken for a server's list."""
+
+    #: length, nesting and repeats: past `most`; form: what the list does not take; everything: it matches any text.
+    reason: Literal["length", "nesting", "repeats", "form", "syntax", "slow", "everything"]
+    _: KW_ONLY
+    most: int | None = None
+    detail: str = ""
+
+
+class ListFull(Refusal):
+    """A server's list has as many words, or patterns, as it may have."""
+
+    kind: Literal["words", "patterns"]
+    most: int
+
+
 class NotInDirectMessages(Refusal):
     """The operator lets nobody draw in direct messages."""
+
+
+class NotInThisChannel(Refusal):
+    """An admin of this server has named the channels where members may draw, and this is none of them."""
+
+    channels: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class RoleNeeded(Refusal):
+    """An admin of this server has named the roles that may draw, and the member has none of them."""
+
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class TooNew(Refusal):
+    """The member has not been on this server for as long as its admins ask for."""
+
+    days: int
+    until: datetime | None  #: when they have; None where nobody knows since when they are there
+
+
+class ModelReserved(Refusal):
+    """An admin of this server has named the roles that may use this model, and the member has none of them."""
+
+    model: str
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
 
 
 class MissingPermissions(Refusal):

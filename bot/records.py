@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from bot.errors import Held
 from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest
 from generation.result import NOT_KNOWN, DrawnWith
@@ -103,7 +104,12 @@ class JobRecord:
     @property
     def is_kept(self) -> bool:
         """Whether its pictures could not be delivered and wait for its requester to ask for them."""
-        return self.status is JobStatus.RENDERED and self.error_code is not None
+        return self.status is JobStatus.RENDERED and self.error_code not in (None, Held.code)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all of its pictures are held back, and somebody is to decide about them."""
+        return self.status is JobStatus.RENDERED and self.error_code == Held.code
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +120,10 @@ class Member:
     name: str
     server: str | None  #: None in a direct message
     channel: str
+    parent: str | None = None  #: the channel above, in a thread
+    is_restricted: bool = False  #: whether the channel is age-restricted
     roles: tuple[str, ...] = ()
+    joined_at: datetime | None = None  #: when they came to the server; None: not known
     is_moderator: bool = False  #: Manage Messages in this channel: may cancel and delete here what others asked for
     is_admin: bool = False  #: Manage Server
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions, ModelSpec
+from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.devices import require_device
 from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
@@ -18,6 +19,7 @@ from generation.errors import BadPicture, InvalidRequest, KnownError
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import Job, JobInputs
 from generation.journal import MemoryJournal
+from generation.loras import LEAST_WEIGHT, MOST_WEIGHT, parse_loras
 from generation.operator_words import operator_words, reading_hint
 from generation.picture_folder import PictureFolder
 from generation.request import MAX_COUNT, GenerationRequest, SchedulerName
@@ -36,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_device(options.device)
         spec = inspect_model(options.model, options.config)
+        spec = with_loras(spec, find_loras(options.loras or ()))
         inputs = _Inputs.of(options)
         requests = [spec.request(_chosen(prompt, spec, options, inputs)) for prompt in options.prompts]
         folder.prepare(requests)
@@ -186,13 +189,14 @@ def _job(request: GenerationRequest, inputs: JobInputs) -> Job:
 
 def _chosen(prompt: str, spec: ModelSpec, options: argparse.Namespace, inputs: _Inputs) -> DrawingOptions:
     # There the model is a source, and the only one.
-    names = {field.name for field in fields(DrawingOptions)} - {"model", "mask"}
+    names = {field.name for field in fields(DrawingOptions)} - {"model", "mask", "loras"}
     chosen = DrawingOptions(prompt=prompt, **{name: value for name, value in vars(options).items() if name in names})
     chosen = replace(
         chosen,
         aspect=chosen.aspect or (inputs.source and inputs.source.aspect),
         source=inputs.source and inputs.source.sha256,
         mask=inputs.mask and inputs.mask.sha256,
+        loras=parse_loras(",".join(options.lora or ())),
     )
     if options.upscale is None:
         return chosen
@@ -207,6 +211,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the pictures (pictures/)")
     parser.add_argument("--model", default=BUILTIN, help='"builtin", a folder, a .safetensors file or a hub id')
     parser.add_argument("--config", help="for a single file: a folder with its configs and tokenizer")
+    parser.add_argument("--loras", action="append", metavar="FOLDER", help="a folder of LoRAs; may be given again")
+    parser.add_argument(
+        "--lora",
+        action="append",
+        metavar="NAME:WEIGHT",
+        help=f"a LoRA of these folders, such as chalk:0.8; {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}; may be given again",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "float16", "bfloat16"])
     parser.add_argument("--negative-prompt", default="", help="what to keep out of the picture")

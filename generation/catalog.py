@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Self
 
 from generation.errors import InvalidRequest, ModelUnavailable
+from generation.loras import NO_LORAS, LoraOffer, LoraUse
 from generation.reading import Reading, Understood
 from generation.request import (
     LEAST_HIRES,
@@ -66,6 +67,7 @@ class DrawingOptions:
     hires: float | None = None  #: a second pass: what is drawn is enlarged so many times, and drawn on
     hires_strength: float | None = None  #: of the change in that pass
     tiles: bool = False  #: draw the source anew in overlapping tiles of the model's native size, at any size
+    loras: tuple[LoraUse, ...] = ()
 
     @classmethod
     def of(cls, request: GenerationRequest, *, seed: int) -> Self:
@@ -88,6 +90,7 @@ class DrawingOptions:
             hires=request.hires,
             hires_strength=request.hires_strength,
             tiles=request.tile is not None,
+            loras=request.loras,
         )
 
 
@@ -105,6 +108,7 @@ class ModelSpec:
     min_size: int = 256  #: pixels a side
     max_size: int = 1024  #: pixels a side
     canvas: Canvas = Canvas.ANY
+    text_width: int | None = None  #: numbers of a token's embedding, by which LoRAs for other models are told
     default_steps: int = 25
     default_guidance: float = 7.5
     default_scheduler: SchedulerName = SchedulerName.DPMPP_2M_KARRAS
@@ -112,6 +116,7 @@ class ModelSpec:
     guidance_embedded: bool = False  #: distilled with guidance as an input (LCM)
     examples: tuple[str, ...] = ()  #: prompts it does well
     reading: Reading | None = None  #: how it reads prompts, if it knows few words; None: as they are written
+    loras: LoraOffer = NO_LORAS
 
     def size_of(self, aspect: str) -> tuple[int, int]:
         """Return (width, height) in pixels for an aspect such as "16:9": about the native number of pixels, near it.
@@ -153,7 +158,7 @@ class ModelSpec:
         return self.reading.read(prompt) if self.reading else Understood(text=prompt)
 
     def request(self, options: DrawingOptions) -> GenerationRequest:
-        """A valid request for this model, whatever model the options name. Raises InvalidRequest.
+        """A valid request for this model, whatever model the options name. Raises InvalidRequest, LoraRefused.
 
         Where so few steps are asked for that a picture to begin with leaves none of them, there are more.
         """
@@ -204,6 +209,7 @@ class ModelSpec:
             hires=options.hires,
             hires_strength=hires_strength,
             tile=self.native_size if options.tiles else None,
+            loras=self.loras.resolved(options.loras),
         )
         most = self.max_size / max(width, height)
         if request.hires is not None and request.hires > most:
@@ -281,8 +287,16 @@ class ModelCatalog:
         raise InvalidRequest("model", "choice", name, choices=tuple(spec.name for spec in self))
 
     def request(self, options: DrawingOptions) -> GenerationRequest:
-        """A valid request for the model that the options name, or the default one. Raises InvalidRequest."""
+        """A valid request for the model that the options name, or the default one.
+
+        Raises InvalidRequest, LoraRefused.
+        """
         return self.get(options.model).request(options)
+
+    def require(self, request: GenerationRequest) -> None:
+        """Raise Refusal if what a stored request names is on offer no longer, or breaks today's rules."""
+        self.get(request.model).loras.resolved(request.loras)
+        request.check()
 
 
 def scheduler_named(name: str) -> SchedulerName:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from unicodedata import category
 
 from generation.errors import InvalidRequest
+from generation.loras import LoraUse, check_loras, stored_loras
 from generation.tiles import boxes
 
 MAX_PROMPT = 6000  #: characters; what one Discord option can hold
@@ -136,6 +137,7 @@ class GenerationRequest:
     hires: float | None = None  #: a second pass: the drawn picture is enlarged so many times, and drawn on
     hires_strength: float | None = None  #: of the change in that pass; given with it, and only then
     tile: int | None = None  #: pixels; the source is drawn anew in overlapping squares of this side
+    loras: tuple[LoraUse, ...] = ()
 
     def __post_init__(self) -> None:
         self.check()
@@ -150,6 +152,7 @@ class GenerationRequest:
             object.__setattr__(request, "scheduler", SchedulerName(request.scheduler))
         with suppress(ValueError):
             object.__setattr__(request, "reframing", request.reframing and Reframing(request.reframing))
+        object.__setattr__(request, "loras", stored_loras(request.loras))
         return request
 
     def check(self) -> None:
@@ -185,6 +188,7 @@ class GenerationRequest:
             _check_range("steps", self.steps, fewest_steps(strength), MAX_STEPS, holds_for=f"strength {strength:g}")
         self._check_hires()
         self._check_tile()
+        check_loras(self.loras)
 
     def _check_hires(self) -> None:
         if self.hires is None:

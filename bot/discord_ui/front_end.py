@@ -9,6 +9,7 @@ from bot.clock import Clock
 from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
+from bot.discord_ui.commands.access import AccessCommands, AccessUpkeep
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.history import LookingBack
 from bot.discord_ui.commands.imagine import Imagine
@@ -21,6 +22,7 @@ from bot.discord_ui.commands.replays import ReplayActions
 from bot.discord_ui.commands.results import ResultActions
 from bot.discord_ui.commands.reviewing import Reviewing
 from bot.discord_ui.commands.safety import SafetyCommands
+from bot.discord_ui.commands.words import WordCommands
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
@@ -28,8 +30,10 @@ from bot.discord_ui.forms import Forms
 from bot.discord_ui.pages import PageButton
 from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.replay_button import ReplayButton
+from bot.discord_ui.welcome import Welcome
 from bot.discord_ui.words import lineage
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
@@ -39,6 +43,7 @@ from bot.services.replays import Replays
 from bot.services.results import Results
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
+from bot.services.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +62,20 @@ async def open_front_end(
     history: History,
     stars: Stars,
     admin: AdminService,
+    words: Words,
+    access: ServerAccess,
     server_safety: ServerSafety,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
     hear_date: Callable[[str | None], None],
     wait: Wait = wait_for,
+    is_checked: bool = True,
     answer_deadline: float = ANSWER_DEADLINE,
     ping_after: timedelta | None = None,
 ) -> FrontEnd:
     """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login, and
-    `hear_date` is told the `Date` header of each answer."""
+    `hear_date` is told the `Date` header of each answer. `is_checked`: pictures are looked at before they are shown."""
     bot = ImageBot(
         command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery), hear_date=hear_date
     )
@@ -84,18 +92,27 @@ async def open_front_end(
     remakes, forms = Remakes(images), Forms()
     remade = RemakeActions(images, remakes, deliveries, rights, forms)
     gallery = GalleryCopies(bot, images, stars, clock)
+    images.pictures.safety.listen(lambda job: bot.dispatch("pictures_held", job))
     for cog in (
         rights,
-        Imagine(images, remakes, deliveries),
+        Imagine(images, remakes, deliveries, access),
         Jobs(images, results),
-        LookingBack(history),
-        Models(images),
-        Admin(admin, deliveries, SafetyCommands(server_safety)),
+        LookingBack(history, images.pictures),
+        Models(images, access),
+        Admin(
+            admin,
+            deliveries,
+            SafetyCommands(server_safety),
+            AccessCommands(access, images.catalog),
+            WordCommands(words),
+        ),
         Reviewing(server_safety),
+        AccessUpkeep(bot, access),
+        Welcome(images.catalog, admin, access, server_safety, is_checked=is_checked),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,
         ReplayActions(replays, deliveries, rights),
-        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade),
+        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade, access),
         Keeping(bot, images, stars, gallery, deliveries, refusals, clock),
     ):
         await bot.add_cog(cog)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range
 
+from bot.discord_ui.surroundings import is_restricted, parent_of
 from bot.discord_ui.words import text
 from bot.errors import TooBusy, UnknownJob
 from bot.records import JobRecord, Member
@@ -70,6 +72,7 @@ DRAWING = {
         Range[float, LEAST_OFFERED, 1.0], f"{LEAST_OFFERED:g} to 1: how much the picture is changed; 0.6 by default"
     ),
     "mask": Option(discord.Attachment, "A picture of the same shape that is white where the image is drawn anew"),
+    "lora": Option(str, "LoRAs with weights from -2 to 2, such as chalk:0.8, ink:0.4"),
     "scheduler": Option(str, "How noise is removed; each model has its default"),
     "model": Option(str, "Which model draws; /models lists them"),
 }
@@ -156,7 +159,10 @@ def member_of(interaction: discord.Interaction) -> Member:
         name=user.display_name,
         server=str(interaction.guild_id) if in_server else None,
         channel=str(interaction.channel_id),
+        parent=parent_of(interaction.channel),
+        is_restricted=is_restricted(interaction.channel),
         roles=_roles(user),
+        joined_at=_joined_at(user),
         is_moderator=in_server and rights.manage_messages,
         is_admin=in_server and rights.manage_guild,
     )
@@ -198,6 +204,7 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
     if payload.guild_id is not None and payload.member is None:
         payload.member = await _fetched(client, payload.guild_id, payload.user_id)
     member, rights = payload.member, rights_of_reaction(client, payload)
+    channel = client.get_channel(payload.channel_id)
     user = member or client.get_user(payload.user_id)
     # In a direct message Discord does not say who it is, but then nobody else is there.
     name = user.display_name if user else job.requester_name
@@ -206,7 +213,10 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
         name=name,
         server=str(payload.guild_id) if payload.guild_id is not None else None,
         channel=str(payload.channel_id),
+        parent=parent_of(channel),
+        is_restricted=is_restricted(channel),
         roles=_roles(member),
+        joined_at=_joined_at(member),
         is_moderator=rights.manage_messages,
         is_admin=rights.manage_guild,
     )
@@ -214,6 +224,10 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
 
 def _roles(user: discord.User | discord.Member | None) -> tuple[str, ...]:
     return tuple(str(role.id) for role in user.roles) if isinstance(user, discord.Member) else ()
+
+
+def _joined_at(user: discord.User | discord.Member | None) -> datetime | None:
+    return user.joined_at if isinstance(user, discord.Member) else None
 
 
 def _cut(shown: str) -> str:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from bot.records import DayStats, JobRecord, LimitRow, LimitValues, MemberStats
 from bot.services.limits import EffectiveLimits
@@ -15,11 +16,29 @@ from generation.ticket import JobTicket
 class Picture:
     """One finished picture, ready to be sent."""
 
+    id: UUID
     filename: str
     png: bytes
     seed: int
     width: int  #: pixels
     height: int  #: pixels
+    is_spoiler: bool = False  #: seen by those only who ask for it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """A job's pictures as one place may see them."""
+
+    job: JobRecord  #: as its pictures were judged
+    pictures: tuple[Picture, ...]
+    held: int = 0  #: how many are held back, for everybody
+    left_out: int = 0  #: how many this place alone does not want
+
+    @property
+    def let_through(self) -> tuple[UUID, ...]:
+        """Those among the pictures that were held back once."""
+        seen = {picture.id for picture in self.pictures}
+        return tuple(image.id for image in self.job.images if image.id in seen and image.decision is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from bot.errors import PictureGone, StorageFault, UnknownJob
+from bot.errors import UnknownJob
 from bot.records import JobRecord, Member
 from bot.services.stars import Position
 from bot.storage import history, jobs
 from bot.storage.database import Database, Transaction
-from bot.storage.image_files import ImageFiles
 from generation.job import JobId
 from generation.request import GenerationRequest
 from generation.result import DrawnWith
@@ -68,9 +67,8 @@ class Comparison:
 class History:
     """Finds what was asked for before. Members see their own jobs everywhere, and others' where they speak from."""
 
-    def __init__(self, *, database: Database, files: ImageFiles) -> None:
+    def __init__(self, *, database: Database) -> None:
         self._database = database
-        self._files = files
 
     async def page(self, member: Member, position: Position | None = None) -> HistoryPage:
         """The member's own jobs from this position on, or the newest; those too where nothing is left there."""
@@ -79,16 +77,6 @@ class History:
     async def newest(self, member: Member) -> tuple[JobRecord, ...]:
         """The member's own last jobs, wherever they asked."""
         return await self._database.read(lambda transaction: history.newest(transaction, member.id, MOST_OFFERED))
-
-    async def first_picture(self, job: JobRecord) -> bytes | None:
-        """The PNG of a job's first picture; None where there is none, or none that can be read."""
-        image = next(iter(job.images), None)
-        if image is None or image.removed_at is not None:
-            return None
-        try:
-            return await self._files.read(image.file, image.sha256)
-        except (PictureGone, StorageFault):
-            return None
 
     async def one(self, job_id: JobId, member: Member) -> JobRecord:
         """A job of theirs, or of where they speak from. Raises UnknownJob, for a deleted one too."""

@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from bot.clock import Clock
-from bot.errors import AlreadyOver, NotAllowed, NotInDirectMessages, PictureGone, UnknownJob
+from bot.errors import AlreadyOver, NotAllowed, NotInDirectMessages, UnknownJob
 from bot.records import JobRecord, Member, Place
-from bot.services.answers import Picture, QueuedJob, QueueView, Usage, picture_filename
+from bot.services.answers import QueuedJob, QueueView, Usage
 from bot.services.inputs import Inputs, named_by
 from bot.services.limits import Limits, next_day
+from bot.services.pictures import Pictures
+from bot.services.policies import Where
 from bot.services.recovery import job_of
 from bot.services.reservations import Asked, Reservations
-from bot.storage import jobs, unfinished
+from bot.services.safety import Safety
+from bot.services.words import Words
+from bot.storage import holds, jobs, unfinished
 from bot.storage.clearing import clear
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
@@ -44,7 +48,9 @@ class ImageService:
         dispatcher: Dispatcher[JobRecord],
         catalog: ModelCatalog,
         inputs: Inputs,
+        words: Words,
         limits: Limits,
+        safety: Safety,
         clock: Clock,
         new_seed: Callable[[], int] = random_seed,
         direct_messages: bool = True,
@@ -55,6 +61,8 @@ class ImageService:
         self._files = files
         self._dispatcher = dispatcher
         self.inputs = inputs
+        self._words = words
+        self.pictures = Pictures(files=files, safety=safety)
         self._reservations = Reservations(database=database, limits=limits, clock=clock)
         self._clock = clock
         self._new_seed = new_seed
@@ -78,12 +86,14 @@ class ImageService:
     ) -> JobTicket[JobRecord]:
         """Reserve and put in line; `pictures` are those that the request begins with and that are new here.
 
-        Raises Refusal, and InputGone for other pictures that it names and that are kept no longer. May be called under
-        a deadline, which leaves nothing behind.
+        Raises Refusal, CheckFault, and InputGone for other pictures that it names and that are kept no longer. May be
+        called under a deadline, which leaves nothing behind.
         """
         if member.server is None and not self._direct_messages:
             raise NotInDirectMessages
         self._dispatcher.check_room()
+        request = await self._words.accepted(request, member.server, pictures)
+        await self.check_source(request, member, pictures)
         asked = Asked(
             job_id=uuid4(),
             request=request,
@@ -101,6 +111,21 @@ class ImageService:
             if digests := named_by(request):
                 self._write(self.inputs.discard(digests), name=f"discard the inputs of {asked.job_id}")
             raise
+
+    async def check_source(
+        self, request: GenerationRequest, member: Member, pictures: Sequence[InputPicture] = ()
+    ) -> None:
+        """Whether what a request begins with may be drawn from where the member speaks; the first time is slow.
+
+        Raises UnsafeInput, CheckFault, and InputGone for a picture that is not given and kept no longer.
+        """
+        if (digest := request.source) is None:
+            return
+        given = next((picture.png for picture in pictures if picture.sha256 == digest), None)
+        png = given or (await asyncio.to_thread(self.inputs.files.of, request)).source or b""
+        checking = self.pictures.safety.check_source(digest, png, Where.of(member))
+        # Whoever is not answered in time finds it looked at when they ask again.
+        await asyncio.shield(self._write(checking, name=f"check {digest}"))
 
     async def _reserved(self, asked: Asked) -> JobTicket[JobRecord]:
         # Shielded: a deadline frees the caller at once, however long the database still takes.
@@ -178,33 +203,25 @@ class ImageService:
         """The job that a message shows; None for a deleted one, or for any other message."""
         return await self._database.read(lambda transaction: jobs.shown_as(transaction, channel, message))
 
-    async def pictures(self, record: JobRecord) -> tuple[Picture, ...]:
-        """A job's finished pictures, in order; none while it is not rendered. Raises PictureGone, StorageFault."""
-        if any(image.removed_at is not None for image in record.images):
-            raise PictureGone
-        return tuple(
-            [
-                Picture(
-                    filename=picture_filename(record.request.prompt, image.seed),
-                    png=await self._files.read(image.file, image.sha256),
-                    seed=image.seed,
-                    width=image.width,
-                    height=image.height,
-                )
-                for image in record.images
-            ]
-        )
-
     async def answered(self, job_id: JobId, message: str, *, channel: str | None = None) -> None:
         """The member has their answer: this message shows the job from now on."""
         await self._database.write(lambda transaction: jobs.show_as(transaction, job_id, message, channel))
 
-    async def posted(self, job_id: JobId, message: str | None, *, channel: str | None = None) -> bool:
-        """The pictures are where they belong: the job's good end. No message: they went another way.
+    async def posted(
+        self, job_id: JobId, message: str | None, *, channel: str | None = None, given: Collection[UUID] = ()
+    ) -> bool:
+        """The pictures are where they belong: the job's good end. No message: they went another way. `given` are those
+        of them that were held back and let through.
 
         False when that was known already, or the job has another end.
         """
-        return await asyncio.shield(self._write(self._posted(job_id, message, channel), name=f"posted {job_id}"))
+        work = self._posted(job_id, message, channel, given)
+        return await asyncio.shield(self._write(work, name=f"posted {job_id}"))
+
+    async def withheld(self, job_id: JobId) -> None:
+        """All of its pictures are held back, and its requester knows: it is owed to nobody until somebody decides."""
+        now = self._clock()
+        await self._database.write(lambda transaction: holds.withhold(transaction, job_id, now))
 
     async def keep(self, job_id: JobId, code: str) -> None:
         """The pictures are there and nobody could be given them: they are kept until their requester asks for them."""
@@ -303,9 +320,15 @@ class ImageService:
             await self.inputs.discard(named_by(record.request))
         return record
 
-    async def _posted(self, job_id: JobId, message: str | None, channel: str | None) -> bool:
+    async def _posted(self, job_id: JobId, message: str | None, channel: str | None, given: Collection[UUID]) -> bool:
         now = self._clock()
-        return await self._database.write(lambda transaction: jobs.post(transaction, job_id, now, message, channel))
+
+        def post(transaction: Transaction) -> bool:
+            if given:
+                holds.given(transaction, given, now)
+            return jobs.post(transaction, job_id, now, message, channel)
+
+        return await self._database.write(post)
 
     async def _finish(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
         await asyncio.shield(self._write(self._finished(job_id, status, error_code), name=f"{status} {job_id}"))

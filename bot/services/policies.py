@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Self
 
+from bot.records import Member
+
 
 class Policy(StrEnum):
     """What a channel wants done with unsafe pictures; the later is the stricter."""
@@ -31,6 +33,14 @@ class Where:
     channel: str
     parent: str | None = None  #: the channel above a thread
     is_restricted: bool = False  #: age-restricted; a thread is what its parent is
+    is_known: bool = True  #: False where Discord does not say what it is: then the strictest of its server holds
+
+    @classmethod
+    def of(cls, member: Member) -> Self:
+        """Where a member speaks from, and is answered."""
+        return cls(
+            server=member.server, channel=member.channel, parent=member.parent, is_restricted=member.is_restricted
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +73,8 @@ class SafetySettings:
 
     def policy_in(self, where: Where) -> Policy:
         """The policy of a channel: its own, its parent's, the server's, or the default."""
+        if not where.is_known:
+            return max((self.policy or Policy.WITHHOLD, *self.channels.values()), key=list(Policy).index)
         own = self.channels.get(where.channel) or self.channels.get(where.parent or "")
         return own or self.policy or (Policy.SPOILER if where.is_restricted else Policy.WITHHOLD)
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from bot.errors import NoResult, UnknownJob
 from bot.records import ImageRecord, JobRecord, Member
 from bot.services.images import ImageService
+from bot.services.policies import Where
 from generation.catalog import Canvas, DrawingOptions, random_seed
 from generation.errors import InvalidRequest
 from generation.inputs import InputPicture, require_same_ratio
@@ -64,7 +65,8 @@ class Edit:
 
 
 class Remakes:
-    """What can be made from a picture. Every method raises Refusal, and for a job's picture UnknownJob, PictureGone."""
+    """What can be made from a picture. Every method raises Refusal, and for a job's picture UnknownJob, PictureGone,
+    Held, CheckFault."""
 
     def __init__(self, images: ImageService, *, new_seed: Callable[[], int] = random_seed) -> None:
         self._images = images
@@ -161,7 +163,7 @@ class Remakes:
         spec = self._images.catalog.get(record.request.model)
         if way not in offered(spec, record.images[index].width, record.images[index].height):
             raise InvalidRequest("way", "choice", way, choices=self.more(record), holds_for=spec.name)
-        png = (await self._images.pictures(record))[index].png
+        png = (await self._images.pictures.one(record, index, Where.of(member))).png
         prepared = await asyncio.to_thread(reframed, way, png, spec)
         source = prepared.source
         options = replace(
@@ -180,8 +182,8 @@ class Remakes:
     async def _picture(self, job_id: JobId, index: int, member: Member) -> tuple[JobRecord, InputPicture]:
         record = await self.job(job_id, member)
         _one(record, index)
-        pictures = await self._images.pictures(record)
-        return record, await self._images.inputs.decode(pictures[index].png)
+        picture = await self._images.pictures.one(record, index, Where.of(member))
+        return record, await self._images.inputs.decode(picture.png)
 
     def _anew(self, record: JobRecord) -> DrawingOptions:
         """What a job was asked for, with a new seed and nothing that it began with."""

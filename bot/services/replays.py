@@ -1,15 +1,9 @@
 """Drawing a job once more with its own seeds, and whether the same pictures came out."""
 
-import asyncio
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
-
-from bot.errors import PictureGone, StorageFault, UnknownJob
+from bot.errors import StorageFault, UnknownJob
 from bot.records import JobRecord, Member, Place
-from bot.services.answers import Picture
 from bot.services.history import Difference, differences, drawn_differently
 from bot.services.images import ImageService
 from generation.catalog import DrawingOptions
@@ -54,24 +48,7 @@ class Replays:
             return Verdict(equal=None)
         asked = differences(first.request, job.request)
         return Verdict(
-            equal=await self._equal(first, job),
+            equal=await self._images.pictures.equal(first, job),
             changes=(*asked, *drawn_differently(first.drawn_with, job.drawn_with)),
             is_known=first.drawn_with != NOT_KNOWN,
         )
-
-    async def _equal(self, first: JobRecord, second: JobRecord) -> tuple[bool, ...] | None:
-        try:
-            pictures = await self._images.pictures(first), await self._images.pictures(second)
-            return await asyncio.to_thread(_pixels_equal, *pictures) if all(pictures) else None
-        except (PictureGone, StorageFault, OSError):  # OSError: Pillow's for a file that is no picture
-            return None
-
-
-def _pixels_equal(first: Sequence[Picture], second: Sequence[Picture]) -> tuple[bool, ...]:
-    """Slow: all of them are decoded."""
-    return tuple(_decoded(one) == _decoded(other) for one, other in zip(first, second, strict=False))
-
-
-def _decoded(picture: Picture) -> tuple[tuple[int, int], bytes]:
-    image = Image.open(io.BytesIO(picture.png)).convert("RGB")
-    return image.size, image.tobytes()

@@ -3,8 +3,9 @@
 from bot.clock import Clock
 from bot.errors import NoResult, UnknownJob
 from bot.records import JobRecord, Member
-from bot.storage import jobs, unfinished
-from bot.storage.database import Database
+from bot.services.answers import Shown
+from bot.storage import holds, jobs, unfinished
+from bot.storage.database import Database, Transaction
 from generation.job import JobId, JobStatus
 
 MOST_RESULTS = 25  #: to choose one from
@@ -37,11 +38,21 @@ class Results:
             raise NoResult
         return record
 
-    async def fetched(self, record: JobRecord) -> None:
-        """Its requester has it now: what was kept for them has reached its good end. Raises StorageFault."""
-        if not record.is_kept:
+    async def fetched(self, shown: Shown) -> None:
+        """Its requester has this now: what was kept for them has reached its good end, or is held back.
+
+        Raises StorageFault.
+        """
+        job, now = shown.job, self._clock()
+        if not job.is_kept:
             return
-        now = self._clock()
-        await self._database.write(
-            lambda transaction: jobs.finish(transaction, record.id, JobStatus.POSTED, now, among={JobStatus.RENDERED})
-        )
+
+        def note(transaction: Transaction) -> None:
+            if not shown.pictures:
+                holds.withhold(transaction, job.id, now)
+                return
+            if let_through := shown.let_through:
+                holds.given(transaction, let_through, now)
+            jobs.finish(transaction, job.id, JobStatus.POSTED, now, among={JobStatus.RENDERED})
+
+        await self._database.write(note)

@@ -16,6 +16,7 @@ from bot.records import Account, Decision, ImageRecord, JobRecord, Review, Unwan
 from bot.storage.database import Transaction
 from bot.storage.jobs import finish, get, records
 from bot.storage.tables import IMAGES, JOBS, KEPT_BACK, REVIEWS, STRIKE_RESETS, TO_GIVE, UNWANTED, WAITING
+from bot.storage.unfinished import keep
 from generation.job import JobId, JobStatus
 
 OfJob: TypeAlias = tuple[JobRecord, ImageRecord]  #: a picture, behind the job it belongs to as it is now
@@ -104,8 +105,25 @@ def decide(transaction: Transaction, image_id: UUID, decision: Decision, by: str
     return True
 
 
+def withhold(transaction: Transaction, job_id: JobId, at: datetime) -> None:
+    """Nothing of the job could be shown, and its requester knows it.
+
+    What was decided meanwhile counts: a job of which something may be shown now is delivered after all.
+    """
+    job = get(transaction, job_id)
+    if job is None or job.status is not JobStatus.RENDERED or not all(one.is_held for one in job.images):
+        return
+    if any(one.waits for one in job.images):
+        keep(transaction, job_id, Held.code)
+    else:
+        finish(transaction, job_id, JobStatus.FAILED, at, error_code=KeptBack.code, among={JobStatus.RENDERED})
+
+
 def to_give(transaction: Transaction, since: datetime, most: int) -> tuple[OfJob, ...]:
-    """The pictures that were let through since then and are not delivered yet, the first decided first."""
+    """The pictures that were let through since then and are not delivered yet, the first decided first.
+
+    What cannot be delivered at all is to be noted as given, too: until then retention passes over it.
+    """
     return _found(transaction, _TO_GIVE, since=since, most=most)
 
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 
+from bot.records import Decision
 from bot.storage.database import Transaction
 from bot.storage.tables import IMAGES, JOBS
 from generation.job import JobStatus
@@ -22,9 +23,11 @@ _HAS_FILE = _C.cleared_at.is_(None)
 SHOWN = (_HAS_FILE, _C.removed_at.is_(None))
 _BYTES = select(func.coalesce(func.sum(_C.size), 0)).where(_HAS_FILE)
 _PICTURES = select(_C.id, _C.file, _C.size)
+#: Nobody is still to decide about it, or to be given it.
+_SETTLED = or_(_C.held_at.is_(None), _C.decision.in_({Decision.KEPT_BACK, Decision.EXPIRED}), _C.given_at.is_not(None))
 # A join would begin at the jobs: there are many more of those than pictures on the disk.
 _OVER = select(JOBS.c.id).where(JOBS.c.id == _C.job_id, JOBS.c.status.in_(_FINAL))
-_IN_ORDER = _PICTURES.where(*SHOWN).order_by(_C.made_at).limit(bindparam("most"))
+_IN_ORDER = _PICTURES.where(*SHOWN, _SETTLED).order_by(_C.made_at).limit(bindparam("most"))
 _OLDEST = _IN_ORDER.where(_OVER.exists())
 _OLDER = _IN_ORDER.where(_C.made_at < bindparam("before"), _OVER.where(JOBS.c.ended_at < bindparam("before")).exists())
 _TO_CLEAR = _PICTURES.where(_HAS_FILE, _C.removed_at.is_not(None)).limit(bindparam("most"))

@@ -35,7 +35,7 @@ _BLOCKS_OF_ALL = select(BLOCKS).where(
 _BLOCK_OF = (BLOCKS.c.server == bindparam("server_"), BLOCKS.c.member == bindparam("member_"))
 _TOPIC = (SETTINGS.c.server == bindparam("server_"), SETTINGS.c.topic == bindparam("topic_"))
 _SETTINGS_OF = select(SETTINGS.c.by_name).where(*_TOPIC)
-_SETTINGS_OF_ALL = select(SETTINGS.c.server, SETTINGS.c.by_name).where(
+_TOPIC_OF_ALL = select(SETTINGS.c.server, SETTINGS.c.by_name).where(
     SETTINGS.c.server.in_(bindparam("servers", expanding=True)), SETTINGS.c.topic == bindparam("topic_")
 )
 _SETTINGS_ABOUT = select(SETTINGS.c.server, SETTINGS.c.by_name).where(SETTINGS.c.topic == bindparam("topic_"))
@@ -100,8 +100,8 @@ def settings_of(transaction: Transaction, server: str, topic: str) -> dict[str, 
 
 
 def settings_of_all(transaction: Transaction, servers: Collection[str], topic: str) -> dict[str, dict[str, Any]]:
-    """The same for several servers; those that have set nothing are left out."""
-    rows = transaction.execute(_SETTINGS_OF_ALL, {"servers": list(servers), "topic_": topic})
+    """The same for several servers at once, those left out that have set nothing."""
+    rows = transaction.execute(_TOPIC_OF_ALL, {"servers": list(servers), "topic_": topic})
     return {row.server: dict(row.by_name) for row in rows}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, or_, select, update
 
-from bot.errors import Quarantined
+from bot.errors import Held, Quarantined
 from bot.records import JobRecord
 from bot.storage.database import Transaction
 from bot.storage.jobs import JOBS_IN_ORDER, LIVE, move, records
@@ -25,7 +25,9 @@ _NEWEST = (
     .order_by(_C.accepted_at.desc())
     .limit(bindparam("most"))
 )
-_KEPT, _NOT_KEPT = _NEWEST.where(_C.error_code.is_not(None)), _NEWEST.where(_C.error_code.is_(None))
+#: What is rendered and has an error could not be delivered, unless that says that it is held back.
+_KEPT = _NEWEST.where(_C.error_code != Held.code)
+_NOT_KEPT = _NEWEST.where(or_(_C.error_code.is_(None), _C.error_code == Held.code))
 _QUARANTINED_ON = select(JOBS).where(_QUARANTINED, _C.server == bindparam("server_"))
 _RELEASE = update(JOBS).where(_THIS, _QUARANTINED)
 #: One that was cancelled before anybody was answered has nobody who waits for a word.
@@ -82,7 +84,6 @@ def results_of(transaction: Transaction, requester: str, most: int) -> tuple[Job
     def newest(statement: Select[Any], status: JobStatus) -> tuple[JobRecord, ...]:
         return records(transaction, statement, requester_=requester, status_=status, most=most)
 
-    # What was rendered and has an error code could not be delivered: it waits to be asked for.
     kept = newest(_KEPT, JobStatus.RENDERED)
     others = newest(_NOT_KEPT, JobStatus.RENDERED) + newest(_NEWEST, JobStatus.POSTED)
     return (kept + tuple(sorted(others, key=lambda record: record.accepted_at, reverse=True)))[:most]

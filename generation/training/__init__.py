@@ -11,4 +11,5 @@ tokenizer.py      words to numbers                                   model_card.
 
 learner.py, pace.py, crew.py, checkpoint.py   gradient descent: its loop, its speed, its processes, its memory
 stages.py, __main__.py                        the five commands
+lora.py, lora_styles.py                       a sixth one: something more for a finished model
 """

@@ -326,6 +326,42 @@ async def test_a_bot_killed_inside_delete_removes_files_and_message_at_the_next_
     assert await stage.agrees()
 
 
+async def test_a_bot_killed_between_checking_a_picture_and_posting_it_posts_it_by_the_next_start(stage: Scene) -> None:
+    play = replace(WORKER, killed_at="bot.services.safety:Safety.judged", killed="after")
+    async with stage.bot(play, SAFETY="demonstration") as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.ask()
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+    assert rows(stage.settings.database, "SELECT score FROM images") == [(0.0,)]
+    assert not any(post.attachments[0].filename.endswith(".png") for post in stage.posts() if post.attachments)
+    async with stage.bot(SAFETY="demonstration"):
+        await stage.posted()
+    assert await stage.agrees()
+
+
+@pytest.mark.parametrize(
+    ("killed_at", "when"), [("safety:Safety.judged", "after"), ("images:ImageService.withheld", "before")]
+)
+async def test_a_bot_killed_before_it_has_told_what_is_held_tells_it_at_the_next_start(
+    stage: Scene, killed_at: str, when: str
+) -> None:
+    """Between the picture's row and the message, or between the message and the job's row."""
+    play = replace(WORKER, killed_at=f"bot.services.{killed_at}", killed=when)
+    async with stage.bot(play, SAFETY="demonstration") as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.server.slash("Ben", "imagine", where=stage.channel, prompt="a secret")
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+    assert rows(stage.settings.database, "SELECT status, error_code FROM jobs") == [("rendered", None)]
+    async with stage.bot(SAFETY="demonstration"), asyncio.timeout(60):
+        written = "SELECT id FROM jobs WHERE error_code = 'held'"
+        while not rows(stage.settings.database, written):  # noqa: ASYNC110 - its row tells no Event
+            await asyncio.sleep(0.1)
+    [post] = stage.posts()
+    assert "held back" in post.content
+    assert not post.attachments
+    assert any("held back 1 of the 1 picture" in one.content for one in stage.server.messages("dm", viewer="Ben"))
+
+
 @pytest.mark.parametrize(("killed_at", "when", "copies"), [("star", "after", 0), ("copied", "before", 1)])
 async def test_a_bot_killed_around_a_gallerys_copy_posts_it_once_by_the_next_start(
     stage: Scene, killed_at: str, when: str, copies: int

@@ -12,6 +12,8 @@ from bot.discord_ui.words import history as words
 from bot.discord_ui.words import lineage
 from bot.discord_ui.words.history import HistoryAnswer
 from bot.services.history import History
+from bot.services.pictures import Pictures
+from bot.services.policies import Where
 from bot.services.stars import Position
 
 log = logging.getLogger(__name__)
@@ -20,8 +22,9 @@ log = logging.getLogger(__name__)
 class LookingBack(commands.Cog):
     """Commands about earlier jobs. The service says which ones somebody may see, each time."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, pictures: Pictures) -> None:
         self._history = history
+        self._pictures = pictures
 
     @app_commands.command()
     async def history(self, interaction: Interaction) -> None:
@@ -69,7 +72,9 @@ class LookingBack(commands.Cog):
         return await inputs.choices("/compare", typed, self._history.newest(member_of(interaction)), words.choice)
 
     async def _turn_to(self, interaction: Interaction, position: Position | None) -> None:
-        page = await self._history.page(member_of(interaction), position)
-        pictures = {job.id: png for job in page.jobs if (png := await self._history.first_picture(job)) is not None}
+        member = member_of(interaction)
+        page, where = await self._history.page(member, position), Where.of(member)
+        found = {job.id: await self._pictures.first(job, where) for job in page.jobs}
+        pictures = {job_id: picture for job_id, picture in found.items() if picture is not None}
         answer = await asyncio.to_thread(HistoryAnswer.of, page, pictures)
         await interaction.edit_original_response(**answer.to_edit())

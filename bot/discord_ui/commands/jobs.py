@@ -17,6 +17,7 @@ from bot.errors import NothingToCancel, StorageFault, is_storage_fault
 from bot.records import JobRecord
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
+from bot.services.policies import Where
 from bot.services.results import Results
 
 log = logging.getLogger(__name__)
@@ -63,15 +64,15 @@ class Jobs(commands.Cog):
         """Show pictures of yours again, also those that could not be delivered"""
         await interaction.response.defer(ephemeral=True)
         record = await self._results.one(inputs.job_id(job) if job is not None else None, member_of(interaction))
-        pictures = await self._images.pictures(record)
+        shown = await self._images.pictures.shown(record, Where.of(member_of(interaction)))
         several = self._images.catalog.has_several
-        content = await asyncio.to_thread(partial(Content.result, record, text.YOU, pictures, names_model=several))
+        content = await asyncio.to_thread(partial(Content.result, shown, text.YOU, names_model=several))
         await in_fitting_form(
             content.without_buttons(), lambda fitting: interaction.edit_original_response(**fitting.to_edit())
         )
         try:
             doing = f"that job {record.id} was fetched"
-            await retried(lambda: self._results.fetched(record), PATIENT, passing=is_storage_fault, doing=doing)
+            await retried(lambda: self._results.fetched(shown), PATIENT, passing=is_storage_fault, doing=doing)
         except StorageFault:  # they have the pictures, and can only get them once more
             log.exception("it could not be written down that job %s was fetched", record.id)
 
@@ -89,5 +90,7 @@ class Jobs(commands.Cog):
 
 def _result_choice(job: JobRecord) -> str:
     prompt = " ".join(job.request.prompt.split())
+    if job.is_held:
+        return f"held back, seed {job.request.seed}: {prompt}"
     when = "not delivered yet" if job.is_kept else job.accepted_at.strftime("%d %b %H:%M:%S UTC")
     return f"{when}, seed {job.request.seed}: {prompt}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -23,9 +22,10 @@ from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.unsent import UNSENT
 from bot.discord_ui.words import keeping as words
 from bot.discord_ui.words.attachments import Attachment
-from bot.errors import PictureGone, StorageFault
+from bot.errors import Held
 from bot.records import JobRecord, Place
 from bot.services.images import ImageService
+from bot.services.policies import Where
 from bot.services.stars import Position, Stars
 from generation.job import JobId, JobStatus
 
@@ -131,19 +131,20 @@ class Keeping(commands.Cog):
         return job if job is not None and job.status in _RESULTS else None
 
     async def _show(self, interaction: Interaction, position: Position | None) -> None:
-        page = await self._stars.favourites(member_of(interaction), position)
-        thumbnails = [await self._thumbnail(star.job) for star in page.stars]
+        member = member_of(interaction)
+        page = await self._stars.favourites(member, position)
+        thumbnails = [await self._thumbnail(star.job, Where.of(member)) for star in page.stars]
         shown = words.favourites(page.stars, thumbnails, in_server=interaction.guild_id is not None)
         await interaction.edit_original_response(**shown, view=page_row(page))
 
-    async def _thumbnail(self, job: JobRecord) -> Attachment | None:
+    async def _thumbnail(self, job: JobRecord, where: Where) -> Attachment | None:
+        picture = await self._images.pictures.first(job, where)
+        if picture is None or picture.is_spoiler:  # an embed's picture cannot be a spoiler
+            return None
         try:
-            pictures = await self._images.pictures(replace(job, images=job.images[:1]))
-            if not pictures:
-                return None
             name, prompt = f"{job.id.hex}.jpg", job.request.prompt
-            return await asyncio.to_thread(Attachment.thumbnail, name, pictures[0].png, prompt)
-        except (PictureGone, StorageFault, OSError) as error:  # OSError: Pillow's for a file that is no picture
+            return await asyncio.to_thread(Attachment.thumbnail, name, picture.png, prompt)
+        except OSError as error:  # Pillow's for a file that is no picture
             log.info("no thumbnail of job %s: %r", job.id, error)
             return None
 
@@ -154,14 +155,16 @@ class Keeping(commands.Cog):
             return
         self._sent[key] = now
         try:
-            pictures = await self._images.pictures(job)
-        except Exception:
-            self._sent.pop(key, None)  # they are told, and may try again at once
-            raise
-        content = await asyncio.to_thread(words.sent, job, pictures)
-        try:
             user = self._client.get_user(user_id) or await self._client.fetch_user(user_id)
             channel = user.dm_channel or await user.create_dm()
+            try:
+                shown = await self._images.pictures.shown(job, Where(server=None, channel=str(channel.id)))
+            except Exception:
+                self._sent.pop(key, None)  # they are told, and may try again at once
+                raise
+            if not shown.pictures:
+                raise Held
+            content = await asyncio.to_thread(words.sent, shown)
             messages, place, nonce_of = Messages(self._client, self._clock), Place(channel=str(channel.id)), uuid4()
             await in_fitting_form(content, lambda fitting: messages.send(place, fitting, nonce_of=nonce_of))
         except UNSENT as error:  # closed, mostly; nothing is said where others see it

@@ -97,7 +97,7 @@ class RemakeActions(commands.Cog):
                 return
             await private.think(interaction)
             wish = await self._made(action, way, job_id, int(number), member_of(interaction))
-            await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
+            await self._deliveries.answer(interaction, await accepts(self._images, wish, interaction))
         except Exception as error:
             await private.answer(interaction, error, doing=f"choice {action} {chosen[:20]} of job {job_id}")
 
@@ -160,7 +160,7 @@ class RemakeActions(commands.Cog):
             await self._check(interaction)
             data = None if mask is None else await fetched(mask, "mask")
             wish = await self._remakes.edit(job_id, index, edit, data, member_of(interaction))
-        await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
+        await self._deliveries.answer(interaction, await accepts(self._images, wish, interaction))
 
     async def _made(self, action: ButtonAction, way: str, job_id: JobId, index: int, member: Member) -> Wish:
         if action is ButtonAction.VARY:
@@ -170,8 +170,10 @@ class RemakeActions(commands.Cog):
         return await self._remakes.upscale(job_id, index, Enlargement(way), member)
 
 
-def accepts(images: ImageService, wish: Wish, interaction: Interaction) -> Accept:
-    """What has the service accept a wish, for `Deliveries.answer`."""
+async def accepts(images: ImageService, wish: Wish, interaction: Interaction) -> Accept:
+    """What has the service accept a wish, for `Deliveries.answer`; what it begins with is checked before that, since it
+    may take its time. Raises UnsafeInput, CheckFault."""
+    await images.check_source(wish.request, member_of(interaction), wish.pictures)
 
     async def accept(at: Place) -> Ticket:
         return await images.imagine(

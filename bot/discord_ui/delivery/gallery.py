@@ -12,9 +12,10 @@ from bot.clock import Clock
 from bot.discord_ui import permissions
 from bot.discord_ui.delivery.messages import Messages
 from bot.discord_ui.delivery.ways import in_fitting_form
+from bot.discord_ui.surroundings import where_is
 from bot.discord_ui.unsent import UNSENT, is_passing
 from bot.discord_ui.words import keeping as words
-from bot.errors import PictureGone, StorageFault, UnknownJob, is_storage_fault
+from bot.errors import CheckFault, PictureGone, StorageFault, UnknownJob, is_storage_fault
 from bot.records import GalleryCopy, JobRecord, Place
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
@@ -62,7 +63,7 @@ class GalleryCopies:
                 copy = await self._stars.copy_of(job_id)  # as it is now
                 if copy is not None:
                     await work(copy)
-        except (*UNSENT, StorageFault, UnknownJob, PictureGone) as error:
+        except (*UNSENT, StorageFault, CheckFault, UnknownJob, PictureGone) as error:
             log.info("the gallery's copy of job %s: %r", job_id, error)
         except Exception:
             log.exception("the gallery's copy of job %s", job_id)
@@ -73,8 +74,10 @@ class GalleryCopies:
             return
         if not self._can_post(copy.channel) or not await self._may_show(job, copy.channel):
             return
-        pictures = await self._images.pictures(job)
-        content = await asyncio.to_thread(words.gallery_copy, job, pictures)
+        shown = await self._images.pictures.shown(job, await where_is(self._client, copy.channel, job.server))
+        if not shown.pictures:
+            return
+        content = await asyncio.to_thread(words.gallery_copy, shown)
         messages = Messages(self._client, self._clock, sent_since=(copy.at,) if of_before else ())
         place, nonce_of = Place(channel=copy.channel), uuid5(job.id, "gallery")
         there = await in_fitting_form(content, lambda fitting: messages.send(place, fitting, nonce_of=nonce_of))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
@@ -12,14 +12,16 @@ from typing import TypeAlias, TypeVar
 import discord
 
 from bot.clock import Clock
-from bot.discord_ui import permissions
+from bot.discord_ui import permissions, private
 from bot.discord_ui.delivery.messages import Messages
 from bot.discord_ui.delivery.pacing import EditPacer
+from bot.discord_ui.delivery.seen import Remark, SeenResult
 from bot.discord_ui.delivery.ways import hand_over, in_fitting_form
+from bot.discord_ui.surroundings import where_is
 from bot.discord_ui.unsent import UNSENT, is_passing, is_too_large
 from bot.discord_ui.words import errors, text
 from bot.discord_ui.words.content import Content
-from bot.errors import PictureGone, Quarantined, StorageFault, UnknownJob, is_storage_fault
+from bot.errors import CheckFault, Quarantined, StorageFault, UnknownJob, WordRefused, is_storage_fault
 from bot.records import JobRecord, Place
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
@@ -33,7 +35,6 @@ T = TypeVar("T")
 Ticket: TypeAlias = JobTicket[JobRecord]
 #: Waits for a ticket's result, so many seconds at most, and says whether it is there.
 Wait: TypeAlias = Callable[[Ticket, float], Awaitable[bool]]
-Remark: TypeAlias = Callable[[JobRecord], Awaitable[str | None]]  #: what else is to be said of a result
 _News: TypeAlias = tuple[int | None, bool, int, datetime | None]  #: place, loading, step, when it will be done
 
 RERUN_EMOJI = "🔁"
@@ -79,12 +80,13 @@ class JobPost:
         self._requester = requester
         moments = (job.accepted_at, job.rendered_at) if isinstance(job, JobRecord) else ()
         self._messages = Messages(desk.client, desk.clock, sent_since=tuple(filter(None, moments)))
+        self._interaction: discord.Interaction | None = None  #: by which it was asked for, in this run
         self._shown: _News | None = None  #: the progress that the message shows
         self._done_at: datetime | None = None  #: when the job will be done, as last estimated
 
     async def open(self, ticket: Ticket, interaction: discord.Interaction | None) -> None:
         """Say for the first time that the job is in line. Raises what Discord said, one of UNSENT."""
-        content = self._content(ticket.progress)
+        content, self._interaction = await self._content(ticket.progress), interaction
         if interaction is not None:
             self._place = await self._messages.answer(interaction, self._place, content)
         else:
@@ -93,7 +95,7 @@ class JobPost:
     async def resume(self, ticket: Ticket) -> None:
         """Follow a job of an earlier run, whose message may be missing or show what was going on then."""
         if self._place.message is None:
-            await self._insist(self._content(ticket.progress))
+            await self._insist(await self._content(ticket.progress))
         await self.follow(ticket, first_look=0.0)
 
     async def follow(self, ticket: Ticket, *, first_look: float = FIRST_LOOK) -> None:
@@ -121,10 +123,15 @@ class JobPost:
         What fails only for the moment leaves the row as it is and is tried again later, then `quietly`.
         """
         try:
-            content = await self._result(job)
+            # Before others wait for its turn.
+            seen = await SeenResult.judged(self._desk.client, self._images, job, self._place.channel)
             async with self._posting():
                 self._place, is_private = await hand_over(
-                    self._messages, self._place, content, job.requester, check_wanted=lambda: self._images.job(job.id)
+                    self._messages,
+                    self._place,
+                    partial(seen.content, requester=self._requester, hint=self._hint, remark=self._desk.remark),
+                    job.requester,
+                    check_wanted=partial(self._images.job, job.id),
                 )
         except UnknownJob:
             return  # deleted meanwhile
@@ -132,27 +139,17 @@ class JobPost:
             log.warning("the pictures of job %s cannot be posted: %r", job.id, error)
             if isinstance(error, discord.HTTPException) and not is_passing(error):
                 await self._keep(error)
-        except StorageFault as error:
-            log.warning("the pictures of job %s cannot be read: %s", job.id, error)
+        except (StorageFault, CheckFault) as error:
+            log.info("the pictures of job %s are not posted yet: %s", job.id, error)
             if not quietly and await self._current() is not None:
-                await self._insist(Content.ended(job, self._requester, text.CANNOT_READ, again=False))
+                words = text.CANNOT_READ if isinstance(error, StorageFault) else text.CANNOT_CHECK
+                await self._insist(Content.ended(job, self._requester, words, again=False))
         except Exception as error:
             code = error.code if isinstance(error, KnownError) else "unexpected"
             await self._write(lambda: self._images.fail(job.id, code), "the end")
             await self._apologize(error)
         else:
-            await self._posted(job, is_private=is_private)
-
-    async def _result(self, job: JobRecord) -> Content:
-        pictures = await self._patiently(lambda: self._images.pictures(job), "the pictures")
-        several = self._images.catalog.has_several
-        words = partial(Content.result, job, self._requester, pictures, hint=self._hint, names_model=several)
-        try:
-            content = await asyncio.to_thread(words)
-        except OSError as error:  # Pillow's for a file that is no picture: not to be taken for a dropped connection
-            raise PictureGone from error
-        remark = await self._desk.remark(job)
-        return content if remark is None else replace(content, text=f"{content.text}\n{remark}")
+            await self._posted(job, seen, is_private=is_private)
 
     async def deliver_again(self) -> None:
         """The same for a job that could not be posted a while ago, if that is still so."""
@@ -168,9 +165,19 @@ class JobPost:
         """Say what became of a job of an earlier run, as far as its row knows, and while that is still so."""
         job = await self._current()
         if job is not None and job.status in _BAD_ENDS:  # else an admin let it try again
+            if job.error_code == WordRefused.code:
+                await self._tell_privately(job)
+                return
             # A culprit is tried again by an admin; in direct messages there is none, so its requester may.
             again = job.error_code != Quarantined.code or job.server is None
             await self._tell(errors.end_in_row(job), again=again)
+
+    async def _tell_privately(self, job: JobRecord) -> None:
+        """The channel learns that there is no picture, and no longer what was asked for; its requester why."""
+        words = errors.end_in_row(job)
+        is_told = await private.write(self._desk.client, int(job.requester), text.about(job, words))
+        # Where direct messages are closed to us, the channel is the only way left.
+        await self._close(Content.withdrawn(job, self._requester, text.NOT_DRAWN if is_told else words))
 
     async def _current(self) -> JobRecord | None:
         """The job as its row is now; None when it is deleted, or cannot be read."""
@@ -187,10 +194,20 @@ class JobPost:
         if is_too_large(error):
             await self._insist(Content.ended(self._job, self._requester, text.TOO_LARGE_HERE))
 
-    async def _posted(self, job: JobRecord, *, is_private: bool) -> None:
-        """The pictures are there: the row first, so that a member who waited long is called once at most."""
-        place, ping_after = self._place, self._desk.ping_after
-        first = await self._write(lambda: self._images.posted(job.id, place.message, channel=place.channel), "the post")
+    async def _posted(self, job: JobRecord, seen: SeenResult, *, is_private: bool) -> None:
+        """The pictures are there: the row first, so that a member who waited long is called once at most.
+
+        Whose pictures are held back is told before: after a crash rather twice than never.
+        """
+        place, ping_after, shown = self._place, self._desk.ping_after, seen.shown
+        if not is_private:
+            await seen.tell_requester(self._interaction)
+        if not shown.pictures:
+            await self._write(lambda: self._images.withheld(job.id), "what is held back")
+            return
+        given = shown.let_through
+        post = partial(self._images.posted, job.id, place.message, channel=place.channel, given=given)
+        first = await self._write(post, "the post")
         if is_private or place.message is None:
             return
         try:
@@ -207,7 +224,10 @@ class JobPost:
 
     async def _tell(self, words: str, *, again: bool = True) -> None:
         """Say that the job came to nothing. A member who cannot be reached now is told at the next start."""
-        if await self._insist(Content.ended(self._job, self._requester, words, again=again)):
+        await self._close(Content.ended(self._job, self._requester, words, again=again))
+
+    async def _close(self, content: Content) -> None:
+        if await self._insist(content):
             await self._write(lambda: self._images.told(self._job.id), "the last word")
 
     async def _insist(self, content: Content) -> bool:
@@ -240,7 +260,7 @@ class JobPost:
                 delay = wait
                 continue
             try:
-                self._place = await self._messages.say(self._place, self._content(progress))
+                self._place = await self._messages.say(self._place, await self._content(progress))
             except UNSENT as error:
                 # The next progress is as good as this one. After a refusal there is none: Discord would refuse it
                 # again, and too many refusals ban the address.
@@ -252,9 +272,20 @@ class JobPost:
         self._done_at = self._estimate(progress.seconds_left)
         return progress.place, progress.loading, progress.step, self._done_at
 
-    def _content(self, progress: Progress) -> Content:
+    async def _content(self, progress: Progress) -> Content:
         self._shown = self._news(progress)
-        return Content.progress(self._job, self._requester, progress, self._done_at, self._hint)
+        hides = progress.preview is not None and await self._hides_previews()
+        return Content.progress(self._job, self._requester, progress, self._done_at, self._hint, hides_preview=hides)
+
+    async def _hides_previews(self) -> bool:
+        """Whether what is unfinished is not to be recognised here; yes where that cannot be known."""
+        job = self._job
+        server = job.server if isinstance(job, JobRecord) else job.group
+        try:
+            where = await where_is(self._desk.client, self._place.channel, server)
+            return await self._images.pictures.safety.hides_previews(job.request, where)
+        except (*UNSENT, StorageFault):
+            return True
 
     @cached_property
     def _hint(self) -> str | None:

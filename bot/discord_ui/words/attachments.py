@@ -14,6 +14,7 @@ from generation.metadata import enlarged
 MAX_ALT_TEXT = 1024  #: characters of a file's description, Discord's limit
 TINY = 256  #: pixels of the longer side; what is smaller looks like a stamp among messages
 TINY_FACTOR = 4
+BLOCKS = 12  #: a side, of an unfinished picture of which nothing is to be recognised
 THUMBNAIL = 160  #: pixels of the longer side
 
 
@@ -48,22 +49,30 @@ class Attachment:
     filename: str
     data: bytes = field(repr=False)
     alt_text: str | None = None
+    is_spoiler: bool = False  #: seen by those only who ask for it
 
     @classmethod
     def picture(cls, picture: Picture, prompt: str) -> Self:
         """A finished picture, a tiny one enlarged; its alt text says what was asked for. Slow."""
         factor = shown_larger(picture.width, picture.height)
         data = enlarged(picture.png, factor) if factor > 1 else picture.png
-        return cls(filename=picture.filename, data=data, alt_text=f"{prompt} (seed {picture.seed})")
+        alt_text = f"{prompt} (seed {picture.seed})"
+        return cls(filename=picture.filename, data=data, alt_text=alt_text, is_spoiler=picture.is_spoiler)
 
     @classmethod
-    def preview(cls, jpeg: bytes, prompt: str) -> Self:
-        """What a picture looks like while it is drawn, in the size that it will be shown in: nothing jumps then."""
+    def preview(cls, jpeg: bytes, prompt: str, *, is_hidden: bool = False) -> Self:
+        """What a picture looks like while it is drawn, in the size that it will be shown in: nothing jumps then.
+
+        `is_hidden`: as BLOCKS of colour, since nobody has looked at it yet.
+        """
         picture = Image.open(io.BytesIO(jpeg))
-        if (factor := shown_larger(*picture.size)) > 1:
+        if (factor := shown_larger(*picture.size)) > 1 or is_hidden:
             out = io.BytesIO()
             size = (picture.width * factor, picture.height * factor)
-            picture.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=75)
+            way = Image.Resampling.BICUBIC
+            if is_hidden:
+                picture, way = picture.resize((BLOCKS, BLOCKS), Image.Resampling.BOX), Image.Resampling.NEAREST
+            picture.resize(size, way).save(out, "JPEG", quality=75)
             jpeg = out.getvalue()
         return cls(filename="preview.jpg", data=jpeg, alt_text=f"Unfinished: {prompt}")
 
@@ -94,4 +103,4 @@ class Attachment:
         text = self.alt_text
         if text is not None and len(text) > MAX_ALT_TEXT:
             text = text[: MAX_ALT_TEXT - 1] + "…"
-        return discord.File(io.BytesIO(self.data), filename=self.filename, description=text)
+        return discord.File(io.BytesIO(self.data), filename=self.filename, description=text, spoiler=self.is_spoiler)

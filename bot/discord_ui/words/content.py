@@ -12,7 +12,7 @@ from bot.discord_ui.words.attachments import Attachment, LighterForm, shown_larg
 from bot.discord_ui.words.embeds import COLOUR
 from bot.discord_ui.words.errors import member_words
 from bot.records import JobRecord
-from bot.services.answers import Picture
+from bot.services.answers import Shown
 from generation.errors import Postponed
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
@@ -42,7 +42,14 @@ class Content:
 
     @classmethod
     def progress(
-        cls, job: Job | JobRecord, requester: str, progress: Progress, done_at: datetime | None, hint: str | None
+        cls,
+        job: Job | JobRecord,
+        requester: str,
+        progress: Progress,
+        done_at: datetime | None,
+        hint: str | None,
+        *,
+        hides_preview: bool = False,
     ) -> "Content":
         """A job that waits or is being drawn; `hint` is what else its requester should know."""
         request = job.request
@@ -67,34 +74,44 @@ class Content:
             text=f"{state} for {_by_name(requester)}{done}",
             embed=_embed(request, hint),
             buttons=(ButtonAction.CANCEL,),
-            attachments=(Attachment.preview(progress.preview, request.prompt),) if progress.preview else (),
+            attachments=(
+                (Attachment.preview(progress.preview, request.prompt, is_hidden=hides_preview),)
+                if progress.preview
+                else ()
+            ),
         )
 
     @classmethod
-    def result(
-        cls,
-        job: JobRecord,
-        requester: str,
-        pictures: tuple[Picture, ...],
-        *,
-        hint: str | None = None,
-        names_model: bool = False,
-    ) -> "Content":
-        """A job whose pictures are done; its model is named where there are several. Slow: tiny ones are enlarged."""
+    def result(cls, shown: Shown, requester: str, *, hint: str | None = None, names_model: bool = False) -> "Content":
+        """A job whose pictures are done, and what of them may be seen here; its model is named where there are several.
+
+        Slow: tiny ones are enlarged.
+        """
+        job, pictures = shown.job, shown.pictures
         request = job.request
+        if not pictures:
+            return cls(
+                job_id=job.id,
+                text=f"🔒 For {_by_name(requester)}: {text.not_shown(shown)}",
+                embed=_embed(request),
+                buttons=(ButtonAction.INFO, ButtonAction.DELETE),
+            )
         taken = (job.rendered_at - job.accepted_at).total_seconds() if job.rendered_at is not None else 0.0
         width, height = request.size
         factor = shown_larger(width, height)
-        shown = f", shown ×{factor}" if factor > 1 else ""
+        larger = f", shown ×{factor}" if factor > 1 else ""
         receipt = (
             ("seed " if request.count == 1 else "seeds ") + ", ".join(f"`{seed}`" for seed in request.seeds),
-            f"{width}×{height}{shown}",
+            f"{width}×{height}{larger}",
             *((text.shown(request.model),) if names_model else ()),
             f"taken {text.seconds(max(taken, 0.0))}, of the device {text.seconds(job.device_seconds)}",
         )
+        said = f"✅ {text.counted(len(pictures), 'picture')} for {_by_name(requester)}\n-# {' · '.join(receipt)}"
+        if shown.held or shown.left_out:
+            said = f"{said}\n-# 🔒 {text.not_shown(shown)}"
         return cls(
             job_id=job.id,
-            text=f"✅ {text.counted(len(pictures), 'picture')} for {_by_name(requester)}\n-# {' · '.join(receipt)}",
+            text=said,
             embed=_embed(request, text.unread(job.unread) if job.unread else hint),
             buttons=_RESULT_BUTTONS,
             attachments=tuple(Attachment.picture(picture, request.prompt) for picture in pictures),
@@ -108,6 +125,16 @@ class Content:
             text=f"⏹️ For {_by_name(requester)}: {words}",
             embed=_embed(job.request),
             buttons=_BUTTONS if again else (ButtonAction.INFO, ButtonAction.DELETE),
+        )
+
+    @classmethod
+    def withdrawn(cls, job: JobRecord, requester: str, words: str) -> "Content":
+        """A job whose prompt is not to be read any more."""
+        return cls(
+            job_id=job.id,
+            text=f"⏹️ For {_by_name(requester)}: {words}",
+            embed=discord.Embed(description=text.NOT_SHOWN, colour=COLOUR),
+            buttons=(ButtonAction.DELETE,),
         )
 
     @classmethod

@@ -10,15 +10,22 @@ from difflib import get_close_matches
 
 from discord import app_commands
 
-from bot.discord_ui.words import text
+from bot.discord_ui.words import access, text
 from bot.errors import (
     AlreadyDecided,
+    BadPattern,
     Blocked,
+    CheckFault,
     LimitReached,
     MissingPermissions,
+    ModelReserved,
     NotAllowed,
+    NotInThisChannel,
     PictureGone,
+    RoleNeeded,
     TooManyStrikes,
+    TooNew,
+    WordRefused,
 )
 from bot.records import Decision, JobRecord
 from bot.services.limits import KINDS, LimitRule
@@ -28,11 +35,13 @@ from generation.errors import (
     InvalidRequest,
     JobStopped,
     KnownError,
+    LoraRefused,
+    LoraUnavailable,
     Refusal,
     WorkerFault,
     new_reference,
 )
-from generation.operator_words import bad_picture, demand
+from generation.operator_words import bad_picture, demand, lora_words
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +62,7 @@ _SENTENCES = {
     "model_unavailable": "The model {model} cannot be loaded at the moment.",
     "no_picture": "There is no picture in this message.",
     "no_result": "There are no finished pictures of yours there. `/imagine` draws some.",
+    "list_full": "The list has {most} {kind}, and no room for more.",
     "not_in_direct_messages": "I draw on servers only, not in direct messages.",
     "nothing_to_cancel": "You have no job waiting or running.",
     "out_of_memory": "A picture of {width}x{height} does not fit into this device's memory. A smaller size will work.",
@@ -70,7 +80,37 @@ _SENTENCES = {
     "use_commands": "You may not use `/imagine` in this channel, and this button or reaction does the same.",
     "too_large": "This picture is as large already as its model, or your limit here, allows.",
     "unknown_job": "I do not know this job, or it was deleted.",
+    "words": f"Something in it is no longer allowed on its server, so I did not draw it. {NOT_COUNTED}",
     "unsafe_input": "I found this picture unsuitable for this channel, so I do not draw from it.",
+}
+
+#: Ends whose words need no fields.
+_END_CODES = (
+    "quarantined",
+    "interrupted",
+    "storage",
+    "broken_image",
+    "kept_back",
+    "words",
+)
+
+#: What a server's list of words found something in.
+_WORDS_IN = {
+    "prompt": "your prompt",
+    "negative_prompt": "your negative prompt",
+    "image": "the parameters that the picture's file carries",
+}
+
+#: Why a pattern cannot be taken.
+_BAD_PATTERNS = {
+    "length": "must be at most {most} characters long",
+    "nesting": "has too many groups, or groups in groups: at most 10, and {most} deep",
+    "repeats": "counts too far: each count may be {most} at most, all of them multiplied 2500",
+    "form": "has something in it that patterns here do without: groups are (...), (?:...), (?>...) and looks around, "
+    "repeats are ?, *, + and {{2,5}}",
+    "syntax": "is no regular expression",
+    "slow": "is too slow",
+    "everything": "matches every text",
 }
 
 
@@ -81,7 +121,7 @@ def words_for(error: BaseException, *, doing: str) -> str:
     match error:
         case WorkerFault():
             pass  # the worker has logged the trace under the same reference
-        case Refusal() | JobStopped():
+        case Refusal() | JobStopped() | CheckFault():  # of a fault of the check the operator is told once, elsewhere
             log.info("%s: %s", doing, error)
         case KnownError():
             log.warning("%s: %s", doing, error)
@@ -105,6 +145,8 @@ def member_words(error: KnownError) -> str:
             return _invalid(error)
         case BadPicture():
             return f"{bad_picture(error)}."
+        case LoraRefused() | LoraUnavailable():
+            return f"{lora_words(error, shown=text.shown)}."
         case LimitReached():
             return _limit_reached(error)
         case Blocked():
@@ -116,6 +158,12 @@ def member_words(error: KnownError) -> str:
             return f"Moderators here kept back {kept_back} of yours. You can ask for new ones again {frees_up}."
         case AlreadyDecided():
             return _already_decided(error)
+        case WordRefused():
+            return f"Something in {_WORDS_IN[error.where]} is not allowed on this server. Nothing was started."
+        case BadPattern():
+            return f"The pattern {_BAD_PATTERNS[error.reason].format(most=error.most)}."
+        case NotInThisChannel() | RoleNeeded() | TooNew() | ModelReserved():
+            return access.refusal(error)
         case NotAllowed():
             return _SENTENCES[error.needed]
         case MissingPermissions():
@@ -142,13 +190,7 @@ def end_in_row(job: JobRecord) -> str:
         return end_of(Cancelled(job.ended_by), job.requester, doing=f"job {job.id}")
     if job.error_code == "quarantined" and job.server is not None:
         return f"{_SENTENCES['quarantined']} An admin of the server can let it try once more."
-    if job.error_code in (
-        "quarantined",
-        "interrupted",
-        "storage",
-        "broken_image",
-        "kept_back",
-    ):  # what else is said needs fields
+    if job.error_code in _END_CODES:
         return _SENTENCES[job.error_code]
     return f"{_SENTENCES['failed']} {NOT_COUNTED}"
 

@@ -12,11 +12,13 @@ from bot.discord_ui.words import keeping, text
 from bot.discord_ui.words.attachments import Attachment
 from bot.discord_ui.words.embeds import COLOUR
 from bot.records import JobRecord
+from bot.services.answers import Picture
 from bot.services.history import HistoryPage
 from generation.job import JobId, JobStatus
 
 _PROMPT = 100  #: characters; five of them fit Discord's 4000 whatever has to be escaped
 _NOTHING = "You have not asked for anything yet. `/imagine` draws what you describe."
+HELD_BACK = "held back, until a moderator decides"
 _STATUS = {
     JobStatus.ACCEPTED: "waiting",
     JobStatus.STARTED: "being drawn",
@@ -36,19 +38,21 @@ class HistoryAnswer:
     thumbnails: tuple[Attachment, ...]
 
     @classmethod
-    def of(cls, page: HistoryPage, pictures: Mapping[JobId, bytes]) -> "HistoryAnswer":
-        """`pictures` are PNGs, of the jobs that have one. Slow: they are made small here."""
+    def of(cls, page: HistoryPage, pictures: Mapping[JobId, Picture]) -> "HistoryAnswer":
+        """`pictures` are of the jobs that have one. Slow: they are made small here."""
         view, container = ui.LayoutView(timeout=None), ui.Container[Any](accent_colour=COLOUR)
         thumbnails: list[Attachment] = []
         container.add_item(ui.TextDisplay("### Your history"))
         for job in page.jobs:
             said = ui.TextDisplay[Any](entry(job))
-            thumbnail = _thumbnail(job, pictures.get(job.id))
-            if thumbnail is None:
+            picture = pictures.get(job.id)
+            thumbnail = _thumbnail(job, picture)
+            if picture is None or thumbnail is None:
                 container.add_item(said)
                 continue
             thumbnails.append(thumbnail)
-            container.add_item(ui.Section(said, accessory=ui.Thumbnail[Any](f"attachment://{thumbnail.filename}")))
+            shown = ui.Thumbnail[Any](f"attachment://{thumbnail.filename}", spoiler=picture.is_spoiler)
+            container.add_item(ui.Section(said, accessory=shown))
         if not page.jobs:
             container.add_item(ui.TextDisplay(_NOTHING))
         view.add_item(container)
@@ -64,9 +68,11 @@ class HistoryAnswer:
         return {"view": self.view, "attachments": [thumbnail.to_file() for thumbnail in self.thumbnails]}
 
 
-def _thumbnail(job: JobRecord, png: bytes | None) -> Attachment | None:
+def _thumbnail(job: JobRecord, picture: Picture | None) -> Attachment | None:
     with suppress(OSError):  # Pillow's for a file that is no picture
-        return Attachment.thumbnail(f"{job.id.hex}.jpg", png, job.request.prompt) if png is not None else None
+        return (
+            Attachment.thumbnail(f"{job.id.hex}.jpg", picture.png, job.request.prompt) if picture is not None else None
+        )
     return None
 
 
@@ -89,6 +95,8 @@ def status(job: JobRecord) -> str:
     removed = next((image.removed_at for image in job.images if image.removed_at is not None), None)
     if removed is not None:
         return f"its files are no longer kept, removed {text.relative(removed)}"
+    if job.is_held:
+        return HELD_BACK
     return "kept for you: `/result` shows it" if job.is_kept else _STATUS[job.status]
 
 
@@ -107,4 +115,5 @@ def link(job: JobRecord) -> str | None:
 def choice(job: JobRecord) -> str:
     """A job in a line of suggestions; the time and the seed tell it from its twins."""
     prompt = " ".join(job.request.prompt.split())
-    return f"{job.accepted_at:%d %b %H:%M:%S} UTC, {_STATUS[job.status]}, seed {job.request.seed}: {prompt}"
+    said = HELD_BACK if job.is_held else _STATUS[job.status]
+    return f"{job.accepted_at:%d %b %H:%M:%S} UTC, {said}, seed {job.request.seed}: {prompt}"

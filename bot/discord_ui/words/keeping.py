@@ -11,7 +11,7 @@ from bot.discord_ui.words.attachments import Attachment
 from bot.discord_ui.words.content import Content
 from bot.discord_ui.words.embeds import COLOUR
 from bot.records import Gallery, JobRecord, Star
-from bot.services.answers import Picture
+from bot.services.answers import Shown
 
 _SHOWN_PROMPT = 150  #: characters of each favourite's
 
@@ -48,15 +48,15 @@ def favourites(stars: Sequence[Star], thumbnails: Sequence[Attachment | None], *
     return {"content": _FAVOURITES if in_server else _OWN_FAVOURITES, "embeds": embeds, "attachments": files}
 
 
-def sent(job: JobRecord, pictures: tuple[Picture, ...]) -> Content:
+def sent(shown: Shown) -> Content:
     """A result for somebody who asked by reaction to have it sent. Slow."""
-    return _elsewhere("✉️", job, pictures)
+    return _elsewhere("✉️", shown)
 
 
-def gallery_copy(job: JobRecord, pictures: tuple[Picture, ...]) -> Content:
+def gallery_copy(shown: Shown) -> Content:
     """A result in its server's gallery; the footer says which job it is, so that its message is found again. Slow."""
-    content = _elsewhere("⭐", job, pictures)
-    return replace(content, embed=content.embed.copy().set_footer(text=f"Job {job.id}"))
+    content = _elsewhere("⭐", shown)
+    return replace(content, embed=content.embed.copy().set_footer(text=f"Job {shown.job.id}"))
 
 
 def gallery_set(gallery: Gallery | None, *, is_restricted: bool) -> str:
@@ -74,7 +74,10 @@ def gallery_refused(channel: int, missing: Sequence[str]) -> str:
     return f"In <#{channel}> I need {names}. Nothing was changed."
 
 
-def _elsewhere(emoji: str, job: JobRecord, pictures: tuple[Picture, ...]) -> Content:
+def _elsewhere(emoji: str, shown: Shown) -> Content:
+    job = shown.job
     by = f"**{text.shown(job.requester_name)}**"
-    words = f"{emoji} {text.counted(len(pictures), 'picture')} by {by}: {link(job)}"
-    return replace(Content.result(job, job.requester_name, pictures), text=words, buttons=())
+    words = f"{emoji} {text.counted(len(shown.pictures), 'picture')} by {by}: {link(job)}"
+    if shown.held or shown.left_out:
+        words = f"{words}\n-# 🔒 {text.not_shown(shown)}"
+    return replace(Content.result(shown, job.requester_name), text=words, buttons=())

@@ -21,8 +21,7 @@ _MEANS = {
 def settings(found: SafetySettings, *, can_review: bool) -> discord.Embed:
     """All that holds on a server; `can_review`: the moderators' channel is there, and the bot may post in it."""
     embed = discord.Embed(title="Unsafe pictures", colour=COLOUR)
-    own = f"**{found.policy}**: {_MEANS[found.policy]}" if found.policy is not None else _by_default()
-    embed.add_field(name="Policy", value=own, inline=False)
+    embed.add_field(name="Policy", value=policy(found), inline=False)
     if found.channels:
         lines = [f"<#{channel}> {policy}" for channel, policy in list(found.channels.items())[:_MOST_CHANNELS]]
         if more := len(found.channels) - len(lines):
@@ -36,6 +35,11 @@ def settings(found: SafetySettings, *, can_review: bool) -> discord.Embed:
     embed.add_field(name="Strikes", value=_strikes(found), inline=False)
     embed.set_footer(text="A thread has its channel's policy. What nobody decides about in 14 days is kept back.")
     return embed
+
+
+def policy(found: SafetySettings) -> str:
+    """What becomes of unsafe pictures where a channel has no policy of its own."""
+    return f"**{found.policy}**: {_MEANS[found.policy]}" if found.policy is not None else _by_default()
 
 
 def review_set(channel: int | None, *, is_open: bool, settings: SafetySettings) -> str:

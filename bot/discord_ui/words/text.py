@@ -6,11 +6,15 @@ from datetime import datetime
 import discord
 
 from bot.records import JobRecord
+from bot.services.answers import Shown
 from bot.services.limits import LimitKind
 from generation.catalog import ModelSpec
 from generation.operator_words import reading_hint
 
 CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
+NOT_DRAWN = "This was not drawn."
+NOT_SHOWN = "*What was asked for is not shown any more.*"
+CANNOT_CHECK = "The pictures are there, and I cannot check them at the moment. They follow as soon as I can."
 YOU = "you"  #: the requester, in their own private answer
 TOO_LARGE_HERE = "The pictures are too large to be posted here. `/result` shows them to you elsewhere."
 _ADDRESS = re.compile(r"(?i)(\w:|discord(?:app)?\.\w+)(/)")
@@ -73,6 +77,26 @@ def unread(words: str) -> str:
     return f"The model did not read the end of this prompt: {' '.join(shown_words.split())}"
 
 
+def not_shown(result: Shown) -> str:
+    """How many of a job's pictures are not seen here, and why."""
+    held, left_out = result.held, result.left_out
+    words = [f"{counted(held, 'picture')} {'is' if held == 1 else 'are'} held back."] if held else []
+    if left_out:
+        words.append(f"{counted(left_out, 'picture')} {'is' if left_out == 1 else 'are'} not for this channel.")
+    return " ".join(words) or "There is no picture."
+
+
+def held_back(job: JobRecord, server: str | None) -> str:
+    """What the requester of pictures that wait for a decision is told, and nobody else."""
+    waiting = sum(image.waits for image in job.images)
+    where = f" on **{shown(server)}**" if server else ""
+    prompt = shown(job.request.prompt)
+    return (
+        f"I have held back {waiting} of the {counted(len(job.images), 'picture')} that you asked for{where}: "
+        f"{prompt}\nA moderator is to decide whether they may be shown, and you will be told."
+    )
+
+
 def ready(count: int) -> str:
     """What a member who waited long is called with."""
     return "your picture is ready." if count == 1 else "your pictures are ready."
@@ -81,6 +105,11 @@ def ready(count: int) -> str:
 def cancelled(job: JobRecord) -> str:
     """What a member reads who has cancelled a job."""
     return f"Cancelled: {shown(job.request.prompt, 80)}. Its {counted(job.request.count, 'picture')} do not count."
+
+
+def about(job: JobRecord, words: str) -> str:
+    """What a requester reads in a direct message about a job of a channel."""
+    return f"About your “{shown(job.request.prompt, 100)}” in <#{job.place.channel}>: {words}"
 
 
 def deleted_by_moderator(job: JobRecord, server: str | None) -> str:

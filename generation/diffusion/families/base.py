@@ -4,7 +4,7 @@ Shapes: a latent is [C, h, w], with as many channels as the model's VAE has; a r
 with one timestep and one text embedding [T, D] (T tokens, D features).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from generation.catalog import ModelSpec
+from generation.diffusion.families.lora_layers import Adapter
+from generation.loras import LoraFile
 from generation.request import Pass
 
 LatentShape: TypeAlias = tuple[int, int, int]
@@ -28,6 +30,7 @@ class Parts:
     text_encoders: tuple[nn.Module, ...]
     device: torch.device
     dtype: torch.dtype  #: of the latents
+    read_lora: Callable[[LoraFile], Adapter]  #: for these networks; raises LoraUnavailable
 
     @property
     def all(self) -> tuple[nn.Module, ...]:
@@ -45,13 +48,15 @@ class Conditioning:
     """What the denoiser is told besides latents and timestep, one entry a row.
 
     `text` is [R, T, D]; `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] is that of models distilled
-    with guidance as an input (LCM).
+    with guidance as an input (LCM). `loras` [R, C] are the weights of the LoRAs that stand in C columns, see
+    `lora_layers`; None where no row has any.
     """
 
     text: Tensor
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
     guidance: Tensor | None = None
+    loras: Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -66,6 +71,7 @@ class Conditioning:
             pooled=_cat([part.pooled for part in parts]),
             time_ids=_cat([part.time_ids for part in parts]),
             guidance=_cat([part.guidance for part in parts]),
+            loras=_cat([part.loras for part in parts]),
         )
 
     def rows(self, which: slice | Tensor) -> "Conditioning":
@@ -75,6 +81,7 @@ class Conditioning:
             pooled=_cut(self.pooled, which),
             time_ids=_cut(self.time_ids, which),
             guidance=_cut(self.guidance, which),
+            loras=_cut(self.loras, which),
         )
 
 

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from bot.records import JobRecord, Member
-from bot.services.answers import Picture
+from bot.services.answers import Shown
+from bot.services.policies import Where
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import RESULT, World, labels, words
 
@@ -246,17 +247,17 @@ async def test_a_job_that_was_deleted_while_its_pictures_were_on_their_way_is_no
 ) -> None:
     answer = await world.alice.slash(world.channel, "imagine", prompt="slow")
     (job,) = await world.jobs()
-    pictures = world.parts.images.pictures
+    shown = world.parts.images.pictures.shown
 
-    async def deleted_meanwhile(record: JobRecord) -> tuple[Picture, ...]:
-        found = await pictures(record)
+    async def deleted_meanwhile(record: JobRecord, where: Where) -> Shown:
+        found = await shown(record, where)
         await world.parts.images.delete(job.id, member)
         channel = world.parts.bot.get_partial_messageable(world.channel.id)
         await channel.get_partial_message(answer.response.id).delete()
         return found
 
     member = Member(id=job.requester, name="alice", server=job.server, channel=job.place.channel)
-    monkeypatch.setattr(world.parts.images, "pictures", deleted_meanwhile)
+    monkeypatch.setattr(world.parts.images.pictures, "shown", deleted_meanwhile)
     world.parts.worker.release()
     await world.until(lambda: not world.parts.deliveries.owed)
     assert not world.channel.history()

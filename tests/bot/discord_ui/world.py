@@ -27,17 +27,21 @@ from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.front_end import open_front_end
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.inputs import Inputs
 from bot.services.limits import Limits
+from bot.services.policies import Policy
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
@@ -52,6 +56,7 @@ from generation.job import Job
 from generation.ticket import JobTicket
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
+from tests.bot.fake_check import FakeCheck
 
 _ALL = select(JOBS).order_by(text("rowid"))
 
@@ -120,6 +125,8 @@ class World:
     catalog: ModelCatalog = CATALOG
     ceiling: dict[str, float] = field(default_factory=dict)
     direct_messages: bool = True
+    check: FakeCheck | None = field(default_factory=FakeCheck)
+    direct_policy: Policy = Policy.WITHHOLD
 
     async def build(self, *, recover: bool = False) -> Parts:
         """A fresh process on the same data."""
@@ -131,13 +138,23 @@ class World:
         journal = StoredJournal(database=self.database, files=files, suspects=suspects, clock=discord.utils.utcnow)
         dispatcher = Dispatcher([worker], journal)
         input_files = InputFiles(self.folder / "inputs")
+        server_words = Words(database=self.database, clock=discord.utils.utcnow)
         images = ImageService(
             database=self.database,
             files=files,
             dispatcher=dispatcher,
             catalog=self.catalog,
             inputs=Inputs(database=self.database, files=input_files),
+            words=server_words,
             limits=Limits(self.ceiling),
+            safety=Safety(
+                database=self.database,
+                check=self.check,
+                catalog=self.catalog,
+                clock=discord.utils.utcnow,
+                direct_policy=self.direct_policy,
+                patience=1.0,
+            ),
             clock=discord.utils.utcnow,
             direct_messages=self.direct_messages,
         )
@@ -157,6 +174,7 @@ class World:
             input_files=input_files,
             dispatcher=dispatcher,
             catalog=self.catalog,
+            words=server_words,
             clock=discord.utils.utcnow,
         )
         recovery = await restart.recover() if recover else Recovery()
@@ -165,9 +183,11 @@ class World:
         front = await open_front_end(
             images=images,
             results=results,
-            history=History(database=self.database, files=files),
+            history=History(database=self.database),
             stars=stars,
             admin=admin,
+            words=server_words,
+            access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
             server_safety=ServerSafety(database=self.database, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",

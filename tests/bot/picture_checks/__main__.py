@@ -1,7 +1,7 @@
 """`python -m tests.bot.picture_checks`: how unsafe the picture check finds pictures that are known to be harmless.
 
-`--artwork FOLDER` looks at the artwork of the built-in model's recipe as well, on white, 4 minutes: FOLDER is that of
-`python -m generation.training`, or a new one, into which npm fetches the artwork; that needs the extra `training`.
+What would be held is named. `--artwork FOLDER` looks at the artwork of the built-in model's recipe as well, on white,
+for some minutes: FOLDER is the work folder of `python -m generation.training`, or a new one, into which npm fetches it.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
+from typing import TypeAlias
 
 from PIL import Image
 
@@ -21,6 +22,8 @@ from tests.pictures import png_of
 
 HELD_FROM = 0.5
 
+Named: TypeAlias = tuple[str, bytes]  #: what a picture is called, and a PNG
+
 
 def warm_colours() -> Iterator[str]:
     """Reds, oranges and yellows, 1,080 of them: all that skin is like, and more."""
@@ -29,28 +32,45 @@ def warm_colours() -> Iterator[str]:
         yield f"#{int(255 * red):02x}{int(255 * green):02x}{int(255 * blue):02x}"
 
 
-def artwork(folder: Path) -> Iterator[bytes]:
+def walls(colours: Iterable[str]) -> Iterator[Named]:
+    """Paint a picture with each colour."""
+    return ((colour, wall(colour)) for colour in colours)
+
+
+def drawn(pictures: Iterable[Image.Image]) -> Iterator[Named]:
+    """Number a sheet's pictures, from 1."""
+    return ((f"picture {number}", png_of(picture)) for number, picture in enumerate(pictures, 1))
+
+
+def artwork(folder: Path) -> Iterator[Named]:
     """Draw each picture of the artwork on white."""
     from generation.training.artwork import collect
 
-    for pixels in collect(folder, 64).pictures:
-        picture = Image.fromarray(pixels, "RGBA")
-        yield png_of(Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB"))
+    collection = collect(folder, 64)
+    for pixels, drawing in zip(collection.pictures, collection.drawings, strict=True):
+        picture = Image.fromarray(pixels)
+        on_white = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+        yield f"{drawing.entry.label}, {drawing.style}", png_of(on_white)
 
 
-async def measure(name: str, pictures: Iterable[bytes], check: OpenNsfwCheck) -> None:
-    """Print one line about a set."""
+async def measure(name: str, pictures: Iterable[Named], check: OpenNsfwCheck) -> None:
+    """Print one line about a set, and one for each picture that would be held."""
     scores: list[float] = []
     took: list[float] = []
-    for png in pictures:
+    held: list[str] = []
+    for title, png in pictures:
         began = time.perf_counter()
-        scores.append(await check.score(png, asked=""))
+        score = await check.score(png, asked="")
         took.append(time.perf_counter() - began)
-    held = sum(score >= HELD_FROM for score in scores)
+        scores.append(score)
+        if score >= HELD_FROM:
+            held.append(f"    {score:.4f} {title}")
     print(
-        f"{name:36} {len(scores):7} {held:5} {statistics.median(scores):8.4f} {max(scores):8.4f} "
-        f"{1000 * statistics.median(took):6.1f} ms"
+        f"{name:36} {len(scores):7} {len(held):5} {statistics.median(scores):8.4f} {max(scores):8.4f} "
+        f"{1000 * statistics.median(took):8.1f} ms"
     )
+    for line in held:
+        print(line)
 
 
 async def main() -> None:
@@ -60,12 +80,12 @@ async def main() -> None:
     options = parser.parse_args()
     check = OpenNsfwCheck()
     await check.start()
-    print(f"{'':36} pictures  held   median  highest   a picture")
-    await measure("the built-in model, 48 prompts", map(png_of, GRID), check)
-    await measure("the built-in model, 12 prompts x 4", map(png_of, FOURS), check)
-    await measure("plain colours", map(wall, COLOURS), check)
-    await measure("plain skin tones", map(wall, SKIN_TONES), check)
-    await measure("plain warm colours", map(wall, warm_colours()), check)
+    print(f"{'':36} pictures held   median  highest   a picture")
+    await measure("the built-in model, 48 prompts", drawn(GRID), check)
+    await measure("the built-in model, 12 prompts x 4", drawn(FOURS), check)
+    await measure("plain colours", walls(COLOURS), check)
+    await measure("plain skin tones", walls(SKIN_TONES), check)
+    await measure("plain warm colours", walls(warm_colours()), check)
     if options.artwork is not None:
         await measure("the recipe's artwork", artwork(options.artwork), check)
     await check.close()

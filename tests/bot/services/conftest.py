@@ -9,15 +9,20 @@ import pytest
 
 from bot.clock import ClockCheck
 from bot.records import Member, Place
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
+from bot.services.answers import Picture
 from bot.services.history import History
 from bot.services.images import ImageService
 from bot.services.inputs import Inputs
 from bot.services.limits import Limits
+from bot.services.policies import Policy, Where
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety import Safety
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.input_files import InputFiles
@@ -28,6 +33,7 @@ from generation.dispatcher import Dispatcher
 from generation.job import JobId
 from generation.request import GenerationRequest
 from generation.workers.fake import FakeWorker
+from tests.bot.fake_check import FakeCheck
 
 
 @dataclass
@@ -58,6 +64,9 @@ class House:
     model: str = "tiny"
     ceiling: dict[str, float] = field(default_factory=dict)
     direct_messages: bool = True
+    check: FakeCheck | None = field(default_factory=FakeCheck)
+    direct_policy: Policy = Policy.WITHHOLD
+    exempts_builtin: bool = True
     database_url: str | None = None  #: by default a SQLite file in the folder
 
     def __post_init__(self) -> None:
@@ -71,13 +80,25 @@ class House:
         self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)
         self.input_files = InputFiles(self.folder / "inputs")
         self.inputs = Inputs(database=self.database, files=self.input_files)
+        self.words = Words(database=self.database, clock=self.clock)
+        self.safety = Safety(
+            database=self.database,
+            check=self.check,
+            catalog=self.catalog,
+            clock=self.clock,
+            direct_policy=self.direct_policy,
+            exempts_builtin=self.exempts_builtin,
+            patience=0.2,
+        )
         self.images = ImageService(
             database=self.database,
             files=self.files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
             inputs=self.inputs,
+            words=self.words,
             limits=Limits(self.ceiling),
+            safety=self.safety,
             clock=self.clock,
             direct_messages=self.direct_messages,
         )
@@ -87,11 +108,13 @@ class House:
             input_files=self.input_files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
+            words=self.words,
             clock=self.clock,
         )
-        self.history = History(database=self.database, files=self.files)
+        self.history = History(database=self.database)
         self.stars = Stars(database=self.database, clock=self.clock)
         self.results = Results(database=self.database, clock=self.clock)
+        self.access = ServerAccess(database=self.database, catalog=self.catalog, clock=self.clock)
         self.admin = AdminService(
             database=self.database,
             dispatcher=self.dispatcher,
@@ -121,6 +144,13 @@ class House:
         await ticket.result()
         await self.images.posted(ticket.job.id, message=f"6{ticket.job.id.int % 10**8}")
         return ticket.job.id
+
+    async def pictures(self, job_id: JobId, where: Where | None = None) -> tuple[Picture, ...]:
+        """What a place may see of a job; by default the channel of Ann and Bob."""
+        shown = await self.images.pictures.shown(
+            await self.images.job(job_id), where or Where(server="9000", channel="5000")
+        )
+        return shown.pictures
 
     def retention(self, check: ClockCheck | None = None, **bounds: float) -> Retention:
         """What keeps these bounds, by a clock that is right or is to be checked."""

@@ -9,6 +9,7 @@ import pytest
 from bot.errors import UnknownJob
 from bot.records import JobRecord, Place
 from bot.services.history import MOST_PARENTS, PAGE
+from bot.services.policies import Where
 from bot.services.stars import Position
 from bot.storage import jobs
 
@@ -136,7 +137,8 @@ async def test_others_jobs_are_seen_where_they_were_asked_for(house, ann, bob, s
 
 async def test_a_picture_that_cannot_be_read_is_none(house, ann):
     job = await house.history.one(await house.drawn(ann), ann)
-    assert (await house.history.first_picture(job)).startswith(b"\x89PNG")
+    where = Where.of(ann)
+    assert (await house.images.pictures.first(job, where)).png.startswith(b"\x89PNG")
     (file,) = house.pictures_on_disk()
     file.unlink()
-    assert await house.history.first_picture(job) is None
+    assert await house.images.pictures.first(job, where) is None

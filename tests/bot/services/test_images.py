@@ -58,7 +58,7 @@ async def test_a_job_goes_all_the_way(house, ann, here, clock):
 async def test_pictures_come_with_names_that_say_what_is_on_them(house, ann):
     job_id = await house.drawn(ann, prompt="Ein Ei, größer als 2 Häuser!", count=2)
 
-    first, second = await house.images.pictures(await house.images.job(job_id))
+    first, second = await house.pictures(job_id)
 
     assert first.filename == "ein-ei-grosser-als-2-hauser-7.png"
     assert second.seed == 8
@@ -69,7 +69,7 @@ async def test_pictures_come_with_names_that_say_what_is_on_them(house, ann):
 async def test_a_job_that_is_not_drawn_yet_has_no_pictures(house, ann, here):
     ticket = await house.images.imagine(house.request(), ann, at=here)
 
-    assert await house.images.pictures(await house.images.job(ticket.job.id)) == ()
+    assert await house.pictures(ticket.job.id) == ()
 
 
 async def test_a_message_leads_to_its_job(house, ann):

@@ -1,6 +1,7 @@
 """What a start finds, and whom it owes an answer: nothing is lost, and nothing crashes the bot for ever."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from bot.errors import PictureGone
 from bot.storage.suspects import SUSPECTS
 from generation.errors import Postponed
 from generation.job import JobStatus
+from generation.loras import LoraUse
 from generation.workers.fake import FakeWorker
 from tests.bot.services.conftest import House
 
@@ -182,7 +184,7 @@ async def test_pictures_that_were_drawn_are_to_be_delivered(open_house, house, a
 
     assert [job.id for job in recovery.rendered] == [drawn.job.id]
     assert recovery.resumed == recovery.ended == ()
-    assert len(await restarted.images.pictures(await restarted.images.job(drawn.job.id))) == 1
+    assert len(await restarted.pictures(drawn.job.id)) == 1
 
 
 async def test_what_was_deleted_is_not_delivered(open_house, house, ann, here):
@@ -206,6 +208,16 @@ async def test_what_can_not_go_on_is_told_until_somebody_heard_it(open_house, ho
     assert [job.id for job in (await other.restart.recover()).ended] == [ticket.job.id]
     await other.images.told(ticket.job.id)
     assert (await other.restart.recover()).ended == ()
+
+
+async def test_a_job_whose_lora_was_taken_away_or_replaced_ends_as_interrupted(open_house, house, ann, here):
+    request = replace(house.request(), loras=(LoraUse(name="chalk", weight=0.8, sha256="a" * 64),))
+    ticket = await house.images.imagine(request, ann, at=here)
+    await begun(house)
+    other = await open_house()
+    assert [job.id for job in (await other.restart.recover()).ended] == [ticket.job.id]
+    found = await stored(other, ticket)
+    assert (found.status, found.request) == (JobStatus.INTERRUPTED, request)
 
 
 async def test_an_end_of_more_than_a_week_ago_is_not_told_any_more(open_house, house, ann, here, clock):
@@ -249,4 +261,4 @@ async def test_a_picture_whose_file_was_removed_is_gone_and_says_so(house, ann):
     assert await retention.sweep() == 1
 
     with pytest.raises(PictureGone):
-        await house.images.pictures(await house.images.job(job_id))
+        await house.pictures(job_id)

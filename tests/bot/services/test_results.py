@@ -1,8 +1,11 @@
 """A member's own results: the kept ones first, and nobody else's."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.errors import NoResult, UnknownJob
+from bot.services.policies import Where
 from generation.job import JobStatus
 
 
@@ -34,11 +37,12 @@ async def test_what_was_kept_is_counted_and_reaches_its_good_end_when_it_is_fetc
     )  # fmt: skip
     assert (await (await open_house()).restart.recover()).rendered == (), "no start tries it again in vain"
 
-    await house.results.fetched(record)
+    shown = await house.images.pictures.shown(record, Where.of(ann))
+    await house.results.fetched(shown)
 
     record = await house.results.one(kept, ann)
     assert (record.status, record.error_code) == (JobStatus.POSTED, None)
-    await house.results.fetched(record)  # fetching a posted one changes nothing
+    await house.results.fetched(replace(shown, job=record))  # fetching a posted one changes nothing
     assert await house.results.one(kept, ann) == record
 
 

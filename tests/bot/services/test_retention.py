@@ -42,7 +42,7 @@ async def test_what_is_too_old_goes_and_its_row_stays(house, ann, clock):
 
     assert len(house.pictures_on_disk()) == 1
     assert all(image.removed_at == clock.now for image in (await house.images.job(old)).images)
-    assert len(await house.images.pictures(await house.images.job(young))) == 1
+    assert len(await house.pictures(young)) == 1
     assert await agree(house)
     assert await house.retention(days=30).sweep() == 0
 
@@ -95,7 +95,7 @@ async def test_what_is_still_owed_never_goes(house, kept_and_posted, clock):
     assert await house.retention(days=1, gigabytes=1e-9).sweep() == 1
 
     assert (await house.images.job(posted)).images[0].removed_at
-    assert len(await house.images.pictures(await house.images.job(kept))) == 1
+    assert len(await house.pictures(kept)) == 1
 
 
 async def test_a_file_that_cannot_be_removed_does_not_stop_the_others(house, ann, monkeypatch):
@@ -137,7 +137,7 @@ async def test_what_a_crash_left_of_a_deletion_or_a_sweep_goes_at_the_next_start
 
     assert len(house.pictures_on_disk()) == 1
     assert await agree(house)
-    assert len(await house.images.pictures(await house.images.job(young))) == 1
+    assert len(await house.pictures(young)) == 1
     with pytest.raises(PictureGone):
-        await house.images.pictures(await house.images.job(old))
+        await house.pictures(old)
     assert await clear_rest(house.database, house.files, clock.now) == 0
