@@ -147,6 +147,11 @@ class Reviews:
 
         return await self._database.read(found)
 
+    async def deleted(self, job_id: JobId) -> JobRecord | None:
+        """A job that was deleted, as it was. Raises StorageFault."""
+        job = await self._database.read(lambda transaction: jobs.get(transaction, job_id))
+        return job if job is not None and job.deleted_at is not None else None
+
     async def of_deleted(self) -> tuple[UUID, ...]:
         """Pictures of jobs that were deleted in the last days, which moderators may still see. Raises StorageFault."""
         since = self._clock() - LOOKED_AFTER

@@ -45,6 +45,7 @@ _AUDIT_OF = (
     .order_by(AUDIT.c.at.desc(), AUDIT.c.id)
     .limit(bindparam("most"))
 )
+_ONE_ACTION = _AUDIT_OF.where(AUDIT.c.action == bindparam("action_"))
 
 
 def ensure(transaction: Transaction, server: str) -> None:
@@ -140,9 +141,13 @@ def note(transaction: Transaction, record: AuditRecord) -> None:
     transaction.execute(insert(AUDIT), {name: getattr(record, name) for name in _AUDIT} | {"changes": changes})
 
 
-def audit_of(transaction: Transaction, server: str, most: int = 100) -> tuple[AuditRecord, ...]:
-    """What the admins of a server did, the newest first."""
-    return tuple(map(_audit, transaction.execute(_AUDIT_OF, {"server_": server, "most": most})))
+def audit_of(
+    transaction: Transaction, server: str, most: int = 100, *, action: str | None = None
+) -> tuple[AuditRecord, ...]:
+    """What the admins of a server did, or one kind of it, the newest first."""
+    asked = {"server_": server, "most": most}
+    rows = transaction.execute(_AUDIT_OF if action is None else _ONE_ACTION, {**asked, "action_": action})
+    return tuple(map(_audit, rows))
 
 
 def _audit(row: Row[Any]) -> AuditRecord:

@@ -46,6 +46,7 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "limits that concern": lambda c: servers.limits_that_concern(c, ACCOUNTS),
     "blocks": lambda c: servers.blocks_of(c, ACCOUNTS),
     "audit": lambda c: servers.audit_of(c, "9000"),
+    "audit of one kind": lambda c: servers.audit_of(c, "9000", action="block"),
     "bytes on disk": pictures.bytes_on_disk,
     "oldest pictures": lambda c: pictures.oldest(c, 200),
     "old pictures": lambda c: pictures.oldest(c, 200, WEEK_AGO),
