@@ -25,6 +25,7 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.reviews import Reviews
 from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
@@ -179,6 +180,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             words=words,
             access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             server_safety=ServerSafety(database=database, clock=utc_now),
+            reviews=Reviews(database=database, clock=utc_now),
             clock=utc_now,
             is_checked=settings.safety != "off",
             command_hash_file=settings.folder / "commands.hash",
@@ -211,6 +213,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
                 every(RETENTION_INTERVAL, retention.sweep),
                 every(TRY_AGAIN_INTERVAL, front.deliveries.try_again),
                 every(TRY_AGAIN_INTERVAL, front.gallery.catch_up),
+                every(TRY_AGAIN_INTERVAL, front.held.catch_up),
                 every(CATCH_UP_INTERVAL, journal.catch_up),
                 every(TRY_AGAIN_INTERVAL, lambda: restart.settle(journal.owed)),
             )

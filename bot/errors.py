@@ -5,6 +5,8 @@ KnownError
 │   ├── InvalidRequest, QueueFull, ShuttingDown     (generation.errors)
 │   ├── LimitReached            asked for more than this server lets this member have
 │   ├── Blocked                 kept out by an admin
+│   ├── TooManyStrikes          kept out for a while: people kept back several of their pictures
+│   ├── AlreadyDecided          somebody was faster, or nobody decided in time
 │   ├── NotAllowed              not theirs, or they lack a permission
 │   ├── WordRefused             a word or a pattern of this server's list is in it
 │   ├── BadPattern              a pattern for that list cannot be taken
@@ -63,10 +65,24 @@ class Blocked(Refusal):
     reason: str | None = None  #: as the admin gave it
 
 
+class TooManyStrikes(Refusal):
+    """People kept back so many of the member's pictures on this server that they are kept out for a while."""
+
+    strikes: int  #: pictures
+    until: datetime
+
+
+class AlreadyDecided(Refusal):
+    """What becomes of a held picture is decided once."""
+
+    decision: str  #: the value of a Decision
+    by: str | None  #: None: it expired
+
+
 class NotAllowed(Refusal):
     """Not theirs, or they lack a permission."""
 
-    needed: Literal["requester_or_moderator", "manage_server", "use_commands"]
+    needed: Literal["requester_or_moderator", "manage_server", "use_commands", "review"]
 
 
 class WordRefused(Refusal, code="words"):

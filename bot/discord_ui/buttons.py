@@ -13,6 +13,7 @@ from discord import ui
 
 from bot.discord_ui.pages import PAGES
 from bot.discord_ui.replay_button import REPLAY
+from bot.discord_ui.review_buttons import REMOVAL, REVIEW
 from generation.job import JobId
 
 
@@ -111,8 +112,8 @@ def is_ours(interaction: discord.Interaction) -> bool:
     """Whether a button or a list of ours was used that is on the message: one of an older version or made up is not."""
     pressed, message = dict(interaction.data or {}), interaction.message
     custom_id = str(pressed.get("custom_id", ""))
-    for kind, component, template in _OURS:
-        if pressed.get("component_type") == kind.value and fullmatch(template, custom_id):
+    for kind, component, templates in _OURS:
+        if pressed.get("component_type") == kind.value and any(fullmatch(one, custom_id) for one in templates):
             rows = (row for row in (message.components if message else ()) if isinstance(row, discord.ActionRow))
             there = (one for row in rows for one in row.children if isinstance(one, component))
             return any(one.custom_id == custom_id for one in there)
@@ -120,6 +121,6 @@ def is_ours(interaction: discord.Interaction) -> bool:
 
 
 _OURS = (
-    (discord.ComponentType.button, discord.Button, f"{_TEMPLATE}|{PAGES}|{REPLAY}"),
-    (discord.ComponentType.string_select, discord.SelectMenu, _CHOICE),
+    (discord.ComponentType.button, discord.Button, (_TEMPLATE, PAGES, REPLAY, REVIEW, REMOVAL)),
+    (discord.ComponentType.string_select, discord.SelectMenu, (_CHOICE,)),
 )

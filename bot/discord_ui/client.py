@@ -29,6 +29,9 @@ _ANSWERS = (
     "discord.py: on_history_page",
     "discord.py: on_replay",
     "discord.py: on_favourites_page",
+    "discord.py: on_review_button",
+    "discord.py: on_held_page",
+    "discord.py: on_removal",
     "discord.py: on_raw_reaction_add",
     "discord.py: on_raw_reaction_remove",
 )

@@ -26,10 +26,13 @@ from bot.discord_ui.commands.words import WordCommands
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
+from bot.discord_ui.delivery.reviews import HeldPictures
 from bot.discord_ui.forms import Forms
 from bot.discord_ui.pages import PageButton
+from bot.discord_ui.queue_pages import QueuePages
 from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.replay_button import ReplayButton
+from bot.discord_ui.review_buttons import RemovalButton, ReviewButton
 from bot.discord_ui.welcome import Welcome
 from bot.discord_ui.words import lineage
 from bot.records import JobRecord
@@ -41,6 +44,7 @@ from bot.services.images import ImageService
 from bot.services.remakes import Remakes
 from bot.services.replays import Replays
 from bot.services.results import Results
+from bot.services.reviews import Reviews
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
@@ -48,11 +52,12 @@ from bot.services.words import Words
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """A bot that may be connected, the deliveries that it owes, and the galleries that it looks after."""
+    """A bot that may be connected, the deliveries that it owes, the galleries and held pictures it looks after."""
 
     bot: ImageBot
     deliveries: Deliveries
     gallery: GalleryCopies
+    held: HeldPictures
 
 
 async def open_front_end(
@@ -65,6 +70,7 @@ async def open_front_end(
     words: Words,
     access: ServerAccess,
     server_safety: ServerSafety,
+    reviews: Reviews,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
@@ -87,11 +93,13 @@ async def open_front_end(
 
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, remark=remark, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton, JobChoice, PageButton, ReplayButton)
+    bot.add_dynamic_items(JobButton, JobChoice, PageButton, ReplayButton, ReviewButton, RemovalButton)
     rights, refusals = CommandRights(bot.tree, "imagine"), Refusals(bot, clock)
     remakes, forms = Remakes(images), Forms()
     remade = RemakeActions(images, remakes, deliveries, rights, forms)
     gallery = GalleryCopies(bot, images, stars, clock)
+    pages = QueuePages(reviews, images.pictures)
+    held = HeldPictures(bot, images, reviews, server_safety, deliveries, clock)
     images.pictures.safety.listen(lambda job: bot.dispatch("pictures_held", job))
     for cog in (
         rights,
@@ -102,18 +110,18 @@ async def open_front_end(
         Admin(
             admin,
             deliveries,
-            SafetyCommands(server_safety),
+            SafetyCommands(server_safety, reviews, pages),
             AccessCommands(access, images.catalog),
             WordCommands(words),
         ),
-        Reviewing(server_safety),
+        Reviewing(server_safety, reviews, pages, held, deliveries),
         AccessUpkeep(bot, access),
         Welcome(images.catalog, admin, access, server_safety, is_checked=is_checked),
-        ResultActions(bot, images, deliveries, rights, refusals, forms),
+        ResultActions(bot, images, deliveries, rights, refusals, forms, reviews),
         remade,
         ReplayActions(replays, deliveries, rights),
         MessageMenus(bot, images, remakes, deliveries, rights, forms, remade, access),
         Keeping(bot, images, stars, gallery, deliveries, refusals, clock),
     ):
         await bot.add_cog(cog)
-    return FrontEnd(bot, deliveries, gallery)
+    return FrontEnd(bot, deliveries, gallery, held)

@@ -1,4 +1,4 @@
-"""The buttons that turn the pages of favourites and of history.
+"""The buttons that turn the pages of favourites, of history and of held pictures.
 
 They carry where a page begins or ends, so they outlive a restart.
 """
@@ -16,7 +16,7 @@ from bot.services.stars import FavouritesPage, Position
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: 16 digits of microseconds end in the year 2286: a made-up one is a moment too.
-PAGES = r"(?P<shown>favourites|history):(?P<way>newer|older):(?P<at>[0-9]{1,16}):(?P<job>[0-9a-f]{32})"
+PAGES = r"(?P<shown>favourites|history|held):(?P<way>newer|older):(?P<at>[0-9]{1,16}):(?P<job>[0-9a-f]{32})"
 
 
 class PageButton(ui.DynamicItem[ui.Button[Any]], template=PAGES):
@@ -39,7 +39,7 @@ class PageButton(ui.DynamicItem[ui.Button[Any]], template=PAGES):
         return cls(match["shown"], position)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """A press, for whichever cog listens to `on_favourites_page` or `on_history_page`."""
+        """A press, for whichever cog listens to `on_favourites_page`, `on_history_page` or `on_held_page`."""
         interaction.client.dispatch(f"{self.shown}_page", interaction, self.position)
 
 

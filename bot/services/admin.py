@@ -1,5 +1,6 @@
 """What a server's admins may set and see. Each change leaves an audit row in its own transaction."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ from bot.clock import Clock
 from bot.errors import UnknownJob
 from bot.records import AuditRecord, BlockRecord, Gallery, JobRecord, LimitRow, LimitScope, LimitValues, Member
 from bot.services.answers import Resumed, ServerLimits, Stats
-from bot.services.audit import Values, changed, note_by, server_of
+from bot.services.audit import FALSE_POSITIVE, Values, changed, note_by, server_of
 from bot.services.limits import KINDS, Limits, check_ranges
 from bot.services.recovery import resume
 from bot.storage import jobs, servers, stars, unfinished, usage
@@ -21,6 +22,7 @@ from generation.job import JobId
 MAX_LIMITS = 100  #: in one answer
 MAX_STATS_DAYS = 90
 MAX_STATS_MEMBERS = 25
+MAX_FALSE_POSITIVES = 1000  #: the newest, that statistics count
 MAX_REASON = 500  #: characters
 MAX_STARS = 100  #: that a gallery may ask for
 
@@ -95,12 +97,22 @@ class AdminService:
         if not 1 <= days <= MAX_STATS_DAYS:
             raise InvalidRequest("days", "range", days, least=1, most=MAX_STATS_DAYS)
         first = self._clock().date() - timedelta(days=days - 1)
-        return await self._database.read(
-            lambda transaction: Stats(
+
+        def found(transaction: Transaction) -> Stats:
+            decided = servers.audit_of(transaction, server, MAX_FALSE_POSITIVES, action=FALSE_POSITIVE)
+            models = [
+                str(change.after)
+                for record in decided
+                for change in record.changes
+                if change.field == "model" and record.at.date() >= first
+            ]
+            return Stats(
                 by_day=usage.by_day(transaction, server, first, days),
                 by_member=usage.by_member(transaction, server, first, MAX_STATS_MEMBERS),
+                false_positives=dict(Counter(models).most_common()),
             )
-        )
+
+        return await self._database.read(found)
 
     async def block(self, admin: Member, member_id: str, reason: str | None) -> None:
         """Let this member ask for no more pictures here; what they asked for before goes on. Raises InvalidRequest."""

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -108,6 +109,7 @@ class Stats:
 
     by_day: tuple[DayStats, ...]  #: the earliest first, quiet days too
     by_member: tuple[MemberStats, ...]  #: the heaviest users of the device first
+    false_positives: Mapping[str, int]  #: by model: pictures that were held back and that people found harmless
 
 
 def picture_filename(prompt: str, seed: int) -> str:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from bot.errors import NotAllowed
 from bot.records import AuditRecord, Change, LimitScope, Member
 
+FALSE_POSITIVE = "safety.false_positive"  #: what the note of such a decision says was done
 Values: TypeAlias = Mapping[str, float | str | None]  #: by name
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.clock import Clock
-from bot.errors import Blocked, TooBusy
+from bot.errors import Blocked, TooBusy, TooManyStrikes
 from bot.records import Account, BlockRecord, DayUse, JobRecord, LimitRow, Member, Place
 from bot.services.access import AccessSettings
 from bot.services.access_settings import settings_on
 from bot.services.limits import EffectiveLimits, Limits, day_start
+from bot.services.strikes import Strikes, standing_of_all
 from bot.storage import jobs, servers, usage
 from bot.storage.database import Database, Transaction
 from bot.storage.lines import Line
@@ -87,6 +88,9 @@ class Reservations:
         account = asked.account
         if (block := books.blocks.get(account)) is not None:
             return Blocked(block.reason)
+        strikes = books.strikes.get(account)  # on servers only
+        if strikes is not None and strikes.blocked_until is not None:
+            return TooManyStrikes(strikes.blocks_at, strikes.blocked_until)
         limits = self._limits.effective(books.limits_of(account), asked.member)
         try:
             books.access_on(account).check(asked.member, asked.request.model, now)
@@ -102,6 +106,7 @@ class _Books:
     """What counts for these members, read once; what they take is added here as it will be written."""
 
     blocks: dict[Account, BlockRecord]
+    strikes: dict[Account, Strikes]
     access: dict[str, AccessSettings]
     limits: dict[str, tuple[LimitRow, ...]]
     use: dict[Account, DayUse]
@@ -111,6 +116,7 @@ class _Books:
         on_servers = {account for account in accounts if account[1] is not None}
         return cls(
             blocks=servers.blocks_of(transaction, on_servers) if on_servers else {},
+            strikes=standing_of_all(transaction, on_servers, now) if on_servers else {},
             access=settings_on(transaction, {server for _, server in on_servers if server}) if on_servers else {},
             limits=servers.limits_that_concern(transaction, on_servers) if on_servers else {},
             use=usage.of_members(transaction, accounts, day_start(now), now),

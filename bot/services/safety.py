@@ -18,6 +18,7 @@ from bot.picture_checks.base import SafetyCheck
 from bot.picture_checks.looks import distance, look_of
 from bot.records import Decision, ImageRecord, JobRecord
 from bot.services.policies import Policy, SafetySettings, Verdict, Where
+from bot.services.safety_settings import TOPIC
 from bot.storage import holds, servers
 from bot.storage.database import Database, Transaction
 from generation.catalog import ModelCatalog
@@ -27,7 +28,6 @@ from generation.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 
-TOPIC = "safety"  #: of a server's settings
 ALIKE = 12  #: bits of a look; what differs in no more is the same picture to people
 PATIENCE = 60.0  #: seconds; a check that has not answered by then never will
 _REMEMBERED = 1000  #: pictures to begin with whose scores are known without looking again

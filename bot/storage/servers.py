@@ -38,12 +38,14 @@ _SETTINGS_OF = select(SETTINGS.c.by_name).where(*_TOPIC)
 _TOPIC_OF_ALL = select(SETTINGS.c.server, SETTINGS.c.by_name).where(
     SETTINGS.c.server.in_(bindparam("servers", expanding=True)), SETTINGS.c.topic == bindparam("topic_")
 )
+_SETTINGS_ABOUT = select(SETTINGS.c.server, SETTINGS.c.by_name).where(SETTINGS.c.topic == bindparam("topic_"))
 _AUDIT_OF = (
     select(AUDIT)
     .where(AUDIT.c.server == bindparam("server_"))
     .order_by(AUDIT.c.at.desc(), AUDIT.c.id)
     .limit(bindparam("most"))
 )
+_ONE_ACTION = _AUDIT_OF.where(AUDIT.c.action == bindparam("action_"))
 
 
 def ensure(transaction: Transaction, server: str) -> None:
@@ -104,6 +106,11 @@ def settings_of_all(transaction: Transaction, servers: Collection[str], topic: s
     return {row.server: dict(row.by_name) for row in rows}
 
 
+def settings_about(transaction: Transaction, topic: str) -> dict[str, dict[str, Any]]:
+    """The same for all servers. Reads all that is set anywhere."""
+    return {row.server: dict(row.by_name) for row in transaction.execute(_SETTINGS_ABOUT, {"topic_": topic})}
+
+
 def put_settings(transaction: Transaction, server: str, topic: str, by_name: Mapping[str, Any]) -> None:
     """Set what a server says about a topic, and nothing else. The server has its row."""
     transaction.execute(delete(SETTINGS).where(*_TOPIC), {"server_": server, "topic_": topic})
@@ -134,9 +141,13 @@ def note(transaction: Transaction, record: AuditRecord) -> None:
     transaction.execute(insert(AUDIT), {name: getattr(record, name) for name in _AUDIT} | {"changes": changes})
 
 
-def audit_of(transaction: Transaction, server: str, most: int = 100) -> tuple[AuditRecord, ...]:
-    """What the admins of a server did, the newest first."""
-    return tuple(map(_audit, transaction.execute(_AUDIT_OF, {"server_": server, "most": most})))
+def audit_of(
+    transaction: Transaction, server: str, most: int = 100, *, action: str | None = None
+) -> tuple[AuditRecord, ...]:
+    """What the admins of a server did, or one kind of it, the newest first."""
+    asked = {"server_": server, "most": most}
+    rows = transaction.execute(_AUDIT_OF if action is None else _ONE_ACTION, {**asked, "action_": action})
+    return tuple(map(_audit, rows))
 
 
 def _audit(row: Row[Any]) -> AuditRecord:

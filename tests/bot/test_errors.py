@@ -13,6 +13,7 @@ import pytest
 from bot import errors as bot_errors
 from bot.discord_ui.words.errors import member_words
 from bot.errors import (
+    AlreadyDecided,
     AlreadyOver,
     BackupRefused,
     BadPattern,
@@ -41,6 +42,7 @@ from bot.errors import (
     StorageFault,
     TooBusy,
     TooLarge,
+    TooManyStrikes,
     TooNew,
     UnknownJob,
     UnsafeInput,
@@ -74,6 +76,8 @@ from generation.errors import (
 
 MIDNIGHT = datetime(2030, 1, 1, tzinfo=UTC)
 FOR_MEMBERS = [
+    AlreadyDecided("expired", None),
+    AlreadyDecided("kept_back", "7"),
     AlreadyOver(),
     Blocked("spam"),
     BadPicture("image", "pixels", most=16_000_000),
@@ -100,6 +104,7 @@ FOR_MEMBERS = [
     NoPicture(),
     NoResult(),
     NotAllowed("manage_server"),
+    NotAllowed("review"),
     NotInDirectMessages(),
     NotInThisChannel(tuple(map(str, range(12)))),
     NotInThisChannel(()),
@@ -116,6 +121,7 @@ FOR_MEMBERS = [
     StorageFault(detail="disk full"),
     TooBusy(),
     TooLarge(),
+    TooManyStrikes(3, MIDNIGHT),
     TooNew(3, MIDNIGHT),
     TooNew(1, None),
     UnknownJob(),

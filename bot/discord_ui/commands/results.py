@@ -18,10 +18,13 @@ from bot.discord_ui.forms import Forms
 from bot.discord_ui.inputs import member_of, member_of_reaction, requester_of, rights_of_reaction
 from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.replay_button import replay_row
+from bot.discord_ui.review_buttons import Why, removal_row
 from bot.discord_ui.words import embeds
-from bot.errors import NotAllowed, StaleButton, UnknownJob
+from bot.discord_ui.words import reviews as words
+from bot.errors import NotAllowed, PictureGone, StaleButton, UnknownJob
 from bot.records import Member, Place
 from bot.services.images import ImageService
+from bot.services.reviews import Reviews
 from generation.job import JobId, JobStatus
 
 _RERUN = frozenset("🔁🔄")
@@ -40,12 +43,14 @@ class ResultActions(commands.Cog):
         rights: CommandRights,
         refusals: Refusals,
         forms: Forms,
+        reviews: Reviews,
     ) -> None:
         """`rights`: who may use /imagine; a rerun needs the same."""
         self._client = client
         self._rights = rights
         self._refusals = refusals
         self._forms = forms
+        self._reviews = reviews
         self._images = images
         self._deliveries = deliveries
 
@@ -62,6 +67,8 @@ class ResultActions(commands.Cog):
                 case ButtonAction.CANCEL:
                     await interaction.response.defer()  # the job's message itself will say that it is cancelled
                     await self._images.cancel(job_id, member_of(interaction))
+                case ButtonAction.DELETE if await self._is_of_another(interaction, job_id):
+                    await interaction.response.send_message(words.DELETE_WHY, view=removal_row(job_id), ephemeral=True)
                 case ButtonAction.DELETE:
                     await interaction.response.defer()
                     await self._delete(job_id, member_of(interaction), interaction.delete_original_response)
@@ -69,6 +76,22 @@ class ResultActions(commands.Cog):
                     pass  # `RemakeActions` answers these
         except Exception as error:
             await private.answer(interaction, error, doing=f"button {action} of job {job_id}")
+
+    @commands.Cog.listener()
+    async def on_removal(self, interaction: Interaction, why: Why, job_id: JobId) -> None:
+        """A moderator has said why somebody else's result goes."""
+        try:
+            await interaction.response.defer()
+            member, job = member_of(interaction), await self._images.job(job_id)
+            if why == "content":
+                with suppress(PictureGone):  # what has no file any more is not recognised
+                    await self._images.pictures.with_looks(job)
+                await self._reviews.unwant(job_id, member)
+            await self._delete(job_id, member, self._deliveries.message_of(job).delete)
+            done = words.DELETED_FOR_CONTENT if why == "content" else words.DELETED
+            await interaction.edit_original_response(content=done, view=None)
+        except Exception as error:
+            await private.answer(interaction, error, doing=f"why job {job_id} is deleted")
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
@@ -107,6 +130,15 @@ class ResultActions(commands.Cog):
                 )
         except Exception as error:
             await self._refusals.tell(payload, error)
+
+    async def _is_of_another(self, interaction: Interaction, job_id: JobId) -> bool:
+        """Whether a moderator wants to delete what somebody else asked for: they say why."""
+        member = member_of(interaction)
+        try:
+            job = await self._images.job(job_id)
+        except UnknownJob:  # deleted before: its message goes without a word
+            return False
+        return job.requester != member.id and member.may_stop(job)
 
     async def _rerun(self, interaction: Interaction, job_id: JobId, at: Place) -> Ticket:
         member = await requester_of(interaction)

@@ -6,9 +6,12 @@ import discord
 from discord import Interaction, app_commands
 from discord.app_commands import Range
 
-from bot.discord_ui import permissions
+from bot.discord_ui import inputs, permissions
 from bot.discord_ui.inputs import member_of
+from bot.discord_ui.queue_pages import QueuePages
 from bot.discord_ui.words import safety as words
+from bot.records import Unwanted
+from bot.services.reviews import Reviews
 from bot.services.safety_settings import ServerSafety
 
 #: Where somebody may draw, or what stands above it.
@@ -22,9 +25,11 @@ Days: TypeAlias = Range[int, 1, 365]
 class SafetyCommands(app_commands.Group):
     """The group below /admin."""
 
-    def __init__(self, safety: ServerSafety) -> None:
+    def __init__(self, safety: ServerSafety, reviews: Reviews, pages: QueuePages) -> None:
         super().__init__(name="safety", description="What becomes of unsafe pictures")
         self._safety = safety
+        self._reviews = reviews
+        self._pages = pages
 
     @app_commands.command(name="show")
     async def show(self, interaction: Interaction) -> None:
@@ -90,3 +95,41 @@ class SafetyCommands(app_commands.Group):
         found = await self._safety.set_review_channel(member_of(interaction), None if number is None else str(number))
         is_open = channel is not None and channel.permissions_for(channel.guild.default_role).view_channel
         await interaction.edit_original_response(content=words.review_set(number, is_open=is_open, settings=found))
+
+    @app_commands.command(name="queue")
+    async def queue(self, interaction: Interaction) -> None:
+        """Show the held pictures that wait for a decision, one after the other"""
+        await interaction.response.defer(ephemeral=True)
+        await self._pages.turn_to(interaction, None)
+
+    @app_commands.command(name="strikes")
+    @app_commands.describe(member="Whose", reset="Let them begin anew")
+    async def strikes(self, interaction: Interaction, member: discord.User, reset: bool = False) -> None:
+        """Show how many pictures of a member were kept back, or count them anew"""
+        await interaction.response.defer(ephemeral=True)
+        admin = member_of(interaction)
+        if reset:
+            counted = await self._reviews.reset_strikes(admin, str(member.id))
+            said = words.strikes_reset(member.id, any_counted=counted)
+        else:
+            said = words.strikes(member.id, await self._reviews.strikes(admin, str(member.id)))
+        await interaction.edit_original_response(content=said)
+
+    @app_commands.command(name="unwanted")
+    @app_commands.describe(take_back="One that may be shown again")
+    async def unwanted(self, interaction: Interaction, take_back: str | None = None) -> None:
+        """Show what is held back because it looks like a removed picture, or take one off the list"""
+        await interaction.response.defer(ephemeral=True)
+        admin = member_of(interaction)
+        if take_back is None:
+            found = await self._reviews.unwanted(admin)
+            await interaction.edit_original_response(embed=words.unwanted(found))
+            return
+        was_there = await self._reviews.want_again(admin, take_back)
+        await interaction.edit_original_response(content=words.taken_back(was_there=was_there))
+
+    @unwanted.autocomplete("take_back")
+    async def _listed(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        listed = self._reviews.unwanted(member_of(interaction))  # refused to all but admins
+        found: tuple[Unwanted, ...] = await inputs.looked_up("/admin safety unwanted", listed) or ()
+        return inputs.suggestions(typed, [(words.unwanted_choice(one), one.look) for one in found])

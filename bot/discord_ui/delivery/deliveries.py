@@ -98,6 +98,11 @@ class Deliveries:
             await retried(remove_message, PATIENT, passing=is_passing, doing=f"deleting the message of job {job_id}")
         await self._images.told(job_id)
 
+    async def tell_end(self, job: JobRecord) -> None:
+        """Have a job's message say that the job came to nothing, which was decided long after it was drawn."""
+        if job.id not in self._owed:
+            await self._earlier(job).tell_end()
+
     async def try_again(self) -> None:
         """Deliver what was drawn a while ago and could not be posted then: Discord or the disk was out of order."""
         if self._closing or not self._recovered:
@@ -186,11 +191,13 @@ class Deliveries:
         """What Delete had not come to when the process ended. What cannot be removed now is tried at the next start."""
         for job in jobs:
             try:
-                await self.remove(job.id, self._message(job).delete)
+                self._desk.client.dispatch("job_deleted", job.id)  # for whatever else shows it
+                await self.remove(job.id, self.message_of(job).delete)
             except (*UNSENT, StorageFault) as error:
                 log.info("the message of the deleted job %s may still be there: %r", job.id, error)
 
-    def _message(self, job: JobRecord) -> discord.PartialMessage:
+    def message_of(self, job: JobRecord) -> discord.PartialMessage:
+        """The message that shows a job; of id 0 where it is not known."""
         channel = self._desk.client.get_partial_messageable(int(job.place.channel))
         return channel.get_partial_message(int(job.place.message or 0))
 

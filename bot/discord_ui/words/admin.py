@@ -12,6 +12,7 @@ from bot.services.limits import KINDS
 
 _A_PAGE = 8  #: rows of limits, so that all kinds of each fit under an operator's ceiling
 _MOST_MEMBERS = 15
+_MOST_MODELS = 10
 NO_LIMITS = "no daily limit, no cooldown, 4 jobs at once for each member"  #: where nothing is set
 _MOST_QUARANTINED = 12
 
@@ -117,4 +118,8 @@ def stats(found: Stats) -> discord.Embed:
     while sum(map(len, people)) + len(people) > 1000:
         people.pop()
     embed.add_field(name="Members", value="\n".join(people) or "nobody yet", inline=False)
+    if found.false_positives:
+        counts = [f"{text.shown(model, 60)}: {number}" for model, number in found.false_positives.items()]
+        value = "\n".join(counts[:_MOST_MODELS])
+        embed.add_field(name="False positives of the picture check, by model", value=value, inline=False)
     return embed

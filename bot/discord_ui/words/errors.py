@@ -12,6 +12,7 @@ from discord import app_commands
 
 from bot.discord_ui.words import access, text
 from bot.errors import (
+    AlreadyDecided,
     BadPattern,
     Blocked,
     CheckFault,
@@ -22,10 +23,11 @@ from bot.errors import (
     NotInThisChannel,
     PictureGone,
     RoleNeeded,
+    TooManyStrikes,
     TooNew,
     WordRefused,
 )
-from bot.records import JobRecord
+from bot.records import Decision, JobRecord
 from bot.services.limits import KINDS, LimitRule
 from generation.errors import (
     BadPicture,
@@ -70,6 +72,7 @@ _SENTENCES = {
     "quarantined": f"I crashed twice while drawing this, so I have set it aside. {NOT_COUNTED}",
     "queue_full": "The queue is full: {capacity} jobs are waiting. Please try again in a few minutes.",
     "requester_or_moderator": "Only its requester, or a moderator (Manage Messages), may do that.",
+    "review": "Only a moderator of the moderators' channel (Manage Messages there), or Manage Server, may decide that.",
     "shutting_down": "I am about to restart and take no new jobs. Please try again in a minute.",
     "stale_button": "I do not know this button or form any more.",
     "storage": "I cannot reach my records at the moment. Please try again in a minute.",
@@ -149,6 +152,12 @@ def member_words(error: KnownError) -> str:
         case Blocked():
             said = f" The reason given: {error.reason}" if error.reason else ""
             return f"An admin of this server has blocked you from asking for pictures here.{said}"
+        case TooManyStrikes():
+            kept_back = text.counted(error.strikes, "picture")
+            frees_up = f"<t:{math.ceil(error.until.timestamp())}:R>"
+            return f"Moderators here kept back {kept_back} of yours. You can ask for new ones again {frees_up}."
+        case AlreadyDecided():
+            return _already_decided(error)
         case WordRefused():
             return f"Something in {_WORDS_IN[error.where]} is not allowed on this server. Nothing was started."
         case BadPattern():
@@ -216,6 +225,13 @@ def _limit_reached(error: LimitReached) -> str:
             return f"**{kind.title}**: you can start one job every {text.amount(kind, error.value)} here{next_one}"
         case _:
             return f"{limit} You asked for {text.amount(kind, error.asked)}."
+
+
+def _already_decided(error: AlreadyDecided) -> str:
+    if error.by is None:
+        return "Nobody decided about this picture in time, so it is kept back."
+    did = "let this picture through" if Decision(error.decision).is_let_through else "kept this picture back"
+    return f"That is decided already: <@{error.by}> {did}."
 
 
 def _missing(names: tuple[str, ...]) -> str:

@@ -6,9 +6,13 @@ import discord
 
 from bot.discord_ui.words import text
 from bot.discord_ui.words.embeds import COLOUR
+from bot.records import Unwanted
 from bot.services.policies import Policy, SafetySettings
+from bot.services.strikes import Strikes
 
 _MOST_CHANNELS = 25  #: with a policy of their own that are listed: a field holds 1024 characters
+_MOST_UNWANTED = 30
+_SHOWN_LOOK = 12  #: characters of a look
 
 _MEANS = {
     Policy.OFF: "posted as they are",
@@ -58,6 +62,44 @@ def review_refused(channel: int, missing: Sequence[str]) -> str:
     """What an admin reads who chose a channel where the bot cannot post."""
     names = ", ".join(f"**{text.permission(name)}**" for name in missing)
     return f"In <#{channel}> I need {names}. Nothing was changed."
+
+
+def strikes(member: int, found: Strikes) -> str:
+    """How a member stands."""
+    counted = text.counted(found.counted, "picture")
+    words = f"{counted} of <@{member}> {'was' if found.counted == 1 else 'were'} kept back lately."
+    if found.blocked_until is not None:
+        return f"{words} They can ask for new ones {text.relative(found.blocked_until)}."
+    return f"{words} {found.blocks_at} of them block." if found.blocks_at else words
+
+
+def strikes_reset(member: int, *, any_counted: bool) -> str:
+    """What an admin reads who has let a member begin anew."""
+    return f"<@{member}> begins anew." if any_counted else f"Nothing counted against <@{member}>."
+
+
+def unwanted(found: Sequence[Unwanted]) -> discord.Embed:
+    """What a server does not want to see again, the newest first."""
+    embed = discord.Embed(title="Unwanted pictures", colour=COLOUR)
+    lines = [
+        f"`{one.look[:_SHOWN_LOOK]}` by <@{one.by}> {text.relative(one.at)}{f', job `{one.job}`' if one.job else ''}"
+        for one in found[:_MOST_UNWANTED]
+    ]
+    if more := len(found) - len(lines):
+        lines.append(f"… and {more} more")
+    embed.description = "\n".join(lines) or "Nothing is on the list."
+    embed.set_footer(text="What looks like one of these is held back. /admin safety unwanted take_back: takes one off.")
+    return embed
+
+
+def unwanted_choice(one: Unwanted) -> str:
+    """One of them in a line of suggestions."""
+    return f"{one.at:%d %b %H:%M} UTC, {one.look[:_SHOWN_LOOK]}, job {one.job or 'not known'}"
+
+
+def taken_back(*, was_there: bool) -> str:
+    """What an admin reads who has taken one off the list."""
+    return "It is off the list." if was_there else "That is not on the list."
 
 
 def _by_default() -> str:

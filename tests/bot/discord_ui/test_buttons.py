@@ -65,7 +65,8 @@ async def test_a_moderator_may_delete_and_others_may_not(world: World) -> None:
     assert first.response is not None
     assert refused.followups[0].ephemeral
     assert (await world.jobs())[0].deleted_at is None
-    await world.mod.click(first.response, label="Delete")
+    asked = await world.mod.click(first.response, label="Delete")
+    await world.mod.click(asked.response, label="Only this")
     assert first.response is None
     (told,) = world.alice.user.dm_channel.history()
     assert "A moderator on **Test Guild** deleted" in told.content

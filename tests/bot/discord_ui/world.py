@@ -25,6 +25,7 @@ from sqlalchemy import select, text, update
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
+from bot.discord_ui.delivery.reviews import HeldPictures
 from bot.discord_ui.front_end import open_front_end
 from bot.records import JobRecord
 from bot.services.access_settings import ServerAccess
@@ -38,6 +39,7 @@ from bot.services.policies import Policy
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.reviews import Reviews
 from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
@@ -48,7 +50,7 @@ from bot.storage.image_files import ImageFiles
 from bot.storage.input_files import InputFiles
 from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
-from bot.storage.tables import GALLERY_COPIES, JOBS
+from bot.storage.tables import GALLERY_COPIES, IMAGES, JOBS, REVIEWS
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
@@ -109,6 +111,7 @@ class Parts:
     admin: AdminService
     stars: Stars
     gallery: GalleryCopies
+    held: HeldPictures
 
 
 @dataclass
@@ -189,6 +192,7 @@ class World:
             words=server_words,
             access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
             server_safety=ServerSafety(database=self.database, clock=discord.utils.utcnow),
+            reviews=Reviews(database=self.database, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,
@@ -196,7 +200,9 @@ class World:
             wait=self._wait,
             **self.options,
         )
-        self.parts = Parts(front.bot, front.deliveries, dispatcher, worker, images, admin, stars, front.gallery)
+        self.parts = Parts(
+            front.bot, front.deliveries, dispatcher, worker, images, admin, stars, front.gallery, front.held
+        )
         return self.parts
 
     async def start(self) -> None:
@@ -263,6 +269,12 @@ class World:
             await self.parts.gallery.catch_up()
         await self.env.settle()
 
+    async def look_after_held(self) -> None:
+        """What the application does every few minutes with held pictures."""
+        with self.env.time_context():
+            await self.parts.held.catch_up()
+        await self.env.settle()
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Settle until this holds: what a held job does after its release is nobody's operation."""
         async with asyncio.timeout(5):
@@ -282,6 +294,21 @@ class World:
         """The same for copies in galleries."""
         forget = update(GALLERY_COPIES).values(message=None)
         await self.database.write(lambda transaction: transaction.execute(forget).rowcount)
+
+    async def forget_reviews(self) -> None:
+        """The same for held pictures in the moderators' channel."""
+        forget = update(REVIEWS).values(message=None)
+        await self.database.write(lambda transaction: transaction.execute(forget).rowcount)
+
+    async def forget_given(self) -> None:
+        """The same for what was delivered after all."""
+        forget = update(IMAGES).values(given_at=None)
+        await self.database.write(lambda transaction: transaction.execute(forget).rowcount)
+
+    async def age_holds(self, by: timedelta) -> None:
+        """As if all that is held had been held so long."""
+        age = update(IMAGES).values(held_at=discord.utils.utcnow() - by)
+        await self.database.write(lambda transaction: transaction.execute(age).rowcount)
 
     async def remove_pictures(self) -> None:
         """What retention does when there is no room at all."""

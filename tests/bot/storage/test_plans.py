@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from bot.records import Decision, ImageRecord
-from bot.storage import history, holds, inputs, jobs, pictures, schema, servers, stars, unfinished, usage
+from bot.storage import history, holds, inputs, jobs, pictures, reviews, schema, servers, stars, unfinished, usage
 from bot.storage.inspection import remove_leftovers
 from generation.job import JobStatus
 from tests.bot.storage.conftest import NOON
@@ -46,6 +46,7 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "limits that concern": lambda c: servers.limits_that_concern(c, ACCOUNTS),
     "blocks": lambda c: servers.blocks_of(c, ACCOUNTS),
     "audit": lambda c: servers.audit_of(c, "9000"),
+    "audit of one kind": lambda c: servers.audit_of(c, "9000", action="block"),
     "bytes on disk": pictures.bytes_on_disk,
     "oldest pictures": lambda c: pictures.oldest(c, 200),
     "old pictures": lambda c: pictures.oldest(c, 200, WEEK_AGO),
@@ -82,6 +83,9 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "wanted again": lambda c: holds.remove_unwanted(c, "9000", "0" * 64),
     "review": lambda c: holds.review_of(c, JOB),
     "review shown": lambda c: holds.show_review_as(c, JOB, "6000"),
+    "settings of servers": lambda c: servers.settings_of_all(c, {"9000"}, "safety"),
+    "reviews of deleted jobs": lambda c: reviews.of_deleted(c, WEEK_AGO, 100),
+    "review forgotten": lambda c: reviews.forget(c, JOB),
     "give up": lambda c: pictures.give_up(c, {JOB}, NOON),
 }
 
