@@ -17,13 +17,14 @@ NOT_SHOWN = "*What was asked for is not shown any more.*"
 CANNOT_CHECK = "The pictures are there, and I cannot check them at the moment. They follow as soon as I can."
 YOU = "you"  #: the requester, in their own private answer
 TOO_LARGE_HERE = "The pictures are too large to be posted here. `/result` shows them to you elsewhere."
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ADDRESS = re.compile(r"(?i)(\w:|discord(?:app)?\.\w+)(/)")
 SHOWN_PROMPT = 300  #: characters of a prompt in a message; the whole of it is under Info
 
 
 def shown(text: str, most: int = SHOWN_PROMPT) -> str:
     """Somebody's text on one line, cut, with no Markdown, mention or link left in it."""
-    line = " ".join(text.split())
+    line = " ".join(_CONTROLS.sub(" ", text).split())
     if len(line) > most:
         line = line[: most - 1].rstrip() + "…"
     escaped = discord.utils.escape_markdown(line, ignore_links=False)

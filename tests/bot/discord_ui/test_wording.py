@@ -13,6 +13,7 @@ from bot.discord_ui.words import text as wording
     [
         ("a **bold** cat", r"a \*\*bold\*\* cat"),
         ("# heading", r"\# heading"),
+        ("a \x1b[31mred\x7f cat", r"a \[31mred cat"),
         ("> quote", r"\> quote"),
         ("```code```", r"\`\`\`code\`\`\`"),
         ("||hidden||", r"\|\|hidden\|\|"),
