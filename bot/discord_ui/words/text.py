@@ -89,12 +89,13 @@ def not_shown(result: Shown) -> str:
 
 def held_back(job: JobRecord, server: str | None) -> str:
     """What the requester of pictures that wait for a decision is told, and nobody else."""
-    waiting = sum(image.waits for image in job.images)
+    waiting, count = sum(image.waits for image in job.images), len(job.images)
+    what, they = (f"{waiting} of the {count} pictures", "they") if count > 1 else ("the picture", "it")
     where = f" on **{shown(server)}**" if server else ""
     prompt = shown(job.request.prompt)
     return (
-        f"I have held back {waiting} of the {counted(len(job.images), 'picture')} that you asked for{where}: "
-        f"{prompt}\nA moderator is to decide whether they may be shown, and you will be told."
+        f"I have held back {what} that you asked for{where}: {prompt}\n"
+        f"A moderator is to decide whether {they} may be shown, and you will be told."
     )
 
 

@@ -75,7 +75,7 @@ async def test_what_is_held_is_shown_to_nobody_and_its_requester_is_told_private
     assert labels(answer.response) == ["Info", "Delete"]
     (told,) = answer.followups
     assert told.ephemeral
-    assert "held back 1 of the 1 picture" in told.content
+    assert "held back the picture" in told.content
     (job,) = await world.jobs()
     assert (job.status, job.error_code, job.images[0].is_held) == (JobStatus.RENDERED, "held", True)
 
@@ -243,7 +243,7 @@ async def test_a_process_that_ends_before_it_is_told_what_is_held_tells_it_at_th
     before = len(world.alice.user.dm_channel.history())
     await world.restart(crash=True)
     told = world.alice.user.dm_channel.history()[before:]
-    assert ["held back 1 of the 1 picture" in message.content for message in told] == [True]
+    assert ["held back the picture" in message.content for message in told] == [True]
     (message,) = world.channel.history()
     assert "held back" in message.content
     assert not message.attachments

@@ -8,6 +8,7 @@ from simcord.backend import serializers
 from simcord.builders import ChannelHandle
 
 from bot.errors import StorageFault
+from bot.records import Member
 from bot.services.access_settings import ServerAccess
 from tests.bot.discord_ui.world import World
 
@@ -126,10 +127,10 @@ async def test_a_server_gets_its_welcome_also_while_the_database_is_in_trouble_f
 ) -> None:
     show, failures = ServerAccess.show, [StorageFault(detail="locked")]
 
-    async def at_first_not(access: ServerAccess, admin: object) -> object:
+    async def at_first_not(access: ServerAccess, admin: Member) -> object:
         if failures:
             raise failures.pop()
-        return await show(access, admin)  # type: ignore[arg-type]
+        return await show(access, admin)
 
     monkeypatch.setattr(ServerAccess, "show", at_first_not)
     await join(world)

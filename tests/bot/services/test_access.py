@@ -92,9 +92,8 @@ def test_settings_are_read_back_as_they_were_stored(rules: AccessSettings):
 
 
 def specs() -> list[ModelSpec]:
-    small = {"source": "builtin", "native_size": 64, "size_multiple": 8, "min_size": 32, "max_size": 128}
     return [
-        ModelSpec(name="tiny", **small),  # type: ignore[arg-type]
+        ModelSpec(name="tiny", source="builtin", native_size=64, size_multiple=8, min_size=32, max_size=128),
         ModelSpec(name="Large", source="x", default_steps=4),
         ModelSpec(name="filler", source="y", inpaints=True),
     ]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_ones_own_pictures_are_taught_with_their_captions(own_pictures: Path, tm
 
 def test_learning_begins_at_the_model_as_it_is_and_leaves_its_weights_alone(artwork: TrainingSet) -> None:
     spec = inspect_model("builtin")
-    pipeline: Any = load_model(spec, device="cpu").family.pipeline  # type: ignore[attr-defined]
+    pipeline = cast(Any, load_model(spec, device="cpu").family).pipeline
     data = in_style(enlarged(artwork), "pixelated")
     few = TrainingSet(pictures=data.pictures[:4], rows=data.rows[:4])
     before = [parameter.clone() for parameter in pipeline.unet.parameters()]

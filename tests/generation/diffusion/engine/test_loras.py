@@ -156,7 +156,7 @@ def test_a_job_says_which_files_it_was_drawn_with(files: list[MadeLora]) -> None
     assert done.drawn_with.lora_hashes == f"lora0: {hashes[0]}, lora1: {hashes[1]}"
 
 
-def test_a_call_with_loras_is_made_without_a_graph(files: list[MadeLora]) -> None:
+def test_a_call_with_loras_is_made_without_a_graph(files: list[MadeLora], monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_tiny("epsilon", loras=offer_of(*files))
     model.save_memory()  # tiles are decoded without graphs
     asked: list[str] = []
@@ -165,7 +165,8 @@ def test_a_call_with_loras_is_made_without_a_graph(files: list[MadeLora]) -> Non
         asked.append(part)
         raise RuntimeError("a graph")
 
-    model.graphs = SimpleNamespace(call=refuse, rows=lambda *shape: (4,), drop_recordings=lambda: None)  # type: ignore[assignment]
+    graphs = SimpleNamespace(call=refuse, rows=lambda *shape: (4,), drop_recordings=lambda: None)
+    monkeypatch.setattr(model, "graphs", graphs)
     job = job_with(files[0])
     assert isinstance(end_of(drive(DiffusionEngine(model), job), job), JobDone)
     assert asked == []
