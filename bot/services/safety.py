@@ -207,7 +207,7 @@ class Safety:
         """Drawn by the built-in model, from words alone: it knows nothing that would be unsafe."""
         if not self._exempts_builtin or request.source is not None or request.mask is not None:
             return False
-        if getattr(request, "loras", None):  # what an adapter adds, nobody here has looked at
+        if request.loras:  # what an adapter adds, nobody here has looked at
             return False
         try:
             return self._catalog.get(request.model).source == "builtin"

@@ -15,6 +15,7 @@ from bot.services.safety import TOPIC
 from bot.storage import holds, servers
 from generation.inputs import InputPicture
 from generation.job import JobStatus
+from generation.loras import LoraUse
 from generation.workers.fake import FakeWorker
 from tests.bot.fake_check import FakeCheck
 
@@ -165,8 +166,13 @@ async def test_the_built_in_model_is_exempt_for_words_alone(open_house, ann, her
     shown = await house.images.pictures.shown(await drawn(house, ann, here), HERE)
     assert (len(shown.pictures), house.check.asked, shown.job.images[0].score) == (1, [], None)
 
-    with_source = replace(shown.job, request=replace(shown.job.request, source="0" * 64, strength=0.5))
-    assert (await house.images.pictures.shown(with_source, HERE)).held == 1
+
+@pytest.mark.parametrize("more", [{"source": "0" * 64, "strength": 0.5}, {"loras": (LoraUse(name="chalk"),)}])
+async def test_an_input_picture_or_a_lora_ends_the_exemption(open_house, ann, here, more):
+    house = await open_house(worker=FakeWorker(room=64), check=FakeCheck(score_of_all=0.9))
+    job = await drawn(house, ann, here)
+    with_more = replace(job, request=replace(job.request, **more))
+    assert (await house.images.pictures.shown(with_more, HERE)).held == 1
 
 
 async def test_what_was_removed_for_its_content_is_recognised_when_it_comes_again(open_house, ann, here):
