@@ -211,7 +211,12 @@ def test_ctrl_c_keeps_the_pictures_that_are_done(tmp_path: Path) -> None:
     prompts = ("a red heart", "a star", "a cat", "a dog", "a fox")
     options = ("--steps", "150", "--count", "4", "--out", str(out))
     command = [sys.executable, "-m", "generation", *prompts, *options]
-    drawing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell has what it starts in the background ignore Ctrl-C, and the tests may run there.
+    here = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        drawing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, here)
     deadline = time.monotonic() + 120
     while not (out.is_dir() and list(out.glob("*.png"))) and time.monotonic() < deadline and drawing.poll() is None:
         time.sleep(0.01)
