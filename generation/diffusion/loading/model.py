@@ -25,6 +25,7 @@ from generation.diffusion.families.base import (
 from generation.diffusion.families.calls import part_of
 from generation.diffusion.families.placement import MAIN_MEMORY, Placement, decode_in_tiles, move
 from generation.diffusion.threads import threads_for
+from generation.request import SYNTAX
 from generation.result import DrawnWith
 
 EVERYTHING_ON_THE_DEVICE = Placement()
@@ -80,15 +81,24 @@ class LoadedModel:
         return self.family.parts.latent_shape(width, height)
 
     def encode(
-        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+        self,
+        prompt: str,
+        negative_prompt: str,
+        *,
+        guidance_scale: float,
+        width: int,
+        height: int,
+        syntax: int = SYNTAX,
     ) -> PromptConditioning:
         """Encode as Family says; the last prompts are remembered, since reruns ask for them again."""
-        key = (prompt, negative_prompt, guidance_scale, width, height)
+        key = (prompt, negative_prompt, syntax, guidance_scale, width, height)
         encoded = self._encoded.pop(key, None)
         if encoded is None:
             size = {"width": width, "height": height}
             with self._text_encoders(), torch.inference_mode():
-                encoded = self.family.encode(prompt, negative_prompt, guidance_scale=guidance_scale, **size)
+                encoded = self.family.encode(
+                    prompt, negative_prompt, syntax=syntax, guidance_scale=guidance_scale, **size
+                )
         self._encoded[key] = encoded
         if len(self._encoded) > REMEMBERED_PROMPTS:
             self._encoded.popitem(last=False)
@@ -125,10 +135,13 @@ class LoadedModel:
     ) -> Tensor:
         """Call the denoiser once: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w].
 
-        A graph answers where one is ready for this number of rows, see `row_buckets`, unless the call is `eager`.
+        A graph answers where one is ready for this number of rows, see `row_buckets`, unless the call is `eager` or
+        texts of several lengths are in it.
         """
         inputs = self.family.denoiser_inputs(latents, timesteps, conditioning)
-        return self._denoise(*inputs) if eager or self.graphs is None else self.graphs.call("denoiser", inputs)
+        if eager or self.graphs is None or conditioning.mask is not None:
+            return self._denoise(*inputs)
+        return self.graphs.call("denoiser", inputs)
 
     def row_buckets(self, shape: tuple[LatentShape, int]) -> tuple[int, ...]:
         """Return the row counts with a graph, at this latent shape and text length, smallest first; often none."""
