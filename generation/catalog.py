@@ -9,6 +9,7 @@ from typing import Self
 
 from generation.alternatives import NO_WILDCARDS, Wildcards, texts
 from generation.errors import InvalidRequest, ModelUnavailable
+from generation.loras import NO_LORAS, LoraOffer, LoraUse
 from generation.prompt_grammar import plain
 from generation.reading import Reading, Understood
 from generation.request import (
@@ -72,6 +73,7 @@ class DrawingOptions:
     hires: float | None = None  #: a second pass: what is drawn is enlarged so many times, and drawn on
     hires_strength: float | None = None  #: of the change in that pass
     tiles: bool = False  #: draw the source anew in overlapping tiles of the model's native size, at any size
+    loras: tuple[LoraUse, ...] = ()
     syntax: int = SYNTAX  #: the rules by which the prompts are read
     drawn: tuple[Texts, ...] = ()  #: what came of the alternatives for each image; else they are drawn from the seed
     understood: tuple[str, ...] = ()  #: what was taken out of the prompt as parameters
@@ -106,6 +108,7 @@ class DrawingOptions:
             hires=request.hires,
             hires_strength=request.hires_strength,
             tiles=request.tile is not None,
+            loras=request.loras,
         )
 
 
@@ -130,6 +133,7 @@ class ModelSpec:
     guidance_embedded: bool = False  #: distilled with guidance as an input (LCM)
     examples: tuple[str, ...] = ()  #: prompts it does well
     reading: Reading | None = None  #: how it reads prompts, if it knows few words; None: as they are written
+    loras: LoraOffer = NO_LORAS
 
     def size_of(self, aspect: str) -> tuple[int, int]:
         """Return (width, height) in pixels for an aspect such as "16:9": about the native number of pixels, near it.
@@ -177,7 +181,7 @@ class ModelSpec:
         return understood if understood.thing else replace(understood, text=prompt)
 
     def request(self, options: DrawingOptions, wildcards: Wildcards = NO_WILDCARDS) -> GenerationRequest:
-        """A valid request for this model, whatever model the options name. Raises InvalidRequest.
+        """A valid request for this model, whatever model the options name. Raises InvalidRequest, LoraRefused.
 
         Where so few steps are asked for that a picture to begin with leaves none of them, there are more. What the
         prompts leave open is drawn here, from the seed of each image.
@@ -236,6 +240,7 @@ class ModelSpec:
             hires=options.hires,
             hires_strength=hires_strength,
             tile=self.native_size if options.tiles else None,
+            loras=self.loras.resolved(options.loras),
             syntax=options.syntax,
             understood=options.understood,
             ignored=options.ignored,
@@ -317,8 +322,16 @@ class ModelCatalog:
         raise InvalidRequest("model", "choice", name, choices=tuple(spec.name for spec in self))
 
     def request(self, options: DrawingOptions) -> GenerationRequest:
-        """A valid request for the model that the options name, or the default one. Raises InvalidRequest."""
+        """A valid request for the model that the options name, or the default one.
+
+        Raises InvalidRequest, LoraRefused.
+        """
         return self.get(options.model).request(options, self.wildcards)
+
+    def require(self, request: GenerationRequest) -> None:
+        """Raise Refusal if what a stored request names is on offer no longer, or breaks today's rules."""
+        self.get(request.model).loras.resolved(request.loras)
+        request.check()
 
 
 def scheduler_named(name: str) -> SchedulerName:

@@ -4,12 +4,14 @@
     ├── Refusal                     nothing was started; the member can do something about it
     │   ├── InvalidRequest          a field is out of its range
     │   ├── BadPicture              a picture to begin with cannot be taken
+    │   ├── LoraRefused             a LoRA is not on offer, or not with this model
     │   ├── QueueFull
     │   └── ShuttingDown
     ├── DrawingFailed               the job was started and could not be finished
     │   ├── DoesNotFit              too large for the device even alone
     │   ├── BrokenImage             the model produced NaN or infinite numbers
     │   ├── InputGone               a picture that the job begins with is no longer kept
+    │   ├── LoraUnavailable         a LoRA on offer could not be read after all
     │   ├── ModelUnavailable        the model cannot be loaded
     │   └── WorkerFault             unexpected; the trace is in the log under `reference`
     ├── JobStopped                  somebody or something ended the job on purpose
@@ -93,6 +95,38 @@ class BadPicture(Refusal):
     detail: str = ""
 
 
+#: Why a LoRA cannot be used. "other_kind" is what is trained in other ways than LoRA, "ranks" more of them than a call
+#: has columns; the error's detail names the way, the layer or the base.
+NotAdapted: TypeAlias = Literal[
+    "not_on_offer",
+    "same_name",
+    "broken_file",
+    "no_lora",
+    "dora",
+    "loha",
+    "lokr",
+    "other_kind",
+    "other_base",
+    "half_missing",
+    "not_finite",
+    "ranks",
+    "gone",
+    "replaced",
+]
+
+
+class LoraRefused(Refusal):
+    """A LoRA is not on offer, or not with this model."""
+
+    name: str
+    reason: NotAdapted
+    _: KW_ONLY
+    detail: str = ""
+    given: int | None = None  #: ranks
+    most: int | None = None
+    nearest: tuple[str, ...] = ()  #: names that are on offer
+
+
 class QueueFull(Refusal):
     """The bounded queue has no place left."""
 
@@ -127,6 +161,15 @@ class InputGone(DrawingFailed):
     """A picture that the job begins with is no longer kept."""
 
     role: str  #: "image" or "mask"
+
+
+class LoraUnavailable(DrawingFailed):
+    """A LoRA on offer could not be read after all: its header had promised more, or the file has changed since."""
+
+    name: str
+    reason: NotAdapted
+    _: KW_ONLY
+    detail: str = ""
 
 
 #: Why a model cannot be loaded. The error's detail names the part, the file or the device; with "no_model" it is a code

@@ -10,7 +10,10 @@ from generation.errors import (
     InputGone,
     InvalidRequest,
     KnownError,
+    LoraRefused,
+    LoraUnavailable,
     ModelUnavailable,
+    NotAdapted,
     NotLoaded,
     WorkerFault,
     WorkerLost,
@@ -57,6 +60,22 @@ _SEEMS: dict[str, str] = {
     "vae": "a VAE alone",
     "web_page": "a web page, such as one that asks to log in",
 }
+_NOT_ADAPTED: dict[NotAdapted, str] = {
+    "not_on_offer": "is not on offer",
+    "same_name": "has the name of another file, which is taken: rename one of them",
+    "broken_file": "is no whole safetensors file; download it again",
+    "no_lora": "holds no LoRA",
+    "dora": "is a DoRA, which I cannot draw with",
+    "loha": "is a LoHa, which I cannot draw with",
+    "lokr": "is a LoKr, which I cannot draw with",
+    "other_kind": "is of a kind that I cannot draw with",
+    "other_base": "was made for another kind of model",
+    "half_missing": "lacks one of the two halves of a layer; download it again",
+    "not_finite": "holds numbers that are not finite",
+    "ranks": "has more ranks than a call has columns for",
+    "gone": "is no longer there",
+    "replaced": "is another file now than it was",
+}
 _DEVICES = ("no_such_device", "device_absent", "device_not_built")
 _MOST = 300  #: characters of a library's own words
 
@@ -97,6 +116,8 @@ def operator_words(error: KnownError) -> str:
         case DoesNotFit():
             size = f"{error.width}x{error.height}"
             return f"A picture of {size} does not fit into this device's memory; a smaller size does"
+        case LoraRefused() | LoraUnavailable():
+            return _with_detail(lora_words(error, shown=_short), error.detail)
         case BadPicture():
             return _with_detail(bad_picture(error), error.detail)
         case InputGone():
@@ -123,6 +144,16 @@ def bad_picture(error: BadPicture) -> str:
             "unreadable": "cannot be read",
         }[error.reason]
     )
+
+
+def lora_words(error: LoraRefused | LoraUnavailable, *, shown: Callable[[str], str]) -> str:
+    """Why a LoRA cannot be used, in words that suit members as well; `shown` makes a name fit to be said."""
+    said = f"The LoRA {shown(error.name)} {_NOT_ADAPTED[error.reason]}"
+    if isinstance(error, LoraUnavailable):
+        return said
+    if error.given is not None:
+        said += f": {error.given}, not at most {error.most}"
+    return f"{said}. Nearest: {shown(', '.join(error.nearest))}" if error.nearest else said
 
 
 def demand(error: InvalidRequest) -> str:

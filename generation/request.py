@@ -10,6 +10,7 @@ from typing import Any, Self, TypeAlias
 from unicodedata import category
 
 from generation.errors import InvalidRequest
+from generation.loras import LoraUse, check_loras, stored_loras
 from generation.tiles import boxes
 
 MAX_PROMPT = 6000  #: characters; what one Discord option can hold
@@ -141,6 +142,7 @@ class GenerationRequest:
     hires: float | None = None  #: a second pass: the drawn picture is enlarged so many times, and drawn on
     hires_strength: float | None = None  #: of the change in that pass; given with it, and only then
     tile: int | None = None  #: pixels; the source is drawn anew in overlapping squares of this side
+    loras: tuple[LoraUse, ...] = ()
     syntax: int = SYNTAX  #: the rules by which its prompts are read
     template: str | None = None  #: the prompt as it was written, where alternatives were drawn in it
     negative_template: str | None = None  #: the same of the negative prompt
@@ -165,6 +167,7 @@ class GenerationRequest:
             object.__setattr__(request, "scheduler", SchedulerName(request.scheduler))
         with suppress(ValueError):
             object.__setattr__(request, "reframing", request.reframing and Reframing(request.reframing))
+        object.__setattr__(request, "loras", stored_loras(request.loras))
         return request
 
     def check(self) -> None:
@@ -195,6 +198,7 @@ class GenerationRequest:
             _check_range("steps", self.steps, fewest_steps(strength), MAX_STEPS, holds_for=f"strength {strength:g}")
         self._check_hires()
         self._check_tile()
+        check_loras(self.loras)
 
     def _check_texts(self) -> None:
         _check_range("count", self.count, 1, MAX_COUNT)

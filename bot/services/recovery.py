@@ -114,9 +114,8 @@ class Restart:
             jobs.finish(transaction, record.id, JobStatus.FAILED, now, error_code=Quarantined.code)
             return None
         try:
-            self._catalog.get(record.request.model)
-            record.request.check()
-        except Refusal:  # another model is on offer now, or the rules have changed
+            self._catalog.require(record.request)
+        except Refusal:  # another model or LoRA is on offer now, or the rules have changed
             jobs.finish(transaction, record.id, JobStatus.INTERRUPTED, now, error_code=Interrupted.code)
             return None
         if not crashed:

@@ -6,7 +6,7 @@ request begins with stand under `inputs`, by role and sha256.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from generation.request import GenerationRequest
@@ -20,6 +20,7 @@ _FIELDS = [field.name for field in fields(GenerationRequest)]
 def to_data(request: GenerationRequest) -> dict[str, Any]:
     """The record for a row."""
     values = {name: getattr(request, name) for name in _FIELDS}
+    values["loras"] = [asdict(use) for use in request.loras]
     inputs = {role: values.pop(role) for role in _ROLES}
     named = {role: digest for role, digest in inputs.items() if digest is not None}
     return {"version": VERSION, **values, "inputs": named}

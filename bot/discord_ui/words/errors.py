@@ -20,11 +20,13 @@ from generation.errors import (
     InvalidRequest,
     JobStopped,
     KnownError,
+    LoraRefused,
+    LoraUnavailable,
     Refusal,
     WorkerFault,
     new_reference,
 )
-from generation.operator_words import bad_picture, demand
+from generation.operator_words import bad_picture, demand, lora_words
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,8 @@ def member_words(error: KnownError) -> str:
             return _invalid(error)
         case BadPicture():
             return f"{bad_picture(error)}."
+        case LoraRefused() | LoraUnavailable():
+            return f"{lora_words(error, shown=text.shown)}."
         case LimitReached():
             return _limit_reached(error)
         case Blocked():
