@@ -77,7 +77,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         limits = Limits(settings.ceiling)
         specs = [await asyncio.to_thread(inspect_model, settings.model, settings.config)]
         specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
-        catalog = ModelCatalog(specs)
+        catalog = ModelCatalog(specs, wildcards=settings.lists)
 
         say_if_former(settings.database_url or "")
         database = Database(settings.database)

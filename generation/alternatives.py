@@ -31,6 +31,8 @@ class Wildcards:
         Empty lines and those that begin with # count for nothing. Raises OSError, and ValueError for what is too much
         or is no text.
         """
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is no folder")
         files = sorted(folder.rglob("*.txt"))
         if len(files) > MOST_FILES:
             raise ValueError(f"more than {MOST_FILES} files")

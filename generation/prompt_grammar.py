@@ -31,6 +31,8 @@ _PIECE = re.compile(
     r"|.",
     re.DOTALL,
 )
+#: A LoRA and its weight; other adapters of this form, such as `<lyco:x:1>`, are no words either.
+LORA = re.compile(r"(?<!\\)<lora:([^<>]*)>")
 _ESCAPED = re.compile(r"\\([()\[\]{}|,_<\\-])")
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
 _OPENED_BY = {")": "(", "]": "[", "}": "{"}

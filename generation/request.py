@@ -1,5 +1,6 @@
 """What was asked for. A constructed GenerationRequest is valid, inner code does not check again."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping
@@ -147,8 +148,10 @@ class GenerationRequest:
     template: str | None = None  #: the prompt as it was written, where alternatives were drawn in it
     negative_template: str | None = None  #: the same of the negative prompt
     others: tuple[Texts, ...] = ()  #: of the second image on, where alternatives were drawn; else all have the same
-    understood: tuple[str, ...] = ()  #: what was taken out of the prompt as parameters, such as "--steps 30"
-    ignored: tuple[str, ...] = ()  #: what looks like one there and is none
+    #: What was taken out of the prompt as parameters, such as "--steps 30", and what looks like one and is none. They
+    #: say how it was asked for, not what.
+    understood: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    ignored: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         self.check()

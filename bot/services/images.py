@@ -185,7 +185,7 @@ class ImageService:
         return tuple(
             [
                 Picture(
-                    filename=picture_filename(record.request.prompt, image.seed),
+                    filename=picture_filename(record.request.texts_of(image.seed)[0], image.seed),
                     png=await self._files.read(image.file, image.sha256),
                     seed=image.seed,
                     width=image.width,

@@ -14,6 +14,7 @@ from bot.discord_ui.uploads import check, fetched
 from bot.services.images import ImageService
 from bot.services.remakes import Remakes, Wish
 from generation.catalog import DrawingOptions
+from generation.inline_parameters import applied
 from generation.request import SchedulerName
 
 NOT_FETCHED = "0" * 64  #: stands for the sha256 of a picture
@@ -32,7 +33,7 @@ class Imagine(commands.Cog):
     async def imagine(self, interaction: Interaction, **chosen: Any) -> None:
         """Draw a picture from a description"""
         image, mask = chosen.pop("image"), chosen.pop("mask")
-        options = DrawingOptions(**chosen)
+        options = applied(DrawingOptions(**chosen), self._images.catalog)
         # Before anything is fetched, so that a refusal is private at once; a picture only decides the shape.
         named = replace(options, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
         wish = Wish(request=self._images.catalog.request(named))

@@ -23,6 +23,7 @@ from bot.records import JobRecord
 from bot.services.images import ImageService
 from bot.services.remakes import Remakes, Variation, Wish
 from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions
+from generation.inline_parameters import applied
 
 MOST_READ = 4  #: files of a message whose parameters are looked for
 NOTHING_SAID = "The file does not say how its picture was made. Many sites remove that."
@@ -146,5 +147,6 @@ class MessageMenus(commands.Cog):
                 data = (await self._images.pictures(pictures.job))[index].png
             else:
                 data = await fetched(pictures.files[index])
-            wish = await make(DrawingOptions(prompt=prompt, strength=strength), data)
+            options = applied(DrawingOptions(prompt=prompt, strength=strength), self._images.catalog)
+            wish = await make(options, data)
         await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))
