@@ -74,15 +74,20 @@ def permission(flag: str) -> str:
 
 
 def hint(model: ModelSpec, request: GenerationRequest) -> str | None:
-    """A gentle word to somebody about what they typed; mostly none."""
-    told = prompt_hint(model, request, shown=lambda words: shown(words, 100))
-    return told and (told if len(told) <= _MOST_HINT else f"{told[: _MOST_HINT - 1]}…")
+    """A gentle word to somebody about what they typed, for a footer, where Discord renders nothing; mostly none."""
+    told = prompt_hint(model, request, shown=lambda words: _cut(words, 100))
+    return told and _cut(told, _MOST_HINT)
 
 
 def unread(words: str) -> str:
     """What a member reads whose prompt was longer than the model reads."""
     shown_words = words if len(words) <= 200 else "…" + words[-199:]
     return f"The model did not read the end of this prompt: {' '.join(shown_words.split())}"
+
+
+def _cut(words: str, most: int) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def ready(count: int) -> str:
