@@ -34,6 +34,7 @@ from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from bot.turn import patience_with, take_turn
 from generation.catalog import ModelCatalog, ModelSpec
+from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.estimates import Estimates
@@ -77,6 +78,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         limits = Limits(settings.ceiling)
         specs = [await asyncio.to_thread(inspect_model, settings.model, settings.config)]
         specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
+        loras = await asyncio.to_thread(find_loras, settings.lora_folders)
+        specs = [with_loras(spec, loras, columns=settings.lora_columns) for spec in specs]
         catalog = ModelCatalog(specs, wildcards=settings.lists)
 
         say_if_former(settings.database_url or "")

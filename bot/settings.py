@@ -14,6 +14,7 @@ from bot.services.limits import parse_limits
 from bot.storage.addresses import current_url, sqlite_url
 from generation.alternatives import NO_WILDCARDS, Wildcards
 from generation.errors import InvalidRequest
+from generation.loras import COLUMNS
 from generation.operator_words import operator_words
 
 IMAGES = "images"  #: the pictures' folder under DATA_DIR
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
     model: str = "builtin"
     model_config_dir: Path | None = Field(None, alias="MODEL_CONFIG")
     models: str = ""
+    loras: str = ""
+    lora_columns: int = Field(COLUMNS, ge=1, le=4096)
     model_memory: float | None = Field(None, gt=0, le=1e6)  #: GiB
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
@@ -88,6 +91,14 @@ class Settings(BaseSettings):
             raise ValueError(operator_words(error)) from None
         return value
 
+    @field_validator("loras")
+    @classmethod
+    def _folders(cls, value: str) -> str:
+        for folder in filter(None, (name.strip() for name in value.split(","))):
+            if not Path(folder).expanduser().is_dir():
+                raise ValueError(f"{folder!r} is no folder")
+        return value
+
     @field_validator("model_config_dir")
     @classmethod
     def _a_folder(cls, value: Path | None) -> Path | None:
@@ -117,6 +128,12 @@ class Settings(BaseSettings):
         """MODELS, each once, and without MODEL."""
         named = (source.strip() for source in self.models.split(","))
         return tuple(dict.fromkeys(source for source in named if source and source != self.model))
+
+    @property
+    def lora_folders(self) -> tuple[str, ...]:
+        """LORAS, each once."""
+        named = (folder.strip() for folder in self.loras.split(","))
+        return tuple(dict.fromkeys(folder for folder in named if folder))
 
     @property
     def folder(self) -> Path:

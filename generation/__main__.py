@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from generation.alternatives import NO_WILDCARDS, Wildcards
 from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions, ModelCatalog, ModelSpec
+from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.devices import require_device
 from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
@@ -20,6 +21,7 @@ from generation.inline_parameters import applied
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import Job, JobInputs
 from generation.journal import MemoryJournal
+from generation.loras import LEAST_WEIGHT, MOST_WEIGHT, parse_loras
 from generation.operator_words import operator_words
 from generation.picture_folder import PictureFolder
 from generation.prompt_hints import prompt_hint
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require_device(options.device)
         spec = inspect_model(options.model, options.config)
+        spec = with_loras(spec, find_loras(options.loras or ()))
         inputs = _Inputs.of(options)
         chosen = [_chosen(prompt, spec, options, inputs) for prompt in options.prompts]
         requests = [spec.request(one, options.wildcards) for one in chosen]
@@ -194,10 +197,11 @@ def _job(request: GenerationRequest, inputs: JobInputs) -> Job:
 
 def _chosen(prompt: str, spec: ModelSpec, options: argparse.Namespace, inputs: _Inputs) -> DrawingOptions:
     # There the model is a source, and the only one.
-    names = {field.name for field in fields(DrawingOptions)} - {"model", "mask"}
+    names = {field.name for field in fields(DrawingOptions)} - {"model", "mask", "loras"}
     typed = {name: value for name, value in vars(options).items() if name in names}
     own = {"model", *(name for name, value in typed.items() if value not in (None, ""))}
-    chosen = applied(DrawingOptions(prompt=prompt, **typed), ModelCatalog([spec]), own=own)
+    loras = parse_loras(",".join(options.lora or ()))
+    chosen = applied(DrawingOptions(prompt=prompt, loras=loras, **typed), ModelCatalog([spec]), own=own)
     chosen = replace(
         chosen,
         aspect=chosen.aspect or (inputs.source and inputs.source.aspect),
@@ -224,6 +228,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the pictures (pictures/)")
     parser.add_argument("--model", default=BUILTIN, help='"builtin", a folder, a .safetensors file or a hub id')
     parser.add_argument("--config", help="for a single file: a folder with its configs and tokenizer")
+    parser.add_argument("--loras", action="append", metavar="FOLDER", help="a folder of LoRAs; may be given again")
+    parser.add_argument(
+        "--lora",
+        action="append",
+        metavar="NAME:WEIGHT",
+        help=f"a LoRA of these folders, such as chalk:0.8; {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}; may be given again",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "float16", "bfloat16"])
     parser.add_argument("--negative-prompt", default="", help="what to keep out of the picture")

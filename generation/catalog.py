@@ -126,6 +126,7 @@ class ModelSpec:
     min_size: int = 256  #: pixels a side
     max_size: int = 1024  #: pixels a side
     canvas: Canvas = Canvas.ANY
+    text_width: int | None = None  #: numbers of a token's embedding, by which LoRAs for other models are told
     default_steps: int = 25
     default_guidance: float = 7.5
     default_scheduler: SchedulerName = SchedulerName.DPMPP_2M_KARRAS

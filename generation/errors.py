@@ -100,6 +100,7 @@ class BadPicture(Refusal):
 NotAdapted: TypeAlias = Literal[
     "not_on_offer",
     "same_name",
+    "no_folder",
     "broken_file",
     "no_lora",
     "dora",

@@ -15,6 +15,7 @@ MAX_LORAS = 5
 LEAST_WEIGHT = -2.0
 MOST_WEIGHT = 2.0
 COLUMNS = 256  #: ranks that the LoRAs of one call may have together, unless an operator says otherwise
+SHORT_HASH = 12  #: digits, as AUTOMATIC1111 shows of a LoRA's
 _NAMED = 5  #: that are nearest to a name which nobody knows
 
 
@@ -99,6 +100,39 @@ class LoraOffer:
                 continue
         return name
 
+    def completions(self, typed: str, *, most: int) -> list[tuple[str, str]]:
+        """What `name:0.8, oth` can become: pairs of what is shown, with trigger words, and what is meant.
+
+        What is meant has at most so many characters: where names are too long, their beginnings stand for them.
+        """
+        before, _, last = typed.rpartition(",")
+        begun, colon, weight = (part.strip() for part in last.partition(":"))
+        parts = [part.strip() for part in before.split(",") if part.strip()]
+        taken = {part.partition(":")[0].strip().casefold() for part in parts}
+        fitting = [
+            file
+            for file in self.files
+            if begun.casefold() in file.name.casefold() and file.name.casefold() not in taken
+        ]
+        fitting.sort(key=lambda file: not file.name.casefold().startswith(begun.casefold()))
+        found: list[tuple[str, str]] = []
+        for file in fitting:
+            meant = [*parts, f"{file.name}{colon}{weight}"]
+            value = ", ".join(meant)
+            if len(value) > most:
+                value = ",".join(self._short(part) for part in meant)
+            triggers = f" ({', '.join(file.triggers)})" if file.triggers else ""
+            if len(value) <= most:
+                found.append((", ".join(meant) + triggers, value))
+        return found
+
+    def _short(self, part: str) -> str:
+        name, colon, weight = part.partition(":")
+        try:
+            return f"{self.shortest(self.get(name).name)}{colon}{weight.strip()}"
+        except LoraRefused:
+            return part
+
 
 NO_LORAS = LoraOffer()
 
@@ -134,6 +168,16 @@ def check_loras(uses: Sequence[LoraUse]) -> None:
             )
         if any(use.name == other.name for other in uses[:number]):
             raise InvalidRequest("lora", "conflict", use.name, choices=(use.name,))
+
+
+def loras_text(uses: Iterable[LoraUse]) -> str:
+    """Write uses as `parse_loras` reads them: "chalk:0.8, ink:1"."""
+    return ", ".join(f"{use.name}:{use.weight:.10g}" for use in uses)
+
+
+def hashes_text(uses: Iterable[LoraUse]) -> str:
+    """Write which files they are, as AUTOMATIC1111 does: "chalk: 0123456789ab, ink: ..."."""
+    return ", ".join(f"{use.name}: {use.sha256[:SHORT_HASH]}" for use in uses if use.sha256)
 
 
 def stored_loras(values: Iterable[LoraUse | Mapping[str, Any]]) -> tuple[LoraUse, ...]:

@@ -6,12 +6,14 @@ tell the parts by these very words, at the start of a line or anywhere, so none 
 """
 
 import io
+import json
 import re
 from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from generation.loras import hashes_text
 from generation.request import GenerationRequest
 
 CHUNK = "parameters"
@@ -40,13 +42,21 @@ def parameters_text(
         **({"Tile size": request.tile} if request.tile else {}),
         **({"Model hash": model_hash} if model_hash else {}),
         **({"Model": model} if (model := _name(request.model)) else {}),
+        **({"Lora hashes": json.dumps(hashes)} if (hashes := hashes_text(request.loras)) else {}),
         **({"Read as": _name(read)} if read not in (None, prompt) else {}),
     }
-    lines = [_one_line(prompt)]
+    lines = [" ".join((_one_line(prompt), *_tags(request)))]
     if negative := _one_line(negative_prompt):
         lines.append(_NEGATIVE + negative)
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)
+
+
+def _tags(request: GenerationRequest) -> list[str]:
+    """Write the LoRAs that the prompt does not name itself as AUTOMATIC1111 reads them from there."""
+    prompt = request.prompt.casefold()
+    named = [use for use in request.loras if f"<lora:{use.name.casefold()}:" not in prompt]
+    return [f"<lora:{use.name}:{exact(use.weight)}>" for use in named]
 
 
 def _strengths(request: GenerationRequest) -> dict[str, Any]:

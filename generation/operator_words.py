@@ -63,6 +63,7 @@ _NOT_ADAPTED: dict[NotAdapted, str] = {
     "not_on_offer": "is not on offer",
     "same_name": "has the name of another file, which is taken: rename one of them",
     "broken_file": "is no whole safetensors file; download it again",
+    "no_folder": "is no folder",
     "no_lora": "holds no LoRA",
     "dora": "is a DoRA, which I cannot draw with",
     "loha": "is a LoHa, which I cannot draw with",

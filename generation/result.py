@@ -26,6 +26,7 @@ class DrawnWith:
     device: str = ""  #: by the name that its maker gave it
     dtype: str = ""
     rows: int = 0  #: the most rows of a call that drew the job: the last bits of a kernel depend on their number
+    lora_hashes: str = ""  #: the first digits of each LoRA's sha256, by its name
 
 
 NOT_KNOWN = DrawnWith()

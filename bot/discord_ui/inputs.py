@@ -70,6 +70,7 @@ DRAWING = {
         Range[float, LEAST_OFFERED, 1.0], f"{LEAST_OFFERED:g} to 1: how much the picture is changed; 0.6 by default"
     ),
     "mask": Option(discord.Attachment, "A picture of the same shape that is white where the image is drawn anew"),
+    "lora": Option(str, "LoRAs with weights from -2 to 2, such as chalk:0.8, ink:0.4"),
     "scheduler": Option(str, "How noise is removed; each model has its default"),
     "model": Option(str, "Which model draws; /models lists them"),
 }

@@ -26,6 +26,7 @@ def main() -> None:
     from generation.diffusion.loading.model import LoadedModel
     from generation.diffusion.loading.sources import BUILTIN, inspect_model
     from tests.benchmarks.exactness import measure_exactness
+    from tests.benchmarks.loras import measure_loras
     from tests.benchmarks.speed import measure_beside, measure_previews, measure_speed
     from tests.benchmarks.start import measure_start
     from tests.generation.diffusion.conftest import load_tiny
@@ -38,6 +39,7 @@ def main() -> None:
         "speed_tiny": lambda: measure_speed(load_tiny("epsilon"), "_tiny", repetitions=3),
         "beside": lambda: [measure_beside(builtin())],
         "previews": lambda: [measure_previews(builtin())],
+        "loras": measure_loras,
         "exactness": measure_exactness,
         "estimates": lambda: [measure_estimates()],
         "fairness": measure_fairness,

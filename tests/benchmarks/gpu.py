@@ -4,8 +4,8 @@ Parts can be run alone, so that a short loan of a device is enough for some of t
 to what the file has. Graphs are compiled first, all at once, and kept in `.bench/graph-cache`; the part "graphs" does
 only that. A part that would probably not be done within `--seconds` is left out, and said to be: on a device that has
 compiled nothing yet, all of them take several commands: `graphs`, then `H5 H12 H7 H8 H1 H2 H6 H11`, `H3 H4 H9 H13`,
-`H14 H15`, `H17` and `H10`. `--smoke` runs the same code at toy size on the CPU, with graphs that are the eager call:
-it checks the benchmark, its figures mean nothing.
+`H14 H15 H16`, `H17` and `H10`. `--smoke` runs the same code at toy size on the CPU, with graphs that are the eager
+call: it checks the benchmark, its figures mean nothing.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from tests.benchmarks.gpu_fairness import beside, busy
 from tests.benchmarks.gpu_kernels import decoding, idle_share, matmul_share
 from tests.benchmarks.gpu_pictures import alone_and_in_a_crowd
 from tests.benchmarks.gpu_start import time_start
+from tests.benchmarks.loras import rows_with_loras
 from tests.benchmarks.static_batches import draw_all, latencies_in_batches
 
 SECONDS = 510.0  #: with the imports before it, under nine minutes
@@ -168,13 +169,14 @@ PARTS: dict[str, Callable[[Bench], Sequence[Figure]]] = {
     "H17": repeated_blocks,
     "H14": beside,
     "H15": busy,
+    "H16": rows_with_loras,
     "H13": idle_share,
     "H10": h10,
 }
-NEED_NO_GRAPHS = {"H3", "H10"}
+NEED_NO_GRAPHS = {"H3", "H10", "H16"}
 #: Seconds on an H100 with the graphs made, reckoned from published rates: no device has run this yet.
 EXPECTED = {"H1": 30, "H5": 20, "H12": 5, "H7": 5, "H8": 10, "H2": 95, "H6": 5, "H11": 10, "H3": 35, "H4": 75}
-EXPECTED |= {"H9": 220, "H14": 30, "H15": 250, "H17": 240, "H13": 15, "H10": 330}
+EXPECTED |= {"H9": 220, "H14": 30, "H15": 250, "H16": 40, "H17": 240, "H13": 15, "H10": 330}
 
 
 def main() -> int:

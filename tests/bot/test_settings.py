@@ -106,6 +106,14 @@ def test_further_models_are_named_once(monkeypatch: pytest.MonkeyPatch, models: 
     assert read_settings().further_models == further
 
 
+def test_folders_of_loras_are_named_once_and_have_to_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LORAS", f" {tmp_path},,{tmp_path} ")
+    assert read_settings().lora_folders == (str(tmp_path),)
+    monkeypatch.setenv("LORAS", f"{tmp_path},{tmp_path}/nowhere")
+    with pytest.raises(BadSettings, match="nowhere' is no folder"):
+        read_settings()
+
+
 @pytest.mark.parametrize("memory", ["0", "-1", "much"])
 def test_memory_for_models_is_some(monkeypatch: pytest.MonkeyPatch, memory: str) -> None:
     monkeypatch.setenv("MODEL_MEMORY", memory)

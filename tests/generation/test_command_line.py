@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from diffusers import UNet2DConditionModel
 from PIL import Image
 
 from generation.__main__ import main
@@ -25,6 +27,7 @@ from generation.request import GenerationRequest
 from generation.result import GeneratedImage
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
+from tests.generation.diffusion.made_loras import make_lora
 from tests.png_parameters import parse_parameters
 
 Draw = Callable[..., tuple[int, str, str]]
@@ -72,6 +75,17 @@ def test_pictures_are_written_with_the_seeds_in_their_names(draw: Draw, tmp_path
     assert all(str(tmp_path / "out" / name) in out for name in names)
     picture = Image.open(tmp_path / "out/a-star-0.png")
     assert parse_parameters(picture.text["parameters"])["Seed"] == "0"  # type: ignore[attr-defined]
+
+
+def test_loras_of_a_folder_are_named_with_their_weights(draw: Draw, worker: Workers, tmp_path: Path) -> None:
+    pipeline = SimpleNamespace(unet=UNet2DConditionModel.from_pretrained(BUILTIN_FOLDER / "unet"))
+    made = make_lora(tmp_path / "chalk.safetensors", pipeline, rank=2)
+    assert draw("a star", "--loras", str(tmp_path), "--lora", "chalk:0.8")[0] == 0
+    assert [job.request.loras for job in worker.drawn] == [(made.use(0.8),)]
+    status, _, said = draw("a star", "--loras", str(tmp_path), "--lora", "chlk")
+    assert (status, said) == (1, "The LoRA chlk is not on offer. Nearest: chalk\n")
+    status, _, said = draw("a star", "--loras", str(tmp_path / "nowhere"))
+    assert (status, said) == (1, f"The LoRA folder {tmp_path / 'nowhere'} is no folder\n")
 
 
 def test_nothing_is_written_over(draw: Draw, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generation.diffusion.loading.sources import BUILTIN_FOLDER
+from generation.loras import LoraUse
 from generation.metadata import enlarged, exact, parameters_text, png_of
 from generation.request import GenerationRequest, SchedulerName, clean_text, has_something_to_see
 from tests.png_parameters import parse_parameters
@@ -36,6 +37,16 @@ def test_parameters_are_written_as_automatic1111_writes_them() -> None:
         "Negative prompt: blue\n"
         "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 2, Size: 64x48, Model hash: 0123456789, Model: builtin"
     )
+
+
+def test_loras_are_told_as_automatic1111_writes_them() -> None:
+    uses = (LoraUse(name="chalk", weight=0.8, sha256="ab" * 32), LoraUse(name="ink", weight=-1, sha256="cd" * 32))
+    text = parameters_text(request(loras=uses, negative_prompt="blue"), seed=2)
+    assert text.startswith("a red heart <lora:chalk:0.8> <lora:ink:-1>\nNegative prompt: blue\n")
+    assert text.endswith('Model: builtin, Lora hashes: "chalk: abababababab, ink: cdcdcdcdcdcd"')
+    assert as_automatic1111(text)["Lora hashes"] == "chalk: abababababab, ink: cdcdcdcdcdcd"
+    named = request(prompt="a <lora:Chalk:0.8> heart", loras=uses[:1])
+    assert parameters_text(named, seed=2).startswith("a <lora:Chalk:0.8> heart\n")
 
 
 def test_a_picture_to_begin_with_is_named_by_its_strength_and_hash() -> None:

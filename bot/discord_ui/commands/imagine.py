@@ -1,5 +1,6 @@
 """/imagine: draw a picture from a description."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,9 @@ from bot.discord_ui.uploads import check, fetched
 from bot.services.images import ImageService
 from bot.services.remakes import Remakes, Wish
 from generation.catalog import DrawingOptions
+from generation.errors import InvalidRequest
 from generation.inline_parameters import applied
+from generation.loras import parse_loras
 from generation.request import SchedulerName
 
 NOT_FETCHED = "0" * 64  #: stands for the sha256 of a picture
@@ -32,8 +35,8 @@ class Imagine(commands.Cog):
     @inputs.takes(inputs.DRAWING)
     async def imagine(self, interaction: Interaction, **chosen: Any) -> None:
         """Draw a picture from a description"""
-        image, mask = chosen.pop("image"), chosen.pop("mask")
-        options = applied(DrawingOptions(**chosen), self._images.catalog)
+        image, mask, loras = chosen.pop("image"), chosen.pop("mask"), parse_loras(chosen.pop("lora") or "")
+        options = applied(DrawingOptions(loras=loras, **chosen), self._images.catalog)
         # Before anything is fetched, so that a refusal is private at once; a picture only decides the shape.
         named = replace(options, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
         wish = Wish(request=self._images.catalog.request(named))
@@ -55,6 +58,13 @@ class Imagine(commands.Cog):
     @imagine.autocomplete("scheduler")
     async def _schedulers(self, _: Interaction, typed: str) -> list[Choice[str]]:
         return inputs.suggestions(typed, ((name, name) for name in SchedulerName))
+
+    @imagine.autocomplete("lora")
+    async def _loras(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        with suppress(InvalidRequest):  # they are still typing the model's name
+            offer = self._images.catalog.get(interaction.namespace.model).loras
+            return inputs.suggestions("", offer.completions(typed, most=inputs.MAX_CHOICE))
+        return []
 
     @imagine.autocomplete("model")
     async def _models(self, _: Interaction, typed: str) -> list[Choice[str]]:

@@ -181,6 +181,9 @@ def _model(spec: ModelSpec, catalog: ModelCatalog) -> str:
         lines += _known(spec.reading)
     if spec.examples:
         lines.append("Try: " + ", ".join(f"`{example}`" for example in spec.examples[:5]))
+    if files := spec.loras.files:
+        names = [f"{file.name} ({', '.join(file.triggers)})" if file.triggers else file.name for file in files[:_SOME]]
+        lines.append(f"LoRAs ({len(files)}): {text.shown(', '.join(names), 400)}{', …' if len(files) > _SOME else ''}")
     if spec is catalog.default:
         lines.append("Used when you name no model.")
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """One earlier job in full and what it was made from; two jobs side by side; what came of a replay. No I/O."""
 
 from dataclasses import fields
+from typing import cast
 
 import discord
 
@@ -11,6 +12,7 @@ from bot.discord_ui.words.history import action, link, status
 from bot.records import JobRecord
 from bot.services.history import Comparison, Lineage, Parent
 from bot.services.replays import Verdict
+from generation.loras import LoraUse, hashes_text, loras_text
 from generation.metadata import exact, parameters_text
 from generation.result import DrawnWith
 
@@ -22,7 +24,14 @@ _BEFORE = 30  #: characters before the place where two texts begin to differ
 _HASH = 10  #: digits of an input's hash
 
 
-_FIELDS = {"guidance_scale": "Guidance", "source": "Begins with", "model_hash": "Model hash", "dtype": "Precision"}
+_FIELDS = {
+    "guidance_scale": "Guidance",
+    "loras": "LoRAs",
+    "lora_hashes": "LoRA hashes",
+    "source": "Begins with",
+    "model_hash": "Model hash",
+    "dtype": "Precision",
+}
 _NOTHING_DIFFERS = "Nothing that is known of them."
 
 
@@ -86,6 +95,9 @@ def _value(field: str, value: object) -> str:
         return ""
     if field in ("source", "mask"):
         return str(value)[:_HASH]
+    if isinstance(value, tuple):
+        uses = cast("tuple[LoraUse, ...]", value)
+        return f"{loras_text(uses)} ({hashes_text(uses)})" if uses else ""
     return exact(value) if isinstance(value, float) else str(value)
 
 
@@ -112,6 +124,7 @@ def _asked(job: JobRecord) -> list[tuple[str, str]]:
         ("Size", "×".join(map(str, request.size))),
         ("Seeds", ", ".join(f"`{seed}`" for seed in request.seeds)),
         *([("Begins with", f"{named}{strength}")] if named else []),
+        *([("LoRAs", text.shown(loras_text(request.loras), 400))] if request.loras else []),
         ("Asked by", f"<@{job.requester}>"),
         ("Asked", text.relative(job.accepted_at)),
     ]

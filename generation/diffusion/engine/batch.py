@@ -11,6 +11,7 @@ from torch import Tensor
 
 from generation.diffusion.families.base import Known, LatentShape, Looked, PromptConditioning, Schedule
 from generation.diffusion.families.schedules import LinearSchedule, advance_together
+from generation.diffusion.loading.adapters import Wanted
 from generation.diffusion.loading.model import LoadedModel
 from generation.inputs import fitted
 from generation.job import Job
@@ -50,6 +51,7 @@ class JobRun:
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
         self.read = tuple(prompt for prompt, _ in request.texts)  #: what the tokenizer gets of each image's prompt
+        self.loras: Wanted = ()  #: read once the prompt is encoded
 
     @property
     def has_steps_left(self) -> bool:
@@ -67,7 +69,10 @@ class JobRun:
         return self.conditionings[0][0].rows if self.conditionings else 0
 
     def encode(self, model: LoadedModel) -> None:
-        """Encode its prompts, and the pictures that it begins with, once for all its images. Raises InputGone."""
+        """Encode its prompts, and the pictures that it begins with, once for all its images.
+
+        Raises InputGone, LoraUnavailable.
+        """
         request, inputs = self.job.request, self.job.inputs()
         inputs.require(request)
         if request.tile is None:
@@ -79,6 +84,7 @@ class JobRun:
         elif inputs.source is not None:
             size, drawn = (request.width, request.height), (self.passes[0].width, self.passes[0].height)
             self.looked = model.look(fitted(inputs.source, size, drawn), self.mask(size, drawn))
+        self.loras = model.adapters.read(request.loras)
         # Mostly one pair of texts; several where a prompt has alternatives.
         read = [tuple(model.spec.read(text, request.syntax).text for text in texts) for texts in request.texts]
         self.read = tuple(prompt for prompt, _ in read)
@@ -97,6 +103,7 @@ class JobRun:
                 guidance_scale=request.guidance_scale,
                 width=one.width,
                 height=one.height,
+                loras=self.loras,
             )
             for one in self.passes
         )

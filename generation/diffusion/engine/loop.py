@@ -191,6 +191,8 @@ class DiffusionEngine:
             self._say_drawing([*chosen, *self._finishing.waiting], run)
             run.encode(self.model)
             self.model.synchronize()
+        if not self.model.adapters.fit([*(image.run.loras for image in chosen), run.loras]):
+            return False  # it waits for columns; those after it may have rows
         for image in (*run.images, *run.pending):
             if run.cancelled():
                 break
@@ -357,7 +359,7 @@ class DiffusionEngine:
                         device_seconds=run.device_seconds,
                         unread=run.conditionings[0][0].unread,
                         unread_negative=run.conditionings[0][0].unread_negative,
-                        drawn_with=self.model.drawn_with(rows=run.most_rows),
+                        drawn_with=self.model.drawn_with(rows=run.most_rows, loras=run.job.request.loras),
                     )
                 )
 

@@ -1,6 +1,7 @@
 """SharedCall: the one call of the model in a step, for all images of a running batch."""
 
 import logging
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -45,6 +46,7 @@ class SharedCall:
         timesteps = self._to_device([image.timestep for image in order], torch.float32)
         negatives = [c for image in guided if (c := image.conditioning.negative) is not None]
         conditioning = Conditioning.stack([*negatives, *(image.conditioning.positive for image in positives)])
+        conditioning = self._with_loras(conditioning, order)
         noise = self._halved(key, latents, timesteps, conditioning)
         count = len(guided)
         predictions = list(noise[count:].chunk(len(positives)))
@@ -56,6 +58,17 @@ class SharedCall:
             predictions[:count] = together.chunk(count)
         by_image = dict(zip(map(id, positives), predictions, strict=True))
         return [by_image[id(image)] for image in images]
+
+    def _with_loras(self, conditioning: Conditioning, order: list[ImageRun]) -> Conditioning:
+        """Put the LoRAs of these rows into their columns; a call in which no row has any knows nothing of them."""
+        wanted = [image.run.loras for image in order]
+        adapters = {adapter.sha256: adapter for loras in wanted for adapter, _ in loras}
+        if not adapters:
+            return conditioning
+        columns = self._model.adapters.columns
+        columns.place(list(adapters.values()), all_columns=self._reproducible)
+        rows = [{adapter.sha256: weight for adapter, weight in loras} for loras in wanted]
+        return replace(conditioning, loras=columns.weights(rows))
 
     def _to_device(self, numbers: list[float], dtype: torch.dtype) -> Tensor:
         return to_device(torch.tensor(numbers, dtype=dtype), self._model.device)
@@ -80,7 +93,7 @@ class SharedCall:
     def _padded(self, key: BatchKey, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
         """Make the bare call, filled up to a better number of rows by repeating the last one."""
         rows = len(latents)
-        size = self._padded_size(key, rows)
+        size = self._padded_size(key, rows, graphs=conditioning.loras is None)
         if size > rows:
             index = torch.tensor([*range(rows), *[rows - 1] * (size - rows)], device=latents.device)
             latents, timesteps, conditioning = latents[index], timesteps[index], conditioning.rows(index)
@@ -90,16 +103,16 @@ class SharedCall:
         self.last_rows = size
         return self._model.predict_noise(latents, timesteps, conditioning)[:rows]
 
-    def _padded_size(self, key: BatchKey, rows: int) -> int:
+    def _padded_size(self, key: BatchKey, rows: int, *, graphs: bool) -> int:
         """Choose how many rows to call the model with.
 
-        The next row count with a graph, as long as at most one in MOST_PADDING of all rows so far is padding: each row
-        earns 1, each padded one costs MOST_PADDING, and the account is never overdrawn.
+        The next row count with a graph, where the call may have one, as long as at most one in MOST_PADDING of all rows
+        so far is padding: each row earns 1, each padded one costs MOST_PADDING, and the account is never overdrawn.
         """
         cap = self._caps.cap(key)
         if self._reproducible:
             return cap
-        buckets = self._model.row_buckets(key)
+        buckets = self._model.row_buckets(key) if graphs else ()
         size = min((bucket for bucket in buckets if rows <= bucket <= cap), default=rows)
         credit = self._credit + size - MOST_PADDING * (size - rows)
         if credit < 0:

@@ -4,7 +4,7 @@ Shapes: a latent is [C, h, w], with as many channels as the model's VAE has; a r
 with one timestep and one text embedding [T, D] (T tokens, D features).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from generation.catalog import ModelSpec
+from generation.diffusion.families.lora_layers import Adapter
+from generation.loras import LoraFile
 from generation.request import Pass
 
 LatentShape: TypeAlias = tuple[int, int, int]
@@ -29,6 +31,7 @@ class Parts:
     text_encoders: tuple[nn.Module, ...]
     device: torch.device
     dtype: torch.dtype  #: of the latents
+    read_lora: Callable[[LoraFile], Adapter]  #: for these networks; raises LoraUnavailable
 
     @property
     def all(self) -> tuple[nn.Module, ...]:
@@ -47,6 +50,7 @@ class Conditioning:
 
     `text` is [R, T, D]; `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] is that of models distilled
     with guidance as an input (LCM). Where texts of several lengths are stacked, `mask` [R, T] is 1 for what is text.
+    `loras` [R, C] are the weights of the LoRAs that stand in C columns, see `lora_layers`; None where no row has any.
     """
 
     text: Tensor
@@ -54,6 +58,7 @@ class Conditioning:
     time_ids: Tensor | None = None
     guidance: Tensor | None = None
     mask: Tensor | None = None
+    loras: Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -70,6 +75,7 @@ class Conditioning:
             pooled=_cat([part.pooled for part in parts]),
             time_ids=_cat([part.time_ids for part in parts]),
             guidance=_cat([part.guidance for part in parts]),
+            loras=_cat([part.loras for part in parts]),
         )
 
     def rows(self, which: slice | Tensor) -> "Conditioning":
@@ -80,6 +86,7 @@ class Conditioning:
             time_ids=_cut(self.time_ids, which),
             guidance=_cut(self.guidance, which),
             mask=_cut(self.mask, which),
+            loras=_cut(self.loras, which),
         )
 
 

@@ -43,6 +43,7 @@ def spec_of(name: str, source: str, place: str, configs: dict[str, Any], *, conf
         size_multiple=multiple,
         min_size=max(multiple, native // 4),
         max_size=min(native * 2, MAX_SIZE),
+        text_width=width if isinstance(width := unet.get("cross_attention_dim"), int) else None,
         default_steps=steps,
         default_guidance=guidance,
         default_scheduler=scheduler,

@@ -70,8 +70,7 @@ def is_xl(header: Header) -> bool:
 
 def require_fitting_configs(header: Header, configs: dict[str, Any], source: str) -> None:
     """Raise ModelUnavailable if the configs are of a model with other texts than the file's U-Net takes."""
-    layers = (name for name in header.shapes if name.startswith(UNET) and name.endswith("attn2.to_k.weight"))
-    given = next((_second(header.shapes[name]) for name in layers), None)
+    given = _text_width(header)
     channels = configs["unet"].get("in_channels", LATENT_CHANNELS)
     if channels != _input_channels(header):
         detail = f"MODEL_CONFIG: {channels} channels, the file: {_input_channels(header)}"
@@ -85,6 +84,7 @@ def guessed_configs(header: Header) -> dict[str, Any]:
     """The configs that matter here, guessed from the file's tensors where it comes without a folder of them."""
     is_v2 = header.has("cond_stage_model.model.")
     unet = {"sample_size": 128 if is_xl(header) else 96 if is_v2 else 64, "in_channels": _input_channels(header)}
+    unet |= {} if (width := _text_width(header)) is None else {"cross_attention_dim": width}
     added = {"addition_embed_type": "text_time"} if is_xl(header) else {}
     return {"unet": unet | added, "vae": {}, "scheduler": scheduler_marks(header)}
 
@@ -107,6 +107,11 @@ def scheduler_marks(header: Header) -> dict[str, Any]:
 
 def _input_channels(header: Header) -> int:
     return _second(header.shapes.get(_FIRST_LAYER, ())) or LATENT_CHANNELS
+
+
+def _text_width(header: Header) -> int | None:
+    layers = (name for name in header.shapes if name.startswith(UNET) and name.endswith("attn2.to_k.weight"))
+    return next((_second(header.shapes[name]) for name in layers), None)
 
 
 def _second(shape: tuple[int, ...]) -> int | None:

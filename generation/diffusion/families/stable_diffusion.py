@@ -1,6 +1,7 @@
 # pyright: reportPrivateImportUsage=false
 """Stable Diffusion 1.x and 2.x: one text encoder, a U-Net, classifier-free guidance."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,7 @@ from generation.diffusion.families.base import (
     Start,
 )
 from generation.diffusion.families.chunks import Chunk, alike, chunks_of
+from generation.diffusion.families.lora_files import read_lora
 from generation.diffusion.families.schedules import Schedules
 from generation.diffusion.transfer import to_device
 from generation.request import Pass, SchedulerName
@@ -50,6 +52,7 @@ class StableDiffusion:
             text_encoders=tuple(encoder for encoder in encoders if encoder is not None),
             device=device or pipeline.unet.device,
             dtype=pipeline.unet.dtype,
+            read_lora=partial(read_lora, pipeline=pipeline, dtype=pipeline.unet.dtype),
         )
         self.scheduler_config: dict[str, Any] = dict(pipeline.scheduler.config)
         self._schedules = Schedules(self.scheduler_config, self.parts.dtype)

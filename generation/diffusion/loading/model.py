@@ -2,7 +2,7 @@
 
 import platform
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -24,7 +24,9 @@ from generation.diffusion.families.base import (
 )
 from generation.diffusion.families.calls import part_of
 from generation.diffusion.families.placement import MAIN_MEMORY, Placement, decode_in_tiles, move
+from generation.diffusion.loading.adapters import Adapters, Wanted
 from generation.diffusion.threads import threads_for
+from generation.loras import LoraUse, hashes_text
 from generation.request import SYNTAX
 from generation.result import DrawnWith
 
@@ -48,6 +50,7 @@ class LoadedModel:
         self.dtype = family.parts.dtype
         self.placement = placement
         self.graphs = graphs
+        self.adapters = Adapters(family)
         self.threads = threads_for(family.parts.denoiser, self.device)
         self._denoise = part_of("denoiser", family.parts.denoiser).call
         self._encoded: OrderedDict[tuple[object, ...], PromptConditioning] = OrderedDict()
@@ -64,8 +67,8 @@ class LoadedModel:
         future = self._model_hash
         return future.result() if future is not None and future.done() and future.exception() is None else None
 
-    def drawn_with(self, *, rows: int) -> DrawnWith:
-        """Say what it draws with, for pictures whose calls had so many rows at most."""
+    def drawn_with(self, *, rows: int, loras: Sequence[LoraUse] = ()) -> DrawnWith:
+        """Say what it draws with, for pictures with these LoRAs whose calls had so many rows at most."""
         cuda = self.device.type == "cuda"
         return DrawnWith(
             model_hash=self.model_hash or "",
@@ -74,6 +77,7 @@ class LoadedModel:
             device=torch.cuda.get_device_name(self.device) if cuda else f"{self.device.type} {platform.machine()}",
             dtype=str(self.dtype).removeprefix("torch."),
             rows=rows,
+            lora_hashes=hashes_text(loras),
         )
 
     def latent_shape(self, width: int, height: int) -> LatentShape:
@@ -89,13 +93,18 @@ class LoadedModel:
         width: int,
         height: int,
         syntax: int = SYNTAX,
+        loras: Wanted = (),
     ) -> PromptConditioning:
-        """Encode as Family says; the last prompts are remembered, since reruns ask for them again."""
-        key = (prompt, negative_prompt, syntax, guidance_scale, width, height)
+        """Encode as Family says, with the LoRAs' parts for text encoders.
+
+        The last prompts are remembered, since reruns ask for them again.
+        """
+        added = tuple((adapter.sha256, weight) for adapter, weight in loras)
+        key = (prompt, negative_prompt, syntax, guidance_scale, width, height, added)
         encoded = self._encoded.pop(key, None)
         if encoded is None:
             size = {"width": width, "height": height}
-            with self._text_encoders(), torch.inference_mode():
+            with self._text_encoders(), self.adapters.in_text_encoders(loras), torch.inference_mode():
                 encoded = self.family.encode(
                     prompt, negative_prompt, syntax=syntax, guidance_scale=guidance_scale, **size
                 )
@@ -136,11 +145,13 @@ class LoadedModel:
         """Call the denoiser once: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w].
 
         A graph answers where one is ready for this number of rows, see `row_buckets`, unless the call is `eager` or
-        texts of several lengths are in it.
+        has LoRAs or texts of several lengths, which no graph knows.
         """
         inputs = self.family.denoiser_inputs(latents, timesteps, conditioning)
-        if eager or self.graphs is None or conditioning.mask is not None:
-            return self._denoise(*inputs)
+        is_known = conditioning.loras is None and conditioning.mask is None
+        if eager or self.graphs is None or not is_known:
+            with self.adapters.columns.applied(conditioning.loras):
+                return self._denoise(*inputs)
         return self.graphs.call("denoiser", inputs)
 
     def row_buckets(self, shape: tuple[LatentShape, int]) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """/imagine, from the command to the picture."""
 
 import asyncio
+import hashlib
 import io
 import re
 from collections import Counter
@@ -20,8 +21,9 @@ from generation.catalog import ModelCatalog, ModelSpec
 from generation.errors import DoesNotFit
 from generation.forecast import MEANWHILE
 from generation.job import JobStatus
+from generation.loras import LoraFile, LoraOffer, parse_loras
 from generation.reading import Reading, Thing
-from tests.bot.discord_ui.world import RESULT, World, labels, words
+from tests.bot.discord_ui.world import CATALOG, RESULT, World, labels, words
 
 HELD = pytest.mark.parametrize("started_world", [{"hold": True}], indirect=True)
 
@@ -74,6 +76,51 @@ async def test_imagine_refuses_privately_what_it_cannot_do(world: World, option:
     assert f"**{option}**" in answer.response.content
     assert value in answer.response.content
     assert not await world.jobs()
+
+
+def lora(name: str, *triggers: str) -> LoraFile:
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return LoraFile(name=name, path=name, sha256=digest, rank=8, size=1, modified=1, triggers=triggers)
+
+
+LORAS = LoraOffer(files=(lora("chalk", "chalk drawing"), lora("ink"), lora("a" * 60), lora("b" * 60)))
+HAS_LORAS = pytest.mark.parametrize(
+    "started_world", [{"catalog": ModelCatalog([replace(CATALOG.default, loras=LORAS)])}], indirect=True
+)
+
+
+@HAS_LORAS
+async def test_imagine_takes_loras_which_the_models_and_the_record_tell(world: World) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a heart", lora="Chalk:0.8, ink:-0.5")
+    (job,) = await world.jobs()
+    uses = (("chalk", 0.8, LORAS.files[0].sha256), ("ink", -0.5, LORAS.files[1].sha256))
+    assert tuple((use.name, use.weight, use.sha256) for use in job.request.loras) == uses
+    assert answer.response.attachments
+    assert "LoRAs (4): chalk (chalk drawing), ink" in words((await world.alice.slash(world.channel, "models")).response)
+    shown = words((await world.alice.slash(world.channel, "show", job=str(job.id))).response)
+    assert "chalk:0.8, ink:-0.5" in shown
+    assert f"chalk: {uses[0][2][:12]}, ink: {uses[1][2][:12]}" in shown
+
+
+@HAS_LORAS
+@pytest.mark.parametrize(("given", "said"), [("chalk:3", "-2 to 2"), ("chlk", "chalk"), ("ink:x", "lora weight")])
+async def test_imagine_refuses_loras_privately(world: World, given: str, said: str) -> None:
+    answer = await world.alice.slash(world.channel, "imagine", prompt="a heart", lora=given)
+    assert answer.ephemeral
+    assert said in answer.response.content
+
+
+@HAS_LORAS
+async def test_imagine_suggests_loras_after_those_that_are_typed(world: World) -> None:
+    async def offered(typed: str) -> list[tuple[str, str]]:
+        found = await world.alice.autocomplete(world.channel, "imagine", "lora", typed)
+        return [(choice["name"], choice["value"]) for choice in found]
+
+    assert (await offered(""))[:2] == [("chalk (chalk drawing)", "chalk"), ("ink", "ink")]
+    assert await offered("chalk:0.8, IN") == [("chalk:0.8, ink", "chalk:0.8, ink")]
+    assert await offered("ink:0.5,chalk:0.7") == [("ink:0.5, chalk:0.7 (chalk drawing)", "ink:0.5, chalk:0.7")]
+    ((_, long),) = await offered(f"{'a' * 60}:0.5, bbb")
+    assert [use.name for use in LORAS.resolved(parse_loras(long))] == ["a" * 60, "b" * 60]
 
 
 async def test_imagine_suggests_models_schedulers_and_aspects(world: World) -> None:

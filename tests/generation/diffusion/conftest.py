@@ -16,6 +16,7 @@ from generation.diffusion.families.sdxl import StableDiffusionXL
 from generation.diffusion.families.stable_diffusion import StableDiffusion
 from generation.diffusion.loading.model import LoadedModel
 from generation.job import Job
+from generation.loras import NO_LORAS, LoraOffer
 from generation.request import GenerationRequest, SchedulerName
 from tests.generation.diffusion.tiny_models import make_pipeline, save_folder
 
@@ -23,12 +24,24 @@ SIZE = 32  #: pixels; the tiny models' native size
 
 
 def load_tiny(
-    kind: str, dtype: torch.dtype = torch.float32, *, pipeline: Any = None, placement: Placement | None = None
+    kind: str,
+    dtype: torch.dtype = torch.float32,
+    *,
+    pipeline: Any = None,
+    placement: Placement | None = None,
+    loras: LoraOffer = NO_LORAS,
 ) -> LoadedModel:
     """Load a tiny model as the engine wants it, or that of a given pipeline."""
     family = ModelFamily.STABLE_DIFFUSION_XL if kind == "xl" else ModelFamily.STABLE_DIFFUSION
     spec = ModelSpec(
-        name="tiny", source="tiny", family=family, native_size=SIZE, size_multiple=4, min_size=16, max_size=128
+        name="tiny",
+        source="tiny",
+        family=family,
+        native_size=SIZE,
+        size_multiple=4,
+        min_size=16,
+        max_size=128,
+        loras=loras,
     )
     model_hash: Future[str] = Future()
     model_hash.set_result("0123456789")
