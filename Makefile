@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch$$(sed -n 's/^torch//p' constraints.txt)"
-	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[playground,dev]"
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e ".[playground,safety,dev]"
 	@touch $@
 
 run: setup ## start the bot; without DISCORD_TOKEN, the playground

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.log_lines import log_to
+from bot.picture_checks.demonstration import WORD
 from bot.settings import BadSettings, Settings, read_settings, unknown_names
 from bot.storage.addresses import sqlite_url
 
 if TYPE_CHECKING:
     from bot.app import MakeWorker
+
+_DEMONSTRATION = f"Pictures asked for with the word “{WORD}” are held: a checker for the demonstration."
 
 
 def main(*, make_worker: "MakeWorker | None" = None) -> int:
@@ -63,13 +66,17 @@ def _playground(settings: Settings, port: int | None) -> int:
     bot_command = [sys.executable, "-m", "bot", "run"]
     # A data folder of its own: the simulated server's ids mean nothing on the real one.
     data = (settings.folder / "playground").resolve()
+    safety = settings.safety if "safety" in settings.model_fields_set else "demonstration"
     bot_env = {
         "DATA_DIR": str(data),
         "DATABASE_URL": sqlite_url(data / "bot.db"),
+        # A checker that needs no unsafe picture to be tried out with, unless the operator has chosen one.
+        "SAFETY": safety,
         "DRAIN_SECONDS": f"{min(settings.drain_seconds, 5.0):g}",  # nobody who tries something out waits long
     }
     messages = data.with_name("playground-messages")
-    return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port, keep_in=messages))
+    note = _DEMONSTRATION if safety == "demonstration" else None
+    return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port, keep_in=messages, note=note))
 
 
 def _parser() -> argparse.ArgumentParser:

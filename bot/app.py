@@ -11,8 +11,12 @@ from bot.clock import ClockCheck, utc_now
 from bot.discord_ui.connection import point_at, stay_connected
 from bot.discord_ui.front_end import open_front_end
 from bot.errors import CannotConnect, DatabaseInUse, is_storage_fault
+from bot.picture_checks.base import SafetyCheck
+from bot.picture_checks.demonstration import DemonstrationCheck
+from bot.picture_checks.opennsfw import OpenNsfwCheck
 from bot.process import StopSignals, drained, every, exit_code, first_of, model_failure
 from bot.retrying import retried
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.history import History
 from bot.services.images import ImageService
@@ -21,7 +25,9 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
@@ -65,6 +71,19 @@ def local_worker(settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
     )
 
 
+def picture_check(settings: Settings) -> SafetyCheck | None:
+    """What looks at pictures before anybody else does; None where the operator wants nothing to."""
+    match settings.safety:
+        case "on":
+            return OpenNsfwCheck()
+        case "demonstration":
+            log.warning("SAFETY=demonstration: nothing looks at pictures; those asked for with a word are held")
+            return DemonstrationCheck()
+        case "off":
+            log.warning("SAFETY=off: nothing looks at pictures before they are shown")
+            return None
+
+
 async def run(settings: Settings, *, make_worker: MakeWorker | None = None) -> int:
     """Run the bot until SIGTERM or Ctrl-C; the process' exit code."""
     return await exit_code(_run(settings, make_worker or local_worker))
@@ -81,6 +100,9 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         loras = await asyncio.to_thread(find_loras, settings.lora_folders)
         specs = [with_loras(spec, loras, columns=settings.lora_columns) for spec in specs]
         catalog = ModelCatalog(specs, wildcards=settings.lists)
+        if (check := picture_check(settings)) is not None:
+            parts.push_async_callback(check.close)
+            await check.start()
 
         say_if_former(settings.database_url or "")
         database = Database(settings.database)
@@ -103,12 +125,14 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
         inputs = Inputs(database=database, files=input_files)
+        words = Words(database=database, clock=utc_now)
         images = ImageService(
             database=database,
             files=files,
             dispatcher=dispatcher,
             catalog=catalog,
             inputs=inputs,
+            words=words,
             limits=limits,
             clock=utc_now,
             direct_messages=settings.direct_messages,
@@ -128,6 +152,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             input_files=input_files,
             dispatcher=dispatcher,
             catalog=catalog,
+            words=words,
             clock=utc_now,
         )
         await patiently(restart.learn_costs, "learning what jobs cost")
@@ -140,7 +165,11 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             history=History(database=database, files=files),
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
+            words=words,
+            access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
+            server_safety=ServerSafety(database=database, clock=utc_now),
             clock=utc_now,
+            is_checked=settings.safety != "off",
             command_hash_file=settings.folder / "commands.hash",
             recovery=recovery,
             hear_date=clock_check.hear,

@@ -6,7 +6,14 @@ KnownError
 │   ├── LimitReached            asked for more than this server lets this member have
 │   ├── Blocked                 kept out by an admin
 │   ├── NotAllowed              not theirs, or they lack a permission
+│   ├── WordRefused             a word or a pattern of this server's list is in it
+│   ├── BadPattern              a pattern for that list cannot be taken
+│   ├── ListFull                no more words or patterns
 │   ├── NotInDirectMessages     the operator lets nobody draw there
+│   ├── NotInThisChannel        an admin lets nobody draw there
+│   ├── RoleNeeded              an admin lets only those with certain roles draw
+│   ├── TooNew                  an admin lets only those draw who have been on the server for a while
+│   ├── ModelReserved           an admin lets only those with certain roles use this model
 │   ├── MissingPermissions      the bot could draw the picture and not deliver it
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
 │   ├── AlreadyOver             too late to cancel
@@ -14,12 +21,17 @@ KnownError
 │   ├── NoResult                no job of theirs has pictures
 │   ├── NoPicture               a message that was to be used has none
 │   ├── PictureGone             the file was removed to make room, or is lost
+│   ├── Held                    the pictures wait for a moderator, or were kept back
+│   ├── UnsafeInput             a picture to begin with is one that the server does not want
 │   ├── TooLarge                a picture is as large already as its model or a limit allows
 │   ├── StaleButton             a button that this version does not know, or that somebody made up
 │   └── TooBusy                 the answer would have come too late for Discord
 ├── JobStopped
-│   └── Quarantined             the process died twice while it was drawn
+│   ├── Quarantined             the process died twice while it was drawn
+│   └── KeptBack                none of its pictures may be shown
 ├── StorageFault                the database or the disk does not answer as it should
+├── CheckFault                  a picture could not be checked; that may pass
+├── NoPictureCheck              the picture check cannot be had, and waiting will not help
 ├── UnusableDatabase            it will not become usable by waiting
 ├── BackupRefused               nothing was copied
 ├── DataInUse                   another bot has this DATA_DIR
@@ -57,8 +69,57 @@ class NotAllowed(Refusal):
     needed: Literal["requester_or_moderator", "manage_server", "use_commands"]
 
 
+class WordRefused(Refusal, code="words"):
+    """A word or a pattern of this server's list is in it; which one is nobody's business."""
+
+    where: Literal["prompt", "negative_prompt", "image"]  #: image: in the parameters that a picture's file carries
+
+
+class BadPattern(Refusal):
+    """A pattern cannot be taken for a server's list."""
+
+    #: length, nesting and repeats: past `most`; form: what the list does not take; everything: it matches any text.
+    reason: Literal["length", "nesting", "repeats", "form", "syntax", "slow", "everything"]
+    _: KW_ONLY
+    most: int | None = None
+    detail: str = ""
+
+
+class ListFull(Refusal):
+    """A server's list has as many words, or patterns, as it may have."""
+
+    kind: Literal["words", "patterns"]
+    most: int
+
+
 class NotInDirectMessages(Refusal):
     """The operator lets nobody draw in direct messages."""
+
+
+class NotInThisChannel(Refusal):
+    """An admin of this server has named the channels where members may draw, and this is none of them."""
+
+    channels: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class RoleNeeded(Refusal):
+    """An admin of this server has named the roles that may draw, and the member has none of them."""
+
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
+
+
+class TooNew(Refusal):
+    """The member has not been on this server for as long as its admins ask for."""
+
+    days: int
+    until: datetime | None  #: when they have; None where nobody knows since when they are there
+
+
+class ModelReserved(Refusal):
+    """An admin of this server has named the roles that may use this model, and the member has none of them."""
+
+    model: str
+    roles: tuple[str, ...]  #: ids; empty where all of them are gone
 
 
 class MissingPermissions(Refusal):
@@ -93,6 +154,16 @@ class PictureGone(Refusal):
     reason: Literal["made_room", "lost"] = "made_room"  #: lost: its file is gone or damaged
 
 
+class Held(Refusal):
+    """Pictures that were held back, and that are shown to nobody: they wait for a moderator, or one kept them back."""
+
+
+class UnsafeInput(Refusal):
+    """The check finds a picture to begin with unsafe, and the channel wants none of those."""
+
+    role: str  #: "image" or "mask"
+
+
 class TooLarge(Refusal):
     """The picture cannot be enlarged further, by its model or by a limit."""
 
@@ -109,9 +180,28 @@ class Quarantined(JobStopped):
     """The process died twice while this job was drawn, so it is not tried a third time by itself."""
 
 
+class KeptBack(JobStopped):
+    """All of its pictures were held back, and a moderator kept them back or nobody decided in time."""
+
+
 class StorageFault(KnownError, code="storage"):
     """The database is locked or gone, the disk is full, a file is missing: nothing that a member could mend."""
 
+    _: KW_ONLY
+    detail: str = ""
+
+
+class CheckFault(KnownError, code="check"):
+    """A picture could not be checked, so that nobody may see it yet: nothing that a member could mend."""
+
+    _: KW_ONLY
+    detail: str = ""
+
+
+class NoPictureCheck(KnownError):
+    """The picture check that is set cannot be had."""
+
+    reason: Literal["not_installed", "does_not_load"]
     _: KW_ONLY
     detail: str = ""
 

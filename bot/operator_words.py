@@ -3,8 +3,10 @@
 from bot.errors import (
     BackupRefused,
     CannotConnect,
+    CheckFault,
     DatabaseInUse,
     DataInUse,
+    NoPictureCheck,
     StorageFault,
     UnusableDatabase,
     WrongFolder,
@@ -16,6 +18,13 @@ _CANNOT_CONNECT = {
     "no_token": "DISCORD_TOKEN is not set. `.venv/bin/python -m bot playground` needs none.",
     "token_refused": "Discord refused the token. Is DISCORD_TOKEN the bot's own, and whole?",
     "intents_refused": "Discord refused the intents this bot asks for.",
+}
+
+_NO_CHECK = {
+    "not_installed": "Pictures are checked before anybody sees them, and the check is not installed: "
+    "`pip install .[safety]`, or SAFETY=off for none",
+    "does_not_load": "The picture check is installed and does not load: `pip install --force-reinstall .[safety]`, or "
+    "SAFETY=off for none",
 }
 
 _UNUSABLE = {
@@ -53,6 +62,10 @@ def operator_words(error: KnownError) -> str:
             return f"{error.target} exists already, and nothing is written over it."
         case UnusableDatabase():
             return f"{_UNUSABLE[error.reason]}: {error.where}" + (f" ({error.detail})" if error.detail else "")
+        case NoPictureCheck():
+            return _NO_CHECK[error.reason] + (f" ({error.detail})" if error.detail else ".")
+        case CheckFault():
+            return f"Pictures cannot be checked, so they wait: {error.detail}"
         case StorageFault():
             return f"The database or the disk does not answer as it should: {error.detail}"
         case WorkerLost():

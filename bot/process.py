@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from bot.errors import DatabaseInUse, DataInUse, StorageFault
+from bot.errors import CheckFault, DatabaseInUse, DataInUse, StorageFault
 from bot.operator_words import operator_words
 from bot.retrying import Pause
 from generation.dispatcher import Dispatcher
@@ -38,8 +38,12 @@ async def exit_code(work: Awaitable[int]) -> int:
         log.error("%s", operator_words(error))
         if isinstance(error, DatabaseInUse) and error.was_ours:
             return EXIT_WORKER_LOST
-        # Somebody else may have locked the database, or filled the disk: that passes.
-        codes: dict[type[KnownError], int] = {WorkerLost: EXIT_WORKER_LOST, StorageFault: EXIT_UNEXPECTED}
+        # Somebody else may have locked the database, filled the disk or kept the processor busy: that passes.
+        codes: dict[type[KnownError], int] = {
+            WorkerLost: EXIT_WORKER_LOST,
+            StorageFault: EXIT_UNEXPECTED,
+            CheckFault: EXIT_UNEXPECTED,
+        }
         return codes.get(type(error), EXIT_CANNOT_RUN)
     except ToldToStop:
         log.info("told to stop before I was ready")

@@ -26,6 +26,20 @@ class Place:
     token_expires: datetime | None = None
 
 
+class Decision(StrEnum):
+    """What became of a picture that was held back."""
+
+    APPROVED = "approved"  #: delivered after all
+    FALSE_POSITIVE = "false_positive"  #: the same, and counted against the check
+    KEPT_BACK = "kept_back"
+    EXPIRED = "expired"  #: nobody decided in time, so that it is kept back
+
+    @property
+    def is_let_through(self) -> bool:
+        """Whether the picture may be shown."""
+        return self in (Decision.APPROVED, Decision.FALSE_POSITIVE)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRecord:
     """One picture of a job; `file` is its name in ImageFiles."""
@@ -39,6 +53,23 @@ class ImageRecord:
     sha256: str
     size: int  #: bytes
     removed_at: datetime | None = None  #: its file was removed then, to make room
+    score: float | None = None  #: how unsafe the check found it, from 0 to 1; None: not checked yet
+    look: str | None = None  #: its perceptual hash, 256 bits in hex; None: not checked yet
+    held_at: datetime | None = None  #: it was held back from its requester then
+    decision: Decision | None = None  #: None: not held, or waits for one
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    given_at: datetime | None = None  #: when one that was let through was delivered
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is shown to nobody but moderators: it waits for a decision, or was kept back."""
+        return self.held_at is not None and (self.decision is None or not self.decision.is_let_through)
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody is still to decide about it."""
+        return self.held_at is not None and self.decision is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +93,7 @@ class JobRecord:
     ended_at: datetime | None = None  #: posted, failed, cancelled or interrupted
     crashes: int = 0  #: how often the process died while it ran
     estimated_seconds: float = 0.0  #: of the device, when it was accepted; 0: nothing to judge by
+    given_back: int = 0  #: pictures that count for no limit any more: kept back for good
     device_seconds: float = 0.0  #: spent
     deleted_at: datetime | None = None
     drawn_with: DrawnWith = NOT_KNOWN  #: filled when it is rendered; nothing is known of those of earlier versions
@@ -82,7 +114,9 @@ class Member:
     name: str
     server: str | None  #: None in a direct message
     channel: str
+    parent: str | None = None  #: the channel above, in a thread
     roles: tuple[str, ...] = ()
+    joined_at: datetime | None = None  #: when they came to the server; None: not known
     is_moderator: bool = False  #: Manage Messages in this channel: may cancel and delete here what others asked for
     is_admin: bool = False  #: Manage Server
 
@@ -163,6 +197,26 @@ class GalleryCopy:
     channel: str
     message: str | None  #: None: not posted, or not written down yet
     at: datetime  #: when it was noted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """A held picture as the moderators' channel shows it, noted before it is posted."""
+
+    image: UUID
+    channel: str
+    message: str | None  #: None: not posted, or not written down yet
+    at: datetime  #: when it was noted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unwanted:
+    """What a server does not want to see again."""
+
+    look: str  #: a perceptual hash
+    job: JobId | None  #: whose picture it was; None for one that is not known any more
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

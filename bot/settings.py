@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.records import LimitValues
 from bot.services.limits import parse_limits
+from bot.services.policies import Policy
 from bot.storage.addresses import current_url, sqlite_url
 from generation.alternatives import NO_WILDCARDS, Wildcards
 from generation.errors import InvalidRequest
@@ -64,10 +65,12 @@ class Settings(BaseSettings):
     wildcards: Path | None = None
     limits: str = ""
     direct_messages: bool = True
+    safety: Literal["on", "off", "demonstration"] = "on"
+    safety_dm: Literal["off", "spoiler", "withhold"] = "withhold"
     standby: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("log_level", "dtype", "graphs", mode="before")
+    @field_validator("log_level", "dtype", "graphs", "safety", "safety_dm", mode="before")
     @classmethod
     def _any_case(cls, value: object, info: object) -> object:
         if not isinstance(value, str):
@@ -159,6 +162,11 @@ class Settings(BaseSettings):
     def lists(self) -> Wildcards:
         """What is in the folder WILDCARDS."""
         return NO_WILDCARDS if self.wildcards is None else Wildcards.load(self.wildcards.expanduser())
+
+    @property
+    def direct_policy(self) -> Policy:
+        """SAFETY_DM."""
+        return Policy(self.safety_dm)
 
     @property
     def has_graphs(self) -> bool:

@@ -31,6 +31,8 @@ class InputPicture:
     sha256: str  #: of the PNG, in hex: the picture's name in a request
     width: int
     height: int
+    says: tuple[str, ...] = field(default=(), repr=False)  #: prompts and names of adapters in its file, where read
+    says_negative: str = field(default="", repr=False)  #: the negative prompt in its file, where read
 
     @classmethod
     def decode(cls, data: bytes, *, role: str = "image") -> Self:

@@ -9,6 +9,7 @@ from bot.clock import Clock
 from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
+from bot.discord_ui.commands.access import AccessCommands, AccessUpkeep
 from bot.discord_ui.commands.admin import Admin
 from bot.discord_ui.commands.history import LookingBack
 from bot.discord_ui.commands.imagine import Imagine
@@ -19,6 +20,9 @@ from bot.discord_ui.commands.models import Models
 from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.replays import ReplayActions
 from bot.discord_ui.commands.results import ResultActions
+from bot.discord_ui.commands.reviewing import Reviewing
+from bot.discord_ui.commands.safety import SafetyCommands
+from bot.discord_ui.commands.words import WordCommands
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
@@ -26,8 +30,10 @@ from bot.discord_ui.forms import Forms
 from bot.discord_ui.pages import PageButton
 from bot.discord_ui.reactions import Refusals
 from bot.discord_ui.replay_button import ReplayButton
+from bot.discord_ui.welcome import Welcome
 from bot.discord_ui.words import lineage
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
@@ -35,7 +41,9 @@ from bot.services.images import ImageService
 from bot.services.remakes import Remakes
 from bot.services.replays import Replays
 from bot.services.results import Results
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
+from bot.services.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +62,20 @@ async def open_front_end(
     history: History,
     stars: Stars,
     admin: AdminService,
+    words: Words,
+    access: ServerAccess,
+    server_safety: ServerSafety,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
     hear_date: Callable[[str | None], None],
     wait: Wait = wait_for,
+    is_checked: bool = True,
     answer_deadline: float = ANSWER_DEADLINE,
     ping_after: timedelta | None = None,
 ) -> FrontEnd:
     """Everything that listens on Discord; `recovery`, what a restart found, is delivered after the login, and
-    `hear_date` is told the `Date` header of each answer."""
+    `hear_date` is told the `Date` header of each answer. `is_checked`: pictures are looked at before they are shown."""
     bot = ImageBot(
         command_hash_file=command_hash_file, logged_in=lambda: deliveries.recover(recovery), hear_date=hear_date
     )
@@ -82,15 +94,24 @@ async def open_front_end(
     gallery = GalleryCopies(bot, images, stars, clock)
     for cog in (
         rights,
-        Imagine(images, remakes, deliveries),
+        Imagine(images, remakes, deliveries, access),
         Jobs(images, results),
         LookingBack(history),
-        Models(images),
-        Admin(admin, deliveries),
+        Models(images, access),
+        Admin(
+            admin,
+            deliveries,
+            SafetyCommands(server_safety),
+            AccessCommands(access, images.catalog),
+            WordCommands(words),
+        ),
+        Reviewing(server_safety),
+        AccessUpkeep(bot, access),
+        Welcome(images.catalog, admin, access, server_safety, is_checked=is_checked),
         ResultActions(bot, images, deliveries, rights, refusals, forms),
         remade,
         ReplayActions(replays, deliveries, rights),
-        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade),
+        MessageMenus(bot, images, remakes, deliveries, rights, forms, remade, access),
         Keeping(bot, images, stars, gallery, deliveries, refusals, clock),
     ):
         await bot.add_cog(cog)

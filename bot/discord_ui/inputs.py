@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -157,7 +158,9 @@ def member_of(interaction: discord.Interaction) -> Member:
         name=user.display_name,
         server=str(interaction.guild_id) if in_server else None,
         channel=str(interaction.channel_id),
+        parent=_parent(interaction.channel),
         roles=_roles(user),
+        joined_at=_joined_at(user),
         is_moderator=in_server and rights.manage_messages,
         is_admin=in_server and rights.manage_guild,
     )
@@ -207,7 +210,9 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
         name=name,
         server=str(payload.guild_id) if payload.guild_id is not None else None,
         channel=str(payload.channel_id),
+        parent=_parent(client.get_channel(payload.channel_id)),
         roles=_roles(member),
+        joined_at=_joined_at(member),
         is_moderator=rights.manage_messages,
         is_admin=rights.manage_guild,
     )
@@ -215,6 +220,14 @@ async def member_of_reaction(client: discord.Client, payload: discord.RawReactio
 
 def _roles(user: discord.User | discord.Member | None) -> tuple[str, ...]:
     return tuple(str(role.id) for role in user.roles) if isinstance(user, discord.Member) else ()
+
+
+def _joined_at(user: discord.User | discord.Member | None) -> datetime | None:
+    return user.joined_at if isinstance(user, discord.Member) else None
+
+
+def _parent(channel: object) -> str | None:
+    return str(channel.parent_id) if isinstance(channel, discord.Thread) else None
 
 
 def _cut(shown: str) -> str:

@@ -38,6 +38,14 @@ def check_reply(client: discord.Client, channel_id: int) -> None:
         raise MissingPermissions(names)
 
 
+def missing_in(client: discord.Client, channel_id: int) -> tuple[str, ...]:
+    """What the bot lacks to post pictures in a server's channel, and to find there what it has posted before; all of it
+    where there is no such channel."""
+    found = _here(client, channel_id)
+    rights, in_thread = found if found is not None else (discord.Permissions.none(), False)
+    return missing(rights, in_thread=in_thread, reply=True)
+
+
 def may_react(client: discord.Client, channel_id: int) -> bool:
     """Whether the bot may put a reaction there; yes where nothing is known, such as a direct message."""
     found = _here(client, channel_id)

@@ -1,12 +1,14 @@
 """What the reactions on results share: which emoji one is, whose it is, and how a refused one is told of."""
 
 import logging
+import re
 from datetime import datetime, timedelta
 
 import discord
 
 from bot.clock import Clock
 from bot.discord_ui import private
+from bot.discord_ui.words import text
 from bot.discord_ui.words.errors import words_for
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,16 @@ def is_by_bot(client: discord.Client, payload: discord.RawReactionActionEvent) -
     return payload.message_author_id not in (None, myself)
 
 
+def _with_names_of_roles(words: str, server: discord.Guild | None) -> str:
+    """Discord shows mentions of roles on their server only."""
+
+    def name(found: re.Match[str]) -> str:
+        role = server.get_role(int(found[1])) if server is not None else None
+        return f"**{text.shown(role.name)}**" if role is not None else "a deleted role"
+
+    return re.sub(r"<@&(\d+)>", name, words)
+
+
 class Refusals:
     """Tells only the member who reacted, by direct message, once a minute at most; the channel is told nothing."""
 
@@ -43,6 +55,7 @@ class Refusals:
             log.info("a reaction on server %s is ignored: %r", payload.guild_id, error)
             return
         words = words_for(error, doing=f"reaction {payload.emoji.name} on message {payload.message_id}")
+        words = _with_names_of_roles(words, self._client.get_guild(payload.guild_id or 0))
         now = self._clock()
         self._told = {member: at for member, at in self._told.items() if now - at < _REFUSED_EVERY}
         if payload.user_id not in self._told:

@@ -9,6 +9,7 @@ from generation.errors import BadPicture
 from generation.inputs import MOST_BYTES
 
 FETCHED_WITHIN = 60.0  #: seconds
+NOT_FETCHED = "0" * 64  #: stands for the sha256 of a picture
 
 
 def check(attachment: object, role: str = "image") -> discord.Attachment:

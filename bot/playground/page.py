@@ -36,9 +36,10 @@ def thread_key(thread_id: int) -> str:
 class Page:
     """Serves the page and publishes it again shortly after anything has changed."""
 
-    def __init__(self, world: World, members: Members, *, publish_after: float = 0.2) -> None:
+    def __init__(self, world: World, members: Members, *, note: str | None = None, publish_after: float = 0.2) -> None:
         self._world = world
         self._members = members
+        self._note = note
         self._publish_after = publish_after
         self._views: dict[str, View] = {}
         self._scheduled: asyncio.TimerHandle | None = None
@@ -171,7 +172,7 @@ class Page:
                 f'    <meta name="playground-capability" content="{self._views[key].capability}">',
             ),
             (_STYLE, f'{_STYLE}\n    <link rel="stylesheet" href="/playground.css">'),
-            (_BODY, f"<body>\n{sidebar(self._world, key)}"),
+            (_BODY, f"<body>\n{sidebar(self._world, key, self._note)}"),
             (_EMPTY, f'{welcome()}<p id="channel-empty" class="channel-empty" hidden></p>'),
             (_SCRIPT, f'<script type="module" src="/playground.js"></script>\n    {_SCRIPT}'),
         ):

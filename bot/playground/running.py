@@ -25,6 +25,7 @@ async def run_playground(
     bot_env: Mapping[str, str] | None = None,
     port: int | None = None,
     keep_in: Path | None = None,
+    note: str | None = None,
     stop_within: float = 20.0,
     announce: Callable[[str], None] = _write_line,
 ) -> int:
@@ -32,9 +33,9 @@ async def run_playground(
 
     `bot_env` is added to this process's environment for the bot; the addresses and the token come last. Without a
     port: 8400, or a free one where that is taken. A port that cannot be had is said in one sentence, and returns 1.
-    Messages are kept in the folder `keep_in`, if there is one.
+    Messages are kept in the folder `keep_in`, if there is one. The page shows the note, about this run of the bot.
     """
-    server = PlaygroundServer(port=port, keep_in=keep_in)
+    server = PlaygroundServer(port=port, keep_in=keep_in, note=note)
     try:
         await server.start()
     except (OSError, OverflowError) as error:

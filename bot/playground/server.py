@@ -40,14 +40,16 @@ class PlaygroundServer:
         *,
         port: int | None = None,
         keep_in: Path | None = None,
+        note: str | None = None,
         answer_within: float = 3.0,
         publish_after: float = 0.2,
     ) -> None:
         """Without a port: 8400, or a free one where that is taken. With one: that one (0: any), or an OSError.
 
-        With a folder to keep messages in, its next start shows them again.
+        With a folder to keep messages in, its next start shows them again. The page shows the note.
         """
         self._keep_in = keep_in
+        self._note = note
         self._wanted_port = port
         self._answer_within = answer_within
         self._publish_after = publish_after
@@ -104,7 +106,7 @@ class PlaygroundServer:
             self._history.load()
         self.gateway = Gateway(self.world, self.gateway_url)
         self._members = Members(self.world)
-        self._page = Page(self.world, self._members, publish_after=self._publish_after)
+        self._page = Page(self.world, self._members, note=self._note, publish_after=self._publish_after)
         await self._page.open(self.port)
         self._runner = web.AppRunner(self._application(), access_log=None, handler_cancellation=False)
         await self._runner.setup()

@@ -11,8 +11,9 @@ from .world import BOT_NAME, World
 EXAMPLES = ("/imagine a red heart", "/imagine a fox on a blue background count:4", "/imagine 🐼 steps:40")
 
 
-def sidebar(world: World, current: str) -> str:
-    """The column on the left. `current` is the key of the page's view."""
+def sidebar(world: World, current: str, note: str | None = None) -> str:
+    """The column on the left. `current` is the key of the page's view, the note about the bot that runs."""
+    noted = f'\n      <p id="playground-note">{html.escape(note)}</p>' if note else ""
     links = "\n".join(_link(f"#{name}", name, name == current) for name in world.channels)
     talks = "\n".join(
         _link(f"@{BOT_NAME}", _talk(name), _talk(name) == current, f' data-member="{actor.id}"')
@@ -25,7 +26,7 @@ def sidebar(world: World, current: str) -> str:
         for name, actor in world.members.items()
     )
     return f"""    <aside id="playground-side">
-      <p><strong>This is a playground.</strong> The bot is real, Discord is simulated on this computer.</p>
+      <p><strong>This is a playground.</strong> The bot is real, Discord is simulated on this computer.</p>{noted}
       <h2>Channels</h2>
       <nav aria-label="Channels">
 {links}

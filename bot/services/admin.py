@@ -1,15 +1,13 @@
 """What a server's admins may set and see. Each change leaves an audit row in its own transaction."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeAlias
-from uuid import uuid4
 
 from bot.clock import Clock
-from bot.errors import NotAllowed, UnknownJob
-from bot.records import AuditRecord, BlockRecord, Change, Gallery, JobRecord, LimitRow, LimitScope, LimitValues, Member
+from bot.errors import UnknownJob
+from bot.records import AuditRecord, BlockRecord, Gallery, JobRecord, LimitRow, LimitScope, LimitValues, Member
 from bot.services.answers import Resumed, ServerLimits, Stats
+from bot.services.audit import Values, changed, note_by, server_of
 from bot.services.limits import KINDS, Limits, check_ranges
 from bot.services.recovery import resume
 from bot.storage import jobs, servers, stars, unfinished, usage
@@ -25,8 +23,6 @@ MAX_STATS_DAYS = 90
 MAX_STATS_MEMBERS = 25
 MAX_REASON = 500  #: characters
 MAX_STARS = 100  #: that a gallery may ask for
-
-_Values: TypeAlias = Mapping[str, float | str | None]
 
 
 class AdminService:
@@ -51,7 +47,7 @@ class AdminService:
 
     async def limits(self, admin: Member) -> ServerLimits:
         """What is set on this server, the first MAX_LIMITS of it, and what the operator allows at most."""
-        server = _server_of(admin)
+        server = server_of(admin)
         rows, more = await self._database.read(lambda transaction: servers.limits_of(transaction, server, MAX_LIMITS))
         return ServerLimits(rows=rows, more=more, ceiling=self._limits.ceiling)
 
@@ -59,19 +55,19 @@ class AdminService:
         self, admin: Member, scope: LimitScope, subject: str | None, changes: LimitValues
     ) -> ServerLimits:
         """Set the limits that are given, leave the others; returns what is set there now. Raises InvalidRequest."""
-        server = _server_of(admin)
+        server = server_of(admin)
         if not changes:
             raise InvalidRequest("limit", "missing", choices=tuple(KINDS))
         check_ranges(changes, scope)
         subject = _subject_of(scope, subject)
-        note = self._note_by(admin, server, scope, subject)
+        note = note_by(admin, server, self._clock(), scope=scope, subject=subject)
 
         def set_(transaction: Transaction) -> LimitValues:
             before = servers.limits_at(transaction, server, scope, subject)
             after = {**before, **changes}
             servers.ensure(transaction, server)
             servers.put_limits(transaction, server, scope, subject, after)
-            servers.note(transaction, _changed(note, "limits.set", before, after))
+            servers.note(transaction, changed(note, "limits.set", before, after))
             return after
 
         row = LimitRow(scope=scope, subject=subject, values=await self._database.write(set_))
@@ -79,23 +75,23 @@ class AdminService:
 
     async def reset_limits(self, admin: Member, scope: LimitScope, subject: str | None) -> bool:
         """Forget all limits set for exactly this server, role or member; False when there were none."""
-        server = _server_of(admin)
+        server = server_of(admin)
         subject = _subject_of(scope, subject)
-        note = self._note_by(admin, server, scope, subject)
+        note = note_by(admin, server, self._clock(), scope=scope, subject=subject)
 
         def reset(transaction: Transaction) -> bool:
             before = servers.limits_at(transaction, server, scope, subject)
             if not before:
                 return False
             servers.put_limits(transaction, server, scope, subject, {})
-            servers.note(transaction, _changed(note, "limits.reset", before, {}))
+            servers.note(transaction, changed(note, "limits.reset", before, {}))
             return True
 
         return await self._database.write(reset)
 
     async def stats(self, admin: Member, days: int = 7) -> Stats:
         """The last days of this server, today included, UTC. Raises InvalidRequest."""
-        server = _server_of(admin)
+        server = server_of(admin)
         if not 1 <= days <= MAX_STATS_DAYS:
             raise InvalidRequest("days", "range", days, least=1, most=MAX_STATS_DAYS)
         first = self._clock().date() - timedelta(days=days - 1)
@@ -108,10 +104,10 @@ class AdminService:
 
     async def block(self, admin: Member, member_id: str, reason: str | None) -> None:
         """Let this member ask for no more pictures here; what they asked for before goes on. Raises InvalidRequest."""
-        server = _server_of(admin)
+        server = server_of(admin)
         if reason is not None and len(reason) > MAX_REASON:
             raise InvalidRequest("reason", "length", len(reason), most=MAX_REASON)
-        note = self._note_by(admin, server, LimitScope.MEMBER, member_id)
+        note = note_by(admin, server, self._clock(), scope=LimitScope.MEMBER, subject=member_id)
 
         def put(transaction: Transaction) -> None:
             earlier = servers.block_of(transaction, server, member_id)
@@ -120,31 +116,31 @@ class AdminService:
             block = BlockRecord(server=server, member=member_id, reason=said, by=admin.id, at=note.at)
             servers.ensure(transaction, server)
             servers.put_block(transaction, block)
-            servers.note(transaction, _changed(note, "block", _as_values(earlier), _as_values(block)))
+            servers.note(transaction, changed(note, "block", _as_values(earlier), _as_values(block)))
 
         await self._database.write(put)
 
     async def unblock(self, admin: Member, member_id: str) -> bool:
         """Let this member ask again; False when they were not blocked."""
-        server = _server_of(admin)
-        note = self._note_by(admin, server, LimitScope.MEMBER, member_id)
+        server = server_of(admin)
+        note = note_by(admin, server, self._clock(), scope=LimitScope.MEMBER, subject=member_id)
 
         def remove(transaction: Transaction) -> bool:
             block = servers.block_of(transaction, server, member_id)
             if block is None:
                 return False
             servers.remove_block(transaction, block)
-            servers.note(transaction, _changed(note, "unblock", _as_values(block), _as_values(None)))
+            servers.note(transaction, changed(note, "unblock", _as_values(block), _as_values(None)))
             return True
 
         return await self._database.write(remove)
 
     async def set_gallery(self, admin: Member, gallery: Gallery | None) -> None:
         """Have results copied to a channel that so many members have starred; None: no more. Raises InvalidRequest."""
-        server = _server_of(admin)
+        server = server_of(admin)
         if gallery is not None and not 1 <= gallery.stars <= MAX_STARS:
             raise InvalidRequest("stars", "range", gallery.stars, least=1, most=MAX_STARS)
-        note = self._note_by(admin, server, LimitScope.SERVER, None)
+        note = note_by(admin, server, self._clock())
 
         def put(transaction: Transaction) -> None:
             before = stars.gallery_of(transaction, server)
@@ -152,13 +148,13 @@ class AdminService:
                 return
             servers.ensure(transaction, server)
             stars.put_gallery(transaction, server, gallery)
-            servers.note(transaction, _changed(note, "gallery", _set_in(before), _set_in(gallery)))
+            servers.note(transaction, changed(note, "gallery", _set_in(before), _set_in(gallery)))
 
         await self._database.write(put)
 
     async def quarantined(self, admin: Member) -> tuple[JobRecord, ...]:
         """The jobs of this server that ran in two crashes and were set aside, the oldest first."""
-        server = _server_of(admin)
+        server = server_of(admin)
         return await self._database.read(lambda transaction: unfinished.quarantined(transaction, server))
 
     async def release(self, admin: Member, job_id: JobId) -> Resumed:
@@ -167,9 +163,9 @@ class AdminService:
         Raises UnknownJob, InvalidRequest when its model is no longer on offer, and what the dispatcher's
         `check_open` raises.
         """
-        server = _server_of(admin)
+        server = server_of(admin)
         self._dispatcher.check_open()
-        note = self._note_by(admin, server, LimitScope.MEMBER, None)
+        note = note_by(admin, server, self._clock(), scope=LimitScope.MEMBER)
 
         def let_go(transaction: Transaction) -> JobRecord:
             record = jobs.get(transaction, job_id)
@@ -179,7 +175,7 @@ class AdminService:
             record.request.check()
             servers.ensure(transaction, server)
             about = replace(note, subject=record.requester)
-            servers.note(transaction, _changed(about, "quarantine.release", {"job": None}, {"job": str(job_id)}))
+            servers.note(transaction, changed(about, "quarantine.release", {"job": None}, {"job": str(job_id)}))
             return jobs.get(transaction, job_id) or record
 
         record = await self._database.write(let_go)
@@ -187,37 +183,8 @@ class AdminService:
 
     async def audit(self, admin: Member, most: int = 100) -> tuple[AuditRecord, ...]:
         """What the admins of this server did, the newest first."""
-        server = _server_of(admin)
+        server = server_of(admin)
         return await self._database.read(lambda transaction: servers.audit_of(transaction, server, most))
-
-    def _note_by(self, admin: Member, server: str, scope: LimitScope, subject: str | None) -> AuditRecord:
-        """What is known of a note before the change is made."""
-        return AuditRecord(
-            id=uuid4(),
-            server=server,
-            actor=admin.id,
-            actor_name=admin.name,
-            action="",
-            scope=scope,
-            subject=subject,
-            changes=(),
-            at=self._clock(),
-        )
-
-
-def _changed(note: AuditRecord, action: str, before: _Values, after: _Values) -> AuditRecord:
-    changes = tuple(
-        Change(field=field, before=before.get(field), after=after.get(field))
-        for field in dict.fromkeys((*before, *after))
-        if before.get(field) != after.get(field)
-    )
-    return replace(note, action=action, changes=changes)
-
-
-def _server_of(admin: Member) -> str:
-    if admin.server is None or not admin.is_admin:
-        raise NotAllowed("manage_server")
-    return admin.server
 
 
 def _subject_of(scope: LimitScope, subject: str | None) -> str | None:
@@ -228,9 +195,9 @@ def _subject_of(scope: LimitScope, subject: str | None) -> str | None:
     return subject
 
 
-def _as_values(block: BlockRecord | None) -> _Values:
+def _as_values(block: BlockRecord | None) -> Values:
     return {"blocked": "yes" if block else "no", "reason": block.reason if block else None}
 
 
-def _set_in(gallery: Gallery | None) -> _Values:
+def _set_in(gallery: Gallery | None) -> Values:
     return {} if gallery is None else {"channel": gallery.channel, "stars": gallery.stars}

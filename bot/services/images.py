@@ -14,6 +14,7 @@ from bot.services.inputs import Inputs, named_by
 from bot.services.limits import Limits, next_day
 from bot.services.recovery import job_of
 from bot.services.reservations import Asked, Reservations
+from bot.services.words import Words
 from bot.storage import jobs, unfinished
 from bot.storage.clearing import clear
 from bot.storage.database import Database, Transaction
@@ -44,6 +45,7 @@ class ImageService:
         dispatcher: Dispatcher[JobRecord],
         catalog: ModelCatalog,
         inputs: Inputs,
+        words: Words,
         limits: Limits,
         clock: Clock,
         new_seed: Callable[[], int] = random_seed,
@@ -55,6 +57,7 @@ class ImageService:
         self._files = files
         self._dispatcher = dispatcher
         self.inputs = inputs
+        self._words = words
         self._reservations = Reservations(database=database, limits=limits, clock=clock)
         self._clock = clock
         self._new_seed = new_seed
@@ -84,6 +87,7 @@ class ImageService:
         if member.server is None and not self._direct_messages:
             raise NotInDirectMessages
         self._dispatcher.check_room()
+        request = await self._words.accepted(request, member.server, pictures)
         asked = Asked(
             job_id=uuid4(),
             request=request,

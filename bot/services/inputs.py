@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from bot.errors import TooBusy
@@ -41,8 +42,9 @@ class Inputs:
             self._coming -= 1
 
     async def decode(self, data: bytes, *, role: str = "image") -> InputPicture:
-        """The picture in a file. Raises BadPicture, and TooBusy where many wait for the same."""
-        return await self._one_at_a_time(lambda: InputPicture.decode(data, role=role))
+        """The picture in a file, and what the file says of how it was made. Raises BadPicture, and TooBusy where many
+        wait for the same."""
+        return await self._one_at_a_time(lambda: _decoded(data, role))
 
     async def parameters(self, data: bytes) -> ForeignParameters | None:
         """What a file says about how its picture was made; None for nothing. Raises BadPicture, TooBusy."""
@@ -74,6 +76,15 @@ class Inputs:
     async def discard(self, digests: Collection[str]) -> None:
         """Remove those of these pictures that no job needs any more. Raises StorageFault."""
         await discard(self._database, self.files, digests)
+
+
+def _decoded(data: bytes, role: str) -> InputPicture:
+    picture = InputPicture.decode(data, role=role)
+    said = read_parameters(data)
+    if said is None:
+        return picture
+    names = [name for name, _ in said.loras]
+    return replace(picture, says=(said.prompt, *names), says_negative=said.negative_prompt)
 
 
 def named_by(request: GenerationRequest) -> frozenset[str]:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot.clock import Clock
-from bot.errors import Quarantined
+from bot.errors import Quarantined, WordRefused
 from bot.records import JobRecord
 from bot.services.answers import Recovery, Resumed
+from bot.services.words import Words
 from bot.storage import jobs, unfinished, usage
 from bot.storage.database import Database, Transaction
 from bot.storage.input_files import InputFiles
@@ -39,6 +40,7 @@ class Restart:
         input_files: InputFiles,
         dispatcher: Dispatcher[JobRecord],
         catalog: ModelCatalog,
+        words: Words,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -46,6 +48,7 @@ class Restart:
         self._input_files = input_files
         self._dispatcher = dispatcher
         self._catalog = catalog
+        self._words = words
         self._clock = clock
         self._strays: set[JobId] = set()  #: seen live in their rows only, at the last look
 
@@ -117,6 +120,9 @@ class Restart:
             self._catalog.require(record.request)
         except Refusal:  # another model or LoRA is on offer now, or the rules have changed
             jobs.finish(transaction, record.id, JobStatus.INTERRUPTED, now, error_code=Interrupted.code)
+            return None
+        if not self._words.still_accepts(transaction, record):
+            jobs.finish(transaction, record.id, JobStatus.FAILED, now, error_code=WordRefused.code)
             return None
         if not crashed:
             if begun:

@@ -8,6 +8,8 @@ from datetime import datetime
 from bot.clock import Clock
 from bot.errors import Blocked, TooBusy
 from bot.records import Account, BlockRecord, DayUse, JobRecord, LimitRow, Member, Place
+from bot.services.access import AccessSettings
+from bot.services.access_settings import settings_on
 from bot.services.limits import EffectiveLimits, Limits, day_start
 from bot.storage import jobs, servers, usage
 from bot.storage.database import Database, Transaction
@@ -87,6 +89,7 @@ class Reservations:
             return Blocked(block.reason)
         limits = self._limits.effective(books.limits_of(account), asked.member)
         try:
+            books.access_on(account).check(asked.member, asked.request.model, now)
             self._limits.check(limits, books.use[account], asked.request, asked.estimated_seconds, now)
         except Refusal as refusal:
             return refusal
@@ -99,6 +102,7 @@ class _Books:
     """What counts for these members, read once; what they take is added here as it will be written."""
 
     blocks: dict[Account, BlockRecord]
+    access: dict[str, AccessSettings]
     limits: dict[str, tuple[LimitRow, ...]]
     use: dict[Account, DayUse]
 
@@ -107,12 +111,16 @@ class _Books:
         on_servers = {account for account in accounts if account[1] is not None}
         return cls(
             blocks=servers.blocks_of(transaction, on_servers) if on_servers else {},
+            access=settings_on(transaction, {server for _, server in on_servers if server}) if on_servers else {},
             limits=servers.limits_that_concern(transaction, on_servers) if on_servers else {},
             use=usage.of_members(transaction, accounts, day_start(now), now),
         )
 
     def limits_of(self, account: Account) -> Iterable[LimitRow]:
         return self.limits.get(account[1] or "", ())
+
+    def access_on(self, account: Account) -> AccessSettings:
+        return self.access.get(account[1] or "", AccessSettings())
 
     def charge(self, asked: Asked, now: datetime) -> None:
         use = self.use[asked.account]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, or_, select, update
 from sqlalchemy import insert as insert_into
 
-from bot.records import ImageRecord, JobRecord, Place
+from bot.records import Decision, ImageRecord, JobRecord, Place
 from bot.storage import inputs, requests
 from bot.storage.database import Transaction
 from bot.storage.tables import IMAGES, JOBS
@@ -204,7 +204,9 @@ def _record(row: Row[Any], images: Iterable[ImageRecord]) -> JobRecord:
 
 
 def _image(row: Row[Any]) -> ImageRecord:
-    return ImageRecord(**{name: getattr(row, name) for name in _IMAGE})
+    values: dict[str, Any] = {name: getattr(row, name) for name in _IMAGE}
+    values["decision"] = values["decision"] and Decision(values["decision"])
+    return ImageRecord(**values)
 
 
 def _drawn_with(data: Mapping[str, Any]) -> DrawnWith:

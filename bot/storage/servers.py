@@ -1,6 +1,6 @@
 """What the admins of a server have set: limits, blocks, and the audit of both."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import Row, bindparam, delete, func, insert, select, union_all, 
 
 from bot.records import Account, AuditRecord, BlockRecord, Change, LimitRow, LimitScope, LimitValues
 from bot.storage.database import Transaction
-from bot.storage.tables import AUDIT, BLOCKS, LIMITS, SERVERS
+from bot.storage.tables import AUDIT, BLOCKS, LIMITS, SERVERS, SETTINGS
 
 _AUDIT = [field.name for field in fields(AuditRecord)]  # columns of the same names
 _BLOCK = [field.name for field in fields(BlockRecord)]  # the same
@@ -33,6 +33,11 @@ _BLOCKS_OF_ALL = select(BLOCKS).where(
     BLOCKS.c.member.in_(bindparam("people", expanding=True)),
 )
 _BLOCK_OF = (BLOCKS.c.server == bindparam("server_"), BLOCKS.c.member == bindparam("member_"))
+_TOPIC = (SETTINGS.c.server == bindparam("server_"), SETTINGS.c.topic == bindparam("topic_"))
+_SETTINGS_OF = select(SETTINGS.c.by_name).where(*_TOPIC)
+_TOPIC_OF_ALL = select(SETTINGS.c.server, SETTINGS.c.by_name).where(
+    SETTINGS.c.server.in_(bindparam("servers", expanding=True)), SETTINGS.c.topic == bindparam("topic_")
+)
 _AUDIT_OF = (
     select(AUDIT)
     .where(AUDIT.c.server == bindparam("server_"))
@@ -86,6 +91,24 @@ def put_limits(
     if not transaction.execute(update(LIMITS).where(*_PLACE), {**place, "by_name": dict(values)}).rowcount:
         row = {name.removesuffix("_"): value for name, value in place.items()}
         transaction.execute(insert(LIMITS), {**row, "by_name": dict(values)})
+
+
+def settings_of(transaction: Transaction, server: str, topic: str) -> dict[str, Any]:
+    """What a server has set about a topic, by name; nothing where it has set nothing."""
+    return dict(transaction.scalar(_SETTINGS_OF, {"server_": server, "topic_": topic}) or {})
+
+
+def settings_of_all(transaction: Transaction, servers: Collection[str], topic: str) -> dict[str, dict[str, Any]]:
+    """The same for several servers at once, those left out that have set nothing."""
+    rows = transaction.execute(_TOPIC_OF_ALL, {"servers": list(servers), "topic_": topic})
+    return {row.server: dict(row.by_name) for row in rows}
+
+
+def put_settings(transaction: Transaction, server: str, topic: str, by_name: Mapping[str, Any]) -> None:
+    """Set what a server says about a topic, and nothing else. The server has its row."""
+    transaction.execute(delete(SETTINGS).where(*_TOPIC), {"server_": server, "topic_": topic})
+    if by_name:
+        transaction.execute(insert(SETTINGS), {"server": server, "topic": topic, "by_name": dict(by_name)})
 
 
 def block_of(transaction: Transaction, server: str, member: str) -> BlockRecord | None:

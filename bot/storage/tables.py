@@ -59,6 +59,12 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
+#: Pictures that wait for a decision, that were let through and are to be delivered, that a person kept back. Statements
+#: say it in the same words: this is how a database knows the index.
+WAITING = "held_at IS NOT NULL AND decision IS NULL"
+TO_GIVE = "decision IN ('approved', 'false_positive') AND given_at IS NULL"
+KEPT_BACK = "decision = 'kept_back'"
+
 Snowflake = sa.String(32)  #: Discord's ids are numbers too large for some readers of JSON, so they are text everywhere
 METADATA = sa.MetaData(naming_convention=NAMES)
 
@@ -96,6 +102,7 @@ JOBS = sa.Table(
     sa.Column("ended_by", Snowflake),  # the member who cancelled it
     _needed("weight", sa.Double(), server_default="1"),
     _needed("estimated_seconds", sa.Double(), server_default="0"),  # what it was to cost, when it was accepted
+    _needed("given_back", sa.Integer(), server_default="0"),  # pictures that count no more: kept back for good
     sa.Index(None, "requester", "server", "accepted_at"),  # limits
     sa.Index(None, "server", "accepted_at"),  # statistics
     sa.Index(None, "channel", "message"),  # reactions
@@ -122,10 +129,20 @@ IMAGES = sa.Table(
     _needed("made_at", UtcDateTime()),
     sa.Column("removed_at", UtcDateTime()),  # when it was given up, to make room or with its job
     sa.Column("cleared_at", UtcDateTime()),  # when its file was gone
+    sa.Column("score", sa.Double[float]()),  # how unsafe the check found it, from 0 to 1
+    sa.Column("look", sa.String(64)),  # its perceptual hash
+    sa.Column("held_at", UtcDateTime()),  # when it was held back from its requester
+    sa.Column("decision", sa.String(16)),  # what became of it then
+    sa.Column("decided_by", Snowflake),
+    sa.Column("decided_at", UtcDateTime()),
+    sa.Column("given_at", UtcDateTime()),  # when one that was let through was delivered
     sa.UniqueConstraint("job_id", "index"),
     sa.UniqueConstraint("file"),
     sa.Index("ix_images_on_disk", "made_at", "size", **_where("cleared_at IS NULL")),  # retention
     sa.Index("ix_images_to_clear", "removed_at", **_where("removed_at IS NOT NULL AND cleared_at IS NULL")),
+    sa.Index("ix_images_waiting", "held_at", **_where(WAITING)),
+    sa.Index("ix_images_to_give", "decided_at", **_where(TO_GIVE)),
+    sa.Index("ix_images_kept_back", "decided_at", **_where(KEPT_BACK)),  # strikes
 )
 
 #: The pictures that a job begins with. Their files were complete before the job's row was written.
@@ -184,6 +201,45 @@ GALLERIES = sa.Table(
     _of_server(primary_key=True),
     _needed("channel", Snowflake),
     _needed("stars", sa.Integer()),
+)
+
+#: What a server has set about one topic, by name.
+SETTINGS = sa.Table(
+    "settings",
+    METADATA,
+    _of_server(primary_key=True),
+    sa.Column("topic", sa.String(32), primary_key=True, nullable=False),
+    _needed("by_name", sa.JSON()),
+)
+
+#: Held pictures as the moderators' channel shows them: noted first and posted then.
+REVIEWS = sa.Table(
+    "reviews",
+    METADATA,
+    sa.Column("image_id", sa.Uuid(), sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    _needed("channel", Snowflake),
+    sa.Column("message", Snowflake),
+    _needed("at", UtcDateTime()),
+)
+
+#: The perceptual hashes of pictures that a server does not want to see again.
+UNWANTED = sa.Table(
+    "unwanted",
+    METADATA,
+    _of_server(primary_key=True),
+    sa.Column("look", sa.String(64), primary_key=True, nullable=False),
+    sa.Column("job_id", sa.Uuid()),
+    _needed("by", Snowflake),
+    _needed("at", UtcDateTime()),
+)
+
+#: Since when a member's strikes count anew.
+STRIKE_RESETS = sa.Table(
+    "strike_resets",
+    METADATA,
+    _of_server(primary_key=True),
+    sa.Column("member", Snowflake, primary_key=True, nullable=False),
+    _needed("at", UtcDateTime()),
 )
 
 #: A member who may not ask for pictures on a server.

@@ -61,7 +61,7 @@ def _day(place: ColumnElement[bool]) -> "Select[Any, Any, Any, Any, Any, Any, An
             _C.requester,
             _C.server,
             func.sum(case((and_(today, _COUNTED), 1), else_=0)).label("jobs"),
-            func.sum(case((and_(today, _COUNTED), _C.count), else_=0)).label("images"),
+            func.sum(case((and_(today, _COUNTED), _C.count - _C.given_back), else_=0)).label("images"),
             func.sum(case((today, _CHARGED), else_=0.0)).label("seconds"),
             func.max(case((_COUNTED, _C.accepted_at))).label("last"),
             _NONE.label("live"),

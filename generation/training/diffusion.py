@@ -13,6 +13,10 @@ So of a few pictures that fit a caption the one is shown that the noise happens 
 and noise as in Pooladian et al. 2023, arXiv 2304.14772, within what a caption leaves open). Noise and picture belong
 together from the first step on, each seed leads to a picture of its own, and no choice has to be averaged over. A
 deterministic scheduler walks from noise to picture for any such coupling (Albergo et al. 2023, arXiv 2310.03725).
+
+**The word beats what is seen.** In a picture that is drowned half-way its colour still shows, and always agrees with
+the caption: so a network need not read the word there, and image to image would keep the old colour. Some of the
+pictures whose caption names a colour are therefore drowned in another colour, and the velocity leads to the named one.
 """
 
 import copy
@@ -34,7 +38,7 @@ from generation.training.learner import Learner, LearnerSettings, copy_into
 from generation.training.networks import make_scheduler, parameters_of
 from generation.training.noise import NoiseSchedule, spread_timesteps
 from generation.training.sample_grid import GRID_PROMPTS, draw, save_grid
-from generation.training.training_set import Alike, TrainingSet
+from generation.training.training_set import Alike, Recoloured, TrainingSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class DiffusionSettings(LearnerSettings):
     dropped_captions: float = 0.1  #: share of pictures shown without words, for guidance
     candidates: int = 8  #: pictures that fit a caption, of which the one is shown that its noise looks most like,
     coupled_from: int = 700  #: from this timestep up; below it the picture can be seen, and any noise goes with any
+    disguised: float = 0.5  #: share of the pictures whose caption names a colour that are seen in another one,
+    disguised_from: int = 250  #: from this timestep up; below it a picture is only finished
     ema: float = 0.999  #: the shipped weights are a running mean of the trained ones, which jitter
     short_tokens: int = 32  #: captions are short, and padding costs time: pad to so many only,
     short_share: float = 0.7  #: for this share of the run; then to as many as the finished model will see
@@ -55,6 +61,7 @@ class Batch:
     """What one step is about."""
 
     clean: Tensor  #: latents
+    seen: Tensor  #: the same, some in another colour: what is drowned in the noise
     noise: Tensor
     timesteps: Tensor
     captions: list[str]
@@ -119,6 +126,7 @@ class DiffusionRun(Learner):
         self.ema_parameters = parameters_of(self.ema_unet, self.ema_text_encoder)
         self.weights = torch.from_numpy(data.weights)
         self.alike = Alike(data.rows)
+        self.recoloured = Recoloured(data.rows)
         self.tokens = networks.text_encoder.config.max_position_embeddings
         self.networks.tokenizer.model_max_length = self.short_tokens
 
@@ -145,19 +153,28 @@ class DiffusionRun(Learner):
         )
         candidates = self.latents[fitting].float()
         shown = torch.where(timesteps >= self.settings.coupled_from, most_alike(candidates, noise), 0)
-        return Batch(clean=candidates[torch.arange(count), shown], noise=noise, timesteps=timesteps, captions=captions)
+        rows_shown = fitting[torch.arange(count), shown]
+        seen = rows_shown.clone()
+        disguised = (torch.rand(count, generator=generator) < self.settings.disguised) & (
+            timesteps >= self.settings.disguised_from
+        )
+        for at, (said, text) in enumerate(zip(wordings, captions, strict=True)):
+            if disguised[at] and text and said is not None and said.colour:
+                seen[at] = self.recoloured.other(int(rows_shown[at]), generator)
+        clean, seen = (self.latents[chosen].float() for chosen in (rows_shown, seen))
+        return Batch(clean=clean, seen=seen, noise=noise, timesteps=timesteps, captions=captions)
 
     def error(self) -> Tensor:
         """Compute the mean squared error of the predicted velocity; noise.py says why of the velocity."""
         batch, device = self.batch(), self.settings.device
         self._lengthen()
         mine = self.crew.share(len(batch.captions))
-        clean, noise, t = (x[mine].to(device) for x in (batch.clean, batch.noise, batch.timesteps))
-        noisy = self.noise_schedule.add_noise(clean, noise, t).contiguous(memory_format=torch.channels_last)
+        clean, seen, noise, t = (x[mine].to(device) for x in (batch.clean, batch.seen, batch.noise, batch.timesteps))
+        noisy = self.noise_schedule.add_noise(seen, noise, t).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device, dtype=torch.bfloat16), attention_for_training(device):
             words = self.text_encoder(self._tokens(batch.captions[mine]))[0]
             predicted = self.unet(noisy, t, words).sample
-        return F.mse_loss(predicted.float(), self.noise_schedule.velocity(clean, noise, t))
+        return F.mse_loss(predicted.float(), self.noise_schedule.velocity_towards(clean, noisy, t))
 
     def _lengthen(self) -> None:
         """Go over from short to full padding; the new positions begin as the last padded one."""

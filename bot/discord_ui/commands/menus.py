@@ -1,7 +1,7 @@
 """What the menu of any message offers where there is a picture: Use as image, Vary, Upscale and Parameters."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -16,10 +16,11 @@ from bot.discord_ui.commands.remakes import RemakeActions, accepts
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.forms import Forms, PictureForm
 from bot.discord_ui.inputs import member_of, requester_of
-from bot.discord_ui.uploads import check, fetched
+from bot.discord_ui.uploads import NOT_FETCHED, check, fetched
 from bot.discord_ui.words import embeds, parameters
 from bot.errors import NoPicture
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.images import ImageService
 from bot.services.remakes import Remakes, Variation, Wish
 from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions
@@ -52,6 +53,7 @@ class MessageMenus(commands.Cog):
         rights: CommandRights,
         forms: Forms,
         actions: RemakeActions,
+        access: ServerAccess,
     ) -> None:
         """`actions` do what the buttons below a result do."""
         self._client = client
@@ -61,6 +63,7 @@ class MessageMenus(commands.Cog):
         self._rights = rights
         self._forms = forms
         self._actions = actions
+        self._access = access
         self._menus = [
             app_commands.ContextMenu(name="Use as image", callback=self._use),
             app_commands.ContextMenu(name="Vary", callback=self._vary),
@@ -147,6 +150,8 @@ class MessageMenus(commands.Cog):
                 data = (await self._images.pictures(pictures.job))[index].png
             else:
                 data = await fetched(pictures.files[index])
-            options = applied(DrawingOptions(prompt=prompt, strength=strength), self._images.catalog)
-            wish = await make(options, data)
+            options = DrawingOptions(prompt=prompt, strength=strength, source=NOT_FETCHED)
+            options = applied(options, self._images.catalog)
+            options = await self._access.filled(options, await requester_of(interaction))
+            wish = await make(replace(options, source=None), data)
         await self._deliveries.answer(interaction, accepts(self._images, wish, interaction))

@@ -12,14 +12,14 @@ from typing import TypeAlias, TypeVar
 import discord
 
 from bot.clock import Clock
-from bot.discord_ui import permissions
+from bot.discord_ui import permissions, private
 from bot.discord_ui.delivery.messages import Messages
 from bot.discord_ui.delivery.pacing import EditPacer
 from bot.discord_ui.delivery.ways import hand_over, in_fitting_form
 from bot.discord_ui.unsent import UNSENT, is_passing, is_too_large
 from bot.discord_ui.words import errors, text
 from bot.discord_ui.words.content import Content
-from bot.errors import PictureGone, Quarantined, StorageFault, UnknownJob, is_storage_fault
+from bot.errors import PictureGone, Quarantined, StorageFault, UnknownJob, WordRefused, is_storage_fault
 from bot.records import JobRecord, Place
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
@@ -168,9 +168,19 @@ class JobPost:
         """Say what became of a job of an earlier run, as far as its row knows, and while that is still so."""
         job = await self._current()
         if job is not None and job.status in _BAD_ENDS:  # else an admin let it try again
+            if job.error_code == WordRefused.code:
+                await self._tell_privately(job)
+                return
             # A culprit is tried again by an admin; in direct messages there is none, so its requester may.
             again = job.error_code != Quarantined.code or job.server is None
             await self._tell(errors.end_in_row(job), again=again)
+
+    async def _tell_privately(self, job: JobRecord) -> None:
+        """The channel learns that there is no picture, and no longer what was asked for; its requester why."""
+        words = errors.end_in_row(job)
+        is_told = await private.write(self._desk.client, int(job.requester), text.about(job, words))
+        # Where direct messages are closed to us, the channel is the only way left.
+        await self._close(Content.withdrawn(job, self._requester, text.NOT_DRAWN if is_told else words))
 
     async def _current(self) -> JobRecord | None:
         """The job as its row is now; None when it is deleted, or cannot be read."""
@@ -207,7 +217,10 @@ class JobPost:
 
     async def _tell(self, words: str, *, again: bool = True) -> None:
         """Say that the job came to nothing. A member who cannot be reached now is told at the next start."""
-        if await self._insist(Content.ended(self._job, self._requester, words, again=again)):
+        await self._close(Content.ended(self._job, self._requester, words, again=again))
+
+    async def _close(self, content: Content) -> None:
+        if await self._insist(content):
             await self._write(lambda: self._images.told(self._job.id), "the last word")
 
     async def _insist(self, content: Content) -> bool:

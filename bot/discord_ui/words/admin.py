@@ -12,6 +12,7 @@ from bot.services.limits import KINDS
 
 _A_PAGE = 8  #: rows of limits, so that all kinds of each fit under an operator's ceiling
 _MOST_MEMBERS = 15
+NO_LIMITS = "no daily limit, no cooldown, 4 jobs at once for each member"  #: where nothing is set
 _MOST_QUARANTINED = 12
 
 
@@ -37,7 +38,7 @@ def limits(found: ServerLimits, page: int = 1) -> discord.Embed:
     if found.more and page >= pages:
         parts.append(f"… and {found.more} more, which this list does not show.")
     if not found.rows:
-        parts.append("Nothing is set here: no daily limit, no cooldown, 4 jobs at once for each member.")
+        parts.append(f"Nothing is set here: {NO_LIMITS}.")
     embed.description = "\n\n".join(parts)
     order = "A member's own setting goes before their roles', the most generous role before the server."
     number = f"Page {min(page, pages)} of {pages}. " if pages > 1 else ""

@@ -111,6 +111,16 @@ class Content:
         )
 
     @classmethod
+    def withdrawn(cls, job: JobRecord, requester: str, words: str) -> "Content":
+        """A job whose prompt is not to be read any more."""
+        return cls(
+            job_id=job.id,
+            text=f"⏹️ For {_by_name(requester)}: {words}",
+            embed=discord.Embed(description=text.NOT_SHOWN, colour=COLOUR),
+            buttons=(ButtonAction.DELETE,),
+        )
+
+    @classmethod
     def postponed(cls, job: Job | JobRecord, requester: str) -> "Content":
         """A job that waits for the bot to come back."""
         return cls(

@@ -105,11 +105,16 @@ def usage(used: Usage) -> discord.Embed:
     return embed
 
 
-def models(catalog: ModelCatalog) -> discord.Embed:
-    """The models on offer and the schedulers that draw with them."""
+def models(catalog: ModelCatalog, note: Callable[[str], str | None], *, used: str) -> discord.Embed:
+    """The models on offer and the schedulers that draw with them.
+
+    `note` says by a model's name whom it is for, if not for everybody; `used` is what draws where none is named.
+    """
     embed = discord.Embed(title="Models", colour=COLOUR)
     for spec in list(catalog)[:MOST_LINES]:
-        embed.add_field(name=_cut(spec.name, 256), value=_cut(_model(spec, catalog), 1024), inline=False)
+        said = [note(spec.name), "Used when you name no model." if spec.name == used else None]
+        value = _cut("\n".join([*filter(None, said), *_model(spec)]), 1024)
+        embed.add_field(name=_cut(spec.name, 256), value=value, inline=False)
     embed.set_footer(text="Schedulers: " + ", ".join(SchedulerName))
     return embed
 
@@ -171,7 +176,7 @@ def _who(job: QueuedJob) -> str:
     return f"{f'<@{job.requester}>' if job.requester else 'somebody elsewhere'}, {pictures}"
 
 
-def _model(spec: ModelSpec, catalog: ModelCatalog) -> str:
+def _model(spec: ModelSpec) -> list[str]:
     lines = [spec.description] if spec.description else []
     lines.append(
         f"{spec.family}, {spec.native_size}×{spec.native_size} (sides {spec.min_size} to {spec.max_size}), "
@@ -184,9 +189,7 @@ def _model(spec: ModelSpec, catalog: ModelCatalog) -> str:
     if files := spec.loras.files:
         names = [f"{file.name} ({', '.join(file.triggers)})" if file.triggers else file.name for file in files[:_SOME]]
         lines.append(f"LoRAs ({len(files)}): {text.shown(', '.join(names), 400)}{', …' if len(files) > _SOME else ''}")
-    if spec is catalog.default:
-        lines.append("Used when you name no model.")
-    return "\n".join(lines)
+    return lines
 
 
 def _known(reading: Reading) -> list[str]:

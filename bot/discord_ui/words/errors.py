@@ -10,8 +10,20 @@ from difflib import get_close_matches
 
 from discord import app_commands
 
-from bot.discord_ui.words import text
-from bot.errors import Blocked, LimitReached, MissingPermissions, NotAllowed, PictureGone
+from bot.discord_ui.words import access, text
+from bot.errors import (
+    BadPattern,
+    Blocked,
+    LimitReached,
+    MissingPermissions,
+    ModelReserved,
+    NotAllowed,
+    NotInThisChannel,
+    PictureGone,
+    RoleNeeded,
+    TooNew,
+    WordRefused,
+)
 from bot.records import JobRecord
 from bot.services.limits import KINDS, LimitRule
 from generation.errors import (
@@ -37,13 +49,17 @@ _SENTENCES = {
     "already_over": "This job is over already.",
     "broken_image": "The model lost its way and produced no picture. Another seed or a lower guidance helps.",
     "cancelled": "Cancelled.",
+    "check": "I cannot check pictures at the moment, so I show none. Please try again in a few minutes.",
     "failed": "Something went wrong while drawing.",
+    "held": "This is held back: a moderator is to decide whether it may be shown, or has decided that it may not.",
     "input_gone": "The {role} that this begins with is no longer kept.",
     "interrupted": f"I was restarted before this was done. {NOT_COUNTED} Please ask again.",
+    "kept_back": f"What was drawn was held back, and it is not shown. {NOT_COUNTED}",
     "manage_server": "Only those who may manage this server (Manage Server) may do that.",
     "model_unavailable": "The model {model} cannot be loaded at the moment.",
     "no_picture": "There is no picture in this message.",
     "no_result": "There are no finished pictures of yours there. `/imagine` draws some.",
+    "list_full": "The list has {most} {kind}, and no room for more.",
     "not_in_direct_messages": "I draw on servers only, not in direct messages.",
     "nothing_to_cancel": "You have no job waiting or running.",
     "out_of_memory": "A picture of {width}x{height} does not fit into this device's memory. A smaller size will work.",
@@ -60,6 +76,37 @@ _SENTENCES = {
     "use_commands": "You may not use `/imagine` in this channel, and this button or reaction does the same.",
     "too_large": "This picture is as large already as its model, or your limit here, allows.",
     "unknown_job": "I do not know this job, or it was deleted.",
+    "words": f"Something in it is no longer allowed on its server, so I did not draw it. {NOT_COUNTED}",
+    "unsafe_input": "I found this picture unsuitable for this channel, so I do not draw from it.",
+}
+
+#: Ends whose words need no fields.
+_END_CODES = (
+    "quarantined",
+    "interrupted",
+    "storage",
+    "broken_image",
+    "kept_back",
+    "words",
+)
+
+#: What a server's list of words found something in.
+_WORDS_IN = {
+    "prompt": "your prompt",
+    "negative_prompt": "your negative prompt",
+    "image": "the parameters that the picture's file carries",
+}
+
+#: Why a pattern cannot be taken.
+_BAD_PATTERNS = {
+    "length": "must be at most {most} characters long",
+    "nesting": "has too many groups, or groups in groups: at most 10, and {most} deep",
+    "repeats": "counts too far: each count may be {most} at most, all of them multiplied 2500",
+    "form": "has something in it that patterns here do without: groups are (...), (?:...), (?>...) and looks around, "
+    "repeats are ?, *, + and {{2,5}}",
+    "syntax": "is no regular expression",
+    "slow": "is too slow",
+    "everything": "matches every text",
 }
 
 
@@ -101,6 +148,12 @@ def member_words(error: KnownError) -> str:
         case Blocked():
             said = f" The reason given: {error.reason}" if error.reason else ""
             return f"An admin of this server has blocked you from asking for pictures here.{said}"
+        case WordRefused():
+            return f"Something in {_WORDS_IN[error.where]} is not allowed on this server. Nothing was started."
+        case BadPattern():
+            return f"The pattern {_BAD_PATTERNS[error.reason].format(most=error.most)}."
+        case NotInThisChannel() | RoleNeeded() | TooNew() | ModelReserved():
+            return access.refusal(error)
         case NotAllowed():
             return _SENTENCES[error.needed]
         case MissingPermissions():
@@ -127,7 +180,7 @@ def end_in_row(job: JobRecord) -> str:
         return end_of(Cancelled(job.ended_by), job.requester, doing=f"job {job.id}")
     if job.error_code == "quarantined" and job.server is not None:
         return f"{_SENTENCES['quarantined']} An admin of the server can let it try once more."
-    if job.error_code in ("quarantined", "interrupted", "storage", "broken_image"):  # what else is said needs fields
+    if job.error_code in _END_CODES:
         return _SENTENCES[job.error_code]
     return f"{_SENTENCES['failed']} {NOT_COUNTED}"
 

@@ -12,6 +12,8 @@ from generation.prompt_hints import prompt_hint
 from generation.request import GenerationRequest
 
 CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
+NOT_DRAWN = "This was not drawn."
+NOT_SHOWN = "*What was asked for is not shown any more.*"
 YOU = "you"  #: the requester, in their own private answer
 TOO_LARGE_HERE = "The pictures are too large to be posted here. `/result` shows them to you elsewhere."
 _ADDRESS = re.compile(r"(?i)(\w:|discord(?:app)?\.\w+)(/)")
@@ -98,6 +100,11 @@ def ready(count: int) -> str:
 def cancelled(job: JobRecord) -> str:
     """What a member reads who has cancelled a job."""
     return f"Cancelled: {shown(job.request.prompt, 80)}. Its {counted(job.request.count, 'picture')} do not count."
+
+
+def about(job: JobRecord, words: str) -> str:
+    """What a requester reads in a direct message about a job of a channel."""
+    return f"About your “{shown(job.request.prompt, 100)}” in <#{job.place.channel}>: {words}"
 
 
 def deleted_by_moderator(job: JobRecord, server: str | None) -> str:

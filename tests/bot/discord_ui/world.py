@@ -27,6 +27,7 @@ from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.front_end import open_front_end
 from bot.records import JobRecord
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.answers import Recovery
 from bot.services.history import History
@@ -36,7 +37,9 @@ from bot.services.limits import Limits
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
@@ -130,12 +133,14 @@ class World:
         journal = StoredJournal(database=self.database, files=files, suspects=suspects, clock=discord.utils.utcnow)
         dispatcher = Dispatcher([worker], journal)
         input_files = InputFiles(self.folder / "inputs")
+        server_words = Words(database=self.database, clock=discord.utils.utcnow)
         images = ImageService(
             database=self.database,
             files=files,
             dispatcher=dispatcher,
             catalog=self.catalog,
             inputs=Inputs(database=self.database, files=input_files),
+            words=server_words,
             limits=Limits(self.ceiling),
             clock=discord.utils.utcnow,
             direct_messages=self.direct_messages,
@@ -156,6 +161,7 @@ class World:
             input_files=input_files,
             dispatcher=dispatcher,
             catalog=self.catalog,
+            words=server_words,
             clock=discord.utils.utcnow,
         )
         recovery = await restart.recover() if recover else Recovery()
@@ -167,6 +173,9 @@ class World:
             history=History(database=self.database, files=files),
             stars=stars,
             admin=admin,
+            words=server_words,
+            access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
+            server_safety=ServerSafety(database=self.database, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,

@@ -9,6 +9,7 @@ import pytest
 
 from bot.clock import ClockCheck
 from bot.records import Member, Place
+from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
 from bot.services.history import History
 from bot.services.images import ImageService
@@ -18,6 +19,7 @@ from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.services.stars import Stars
+from bot.services.words import Words
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
 from bot.storage.input_files import InputFiles
@@ -71,12 +73,14 @@ class House:
         self.dispatcher = Dispatcher([self.worker], journal, capacity=self.capacity)
         self.input_files = InputFiles(self.folder / "inputs")
         self.inputs = Inputs(database=self.database, files=self.input_files)
+        self.words = Words(database=self.database, clock=self.clock)
         self.images = ImageService(
             database=self.database,
             files=self.files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
             inputs=self.inputs,
+            words=self.words,
             limits=Limits(self.ceiling),
             clock=self.clock,
             direct_messages=self.direct_messages,
@@ -87,11 +91,13 @@ class House:
             input_files=self.input_files,
             dispatcher=self.dispatcher,
             catalog=self.catalog,
+            words=self.words,
             clock=self.clock,
         )
         self.history = History(database=self.database, files=self.files)
         self.stars = Stars(database=self.database, clock=self.clock)
         self.results = Results(database=self.database, clock=self.clock)
+        self.access = ServerAccess(database=self.database, catalog=self.catalog, clock=self.clock)
         self.admin = AdminService(
             database=self.database,
             dispatcher=self.dispatcher,

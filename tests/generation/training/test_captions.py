@@ -20,7 +20,7 @@ from generation.training.recolouring import (
     to_hsv,
     to_rgb,
 )
-from generation.training.training_set import Alike, Row, TrainingSet, from_artwork
+from generation.training.training_set import Alike, Recoloured, Row, TrainingSet, from_artwork
 
 BANANA = Subject(label="banana", names=("banana", "ripe banana"), colour="yellow")
 
@@ -162,6 +162,27 @@ def test_every_thing_has_a_few_poses_that_stay():
     assert poses_of("fox", "3d") == poses_of("fox", "3d")
     assert poses_of("fox", "flat") == poses_of("fox", "3d")[1:]
     assert len({poses_of(label, style)[-1] for label in ("fox", "cat") for style in ("3d", "cartoon", "retro")}) == 6
+
+
+def test_the_same_drawing_in_another_colour_has_the_same_pose(data: TrainingSet):
+    recoloured, generator = Recoloured(data.rows), torch.Generator().manual_seed(0)
+    rows = [at for at, row in enumerate(data.rows) if row.subject and row.subject.recoloured]
+    pairs = [(at, other) for at in rows[::97] if (other := recoloured.other(at, generator)) != at]
+    assert pairs
+    for at, other in pairs:
+        one, two = data.rows[at].subject, data.rows[other].subject
+        assert one
+        assert two
+        assert one.colour != two.colour
+        assert (one.label, one.style, one.background) == (two.label, two.style, two.background)
+        if one.background is None and "white" not in (one.colour, two.colour):
+            inks = [data.pictures[row].min(-1) < 250 for row in (at, other)]
+            assert (inks[0] & inks[1]).sum() > 0.9 * max(ink.sum() for ink in inks)
+
+
+def test_a_picture_of_which_no_colour_is_known_has_no_other():
+    rows = (Row(weight=1, text="a red heart"), Row(weight=1, text="a blue heart"))
+    assert Recoloured(rows).other(0, torch.Generator().manual_seed(0)) == 0
 
 
 def test_pictures_that_a_caption_fits_alike_differ_in_what_it_leaves_out(data: TrainingSet):

@@ -20,21 +20,34 @@ def test_the_schedule_is_the_one_diffusers_draws_with(drawn):
     ours = NoiseSchedule()
     assert torch.allclose(ours.alphas_cumprod, scheduler.alphas_cumprod, atol=1e-6)
     assert torch.allclose(ours.add_noise(clean, noise, t), scheduler.add_noise(clean, noise, t), atol=1e-5)
-    assert torch.allclose(ours.velocity(clean, noise, t), scheduler.get_velocity(clean, noise, t), atol=1e-5)
+    assert torch.allclose(
+        ours.velocity_towards(clean, ours.add_noise(clean, noise, t), t),
+        scheduler.get_velocity(clean, noise, t),
+        atol=1e-5,
+    )
 
 
 def test_the_true_velocity_gives_picture_and_noise_back(drawn):
     clean, noise, t = drawn
     ours = NoiseSchedule()
-    noisy, velocity = ours.add_noise(clean, noise, t), ours.velocity(clean, noise, t)
+    noisy = ours.add_noise(clean, noise, t)
+    velocity = ours.velocity_towards(clean, noisy, t)
     assert torch.allclose(ours.clean_from(noisy, velocity, t), clean, atol=1e-4)
     assert torch.allclose(ours.noise_from(noisy, velocity, t), noise, atol=1e-4)
+
+
+def test_the_velocity_towards_another_picture_leads_there(drawn):
+    clean, noise, t = drawn
+    ours, other = NoiseSchedule(), clean.flip(0)
+    noisy = ours.add_noise(clean, noise, t)
+    assert torch.allclose(ours.clean_from(noisy, ours.velocity_towards(other, noisy, t), t), other, atol=1e-4)
 
 
 def test_velocity_has_unit_variance_at_every_timestep():
     generator = torch.Generator().manual_seed(0)
     clean, noise = torch.randn(2, 4, 4, 64, 64, generator=generator)
-    variances = NoiseSchedule().velocity(clean, noise, torch.tensor([0, 300, 700, 999])).var((1, 2, 3))
+    ours, t = NoiseSchedule(), torch.tensor([0, 300, 700, 999])
+    variances = ours.velocity_towards(clean, ours.add_noise(clean, noise, t), t).var((1, 2, 3))
     assert torch.allclose(variances, torch.ones(4), atol=0.05)
 
 
