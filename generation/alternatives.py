@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from generation.prompt_grammar import Break, Choice, Node, Tag, Text, Wildcard, parse
+from generation.prompt_grammar import Break, Choice, Node, Tag, Text, Weighted, Wildcard, parse
 from generation.request import MAX_PROMPT, Texts, clean_text
 
 MOST_FILES = 1000
@@ -87,17 +87,8 @@ def draw(prompt: str, seed: int, wildcards: Wildcards = NO_WILDCARDS, *, field: 
 
 def _is_open(nodes: Sequence[Node]) -> bool:
     return any(
-        isinstance(node, Wildcard)
-        or (isinstance(node, Choice) and not node.permutes)
-        or any(map(_is_open, _inside(node)))
-        for node in nodes
+        isinstance(node, Wildcard | Choice) or (isinstance(node, Weighted) and _is_open(node.inner)) for node in nodes
     )
-
-
-def _inside(node: Node) -> tuple[tuple[Node, ...], ...]:
-    if isinstance(node, Choice):
-        return node.options
-    return () if isinstance(node, Text | Break | Tag | Wildcard) else (node.inner,)
 
 
 class _Draw:
@@ -122,10 +113,8 @@ class _Draw:
             if not lines:
                 return self._said(f"__{node.name}__")
             return self.text(parse(lines[self._number(len(lines))]), deep + 1)
-        if not isinstance(node, Choice):
+        if isinstance(node, Weighted):
             return f"{node.opening}{self.text(node.inner, deep)}{node.closing}"
-        if node.permutes:
-            return "{" + ",".join(self.text(option, deep) for option in node.options) + "}"
         chosen = node.options[self._number(len(node.options))] if self._may_go_on() else ()
         return self.text(chosen, deep).strip()
 

@@ -4,7 +4,6 @@
     (word:1.2)                 this weight
     BREAK                      what follows begins a chunk of its own
     {red|blue}                 one of these, drawn from the seed
-    {red, blue}                a picture of each
     __animal__                 a line of the operator's file animal.txt, drawn from the seed
     <lora:name:0.8>            an adapter; no words of the prompt
     \\( \\) \\[ \\] \\{ \\} \\| \\, \\_ \\< \\- \\\\      the character itself
@@ -26,8 +25,8 @@ _PIECE = re.compile(
     r"|<(?:lora|lyco|hypernet):[^<>]*>"
     r"|__[A-Za-z0-9](?:[\w/-]{0,60}?[A-Za-z0-9])?__"
     r"|(?<!\w)BREAK(?!\w)"
-    r"|[()\[\]{}|,]"
-    r"|[^\\<_B()\[\]{}|,]+"
+    r"|[()\[\]{}|]"
+    r"|[^\\<_B()\[\]{}|]+"
     r"|.",
     re.DOTALL,
 )
@@ -36,7 +35,7 @@ LORA = re.compile(r"(?<!\\)<lora:([^<>]*)>")
 _ESCAPED = re.compile(r"\\([()\[\]{}|,_<\\-])")
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
 _OPENED_BY = {")": "(", "]": "[", "}": "{"}
-_BREAK = "BREAK"
+_BREAK, _BAR = "BREAK", "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,9 @@ class Weighted:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of these, or with `permutes` each of them."""
+    """One of these."""
 
     options: "tuple[tuple[Node, ...], ...]"
-    permutes: bool
 
 
 Node: TypeAlias = Text | Break | Tag | Wildcard | Weighted | Choice
@@ -95,7 +93,7 @@ class Span:
 
 
 class _Frame:
-    """What stands behind a bracket that is not closed yet; strings are text, and separators until it is known."""
+    """What stands behind a bracket that is not closed yet; strings are text, and bars until it is known."""
 
     def __init__(self, opening: str, *, is_text: bool = False) -> None:
         self.opening = opening
@@ -138,16 +136,15 @@ def _closed(frame: _Frame, closing: str) -> list[Node | str]:
         return whole
     if frame.opening != "{":
         return [_weighted(_joined(frame.items), frame.opening, closing)]
-    separator = next((one for one in ("|", ",") if one in frame.items), None)
-    if separator is None:
+    if _BAR not in frame.items:
         return whole
     options: list[list[Node | str]] = [[]]
     for item in frame.items:
-        if item == separator:
+        if item == _BAR:
             options.append([])
         else:
             options[-1].append(item)
-    return [Choice(options=tuple(map(_joined, options)), permutes=separator == ",")]
+    return [Choice(tuple(map(_joined, options)))]
 
 
 def _weighted(inner: tuple[Node, ...], opening: str, closing: str) -> Weighted:

@@ -31,6 +31,8 @@ _HELP = """`/imagine` draws what you describe; its options set the shape, how ma
 `/usage` shows what you used today and your limits, `/result` shows your pictures again.
 `/history` looks back, `/show` tells all of a job, `/compare` what differs between two, `/favourites` what you starred.
 
+In a prompt: `(word:1.2)` and `[word]` weigh, `{red|blue}` leaves a choice, `--ar 16:9 --no blue --seed 5` set options.
+
 Below a result:
 **Rerun** draws it again with new seeds, **Edit** changes the words or a part, **Vary** draws others like it, \
 **Upscale** draws it larger, **More** draws around it or colours it, **Info** has all parameters, **Delete** removes it.
