@@ -95,9 +95,8 @@ class Span:
 class _Frame:
     """What stands behind a bracket that is not closed yet; strings are text, and bars until it is known."""
 
-    def __init__(self, opening: str, *, is_text: bool = False) -> None:
+    def __init__(self, opening: str) -> None:
         self.opening = opening
-        self.is_text = is_text
         self.items: list[Node | str] = []
 
 
@@ -105,11 +104,19 @@ def parse(prompt: str, *, alternatives: bool = True) -> tuple[Node, ...]:
     """Parse a prompt; without `alternatives` braces, bars and wildcards are text. Takes any text, and linear time."""
     frames = [_Frame("")]
     opened = dict.fromkeys("([{", 0)
+    too_deep = dict.fromkeys("([{", 0)
     for piece in _PIECE.findall(prompt):
         top = frames[-1].items
         if piece in opened and (alternatives or piece != "{"):
-            frames.append(_Frame(piece, is_text=len(frames) > MOST_NESTED))
-            opened[piece] += 1
+            if len(frames) > MOST_NESTED:
+                too_deep[piece] += 1
+                top.append(piece)
+            else:
+                frames.append(_Frame(piece))
+                opened[piece] += 1
+        elif too_deep.get(_OPENED_BY.get(piece, ""), 0):
+            too_deep[_OPENED_BY[piece]] -= 1
+            top.append(piece)
         elif opened.get(_OPENED_BY.get(piece, ""), 0):
             while (frame := frames.pop()).opening != _OPENED_BY[piece]:  # what is open inside it is never closed
                 opened[frame.opening] -= 1
@@ -132,8 +139,6 @@ def parse(prompt: str, *, alternatives: bool = True) -> tuple[Node, ...]:
 
 def _closed(frame: _Frame, closing: str) -> list[Node | str]:
     whole = [frame.opening, *frame.items, closing]
-    if frame.is_text:
-        return whole
     if frame.opening != "{":
         return [_weighted(_joined(frame.items), frame.opening, closing)]
     if _BAR not in frame.items:

@@ -63,6 +63,7 @@ def info(job: JobRecord) -> PrivateAnswer:
     fits = len(copied) <= _MOST_PARAMETERS and "```" not in copied
     embed.description = f"```\n{copied}\n```" if fits else "The parameters are in the attached file."
     for name, value in (
+        *((("Written as", text.shown(request.template)),) if request.template is not None else ()),
         ("Model", text.shown(request.model)),
         ("Scheduler", request.scheduler),
         ("Steps", request.steps),
