@@ -101,7 +101,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         specs += [await asyncio.to_thread(inspect_model, source) for source in settings.further_models]
         loras = await asyncio.to_thread(find_loras, settings.lora_folders)
         specs = [with_loras(spec, loras, columns=settings.lora_columns) for spec in specs]
-        catalog = ModelCatalog(specs)
+        catalog = ModelCatalog(specs, wildcards=settings.lists)
         if (check := picture_check(settings)) is not None:
             parts.push_async_callback(check.close)
             await check.start()

@@ -13,6 +13,7 @@ from bot.records import LimitValues
 from bot.services.limits import parse_limits
 from bot.services.policies import Policy
 from bot.storage.addresses import current_url, sqlite_url
+from generation.alternatives import NO_WILDCARDS, Wildcards
 from generation.errors import InvalidRequest
 from generation.loras import COLUMNS
 from generation.operator_words import operator_words
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     ping_after_seconds: float = Field(120, ge=0, le=366 * 86400)
     retention_days: float | None = Field(None, gt=0, le=36500)
     retention_gb: float | None = Field(None, gt=0, le=1e9)
+    wildcards: Path | None = None
     limits: str = ""
     direct_messages: bool = True
     safety: Literal["on", "off", "demonstration"] = "on"
@@ -107,6 +109,16 @@ class Settings(BaseSettings):
             raise ValueError("is no folder")
         return value
 
+    @field_validator("wildcards")
+    @classmethod
+    def _lists(cls, value: Path | None) -> Path | None:
+        try:
+            if value is not None:
+                Wildcards.load(value.expanduser())
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error}") from None
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_driver(cls, value: str | None) -> str | None:
@@ -145,6 +157,11 @@ class Settings(BaseSettings):
     def ceiling(self) -> LimitValues:
         """LIMITS by name."""
         return parse_limits(self.limits)
+
+    @property
+    def lists(self) -> Wildcards:
+        """What is in the folder WILDCARDS."""
+        return NO_WILDCARDS if self.wildcards is None else Wildcards.load(self.wildcards.expanduser())
 
     @property
     def direct_policy(self) -> Policy:

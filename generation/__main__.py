@@ -10,18 +10,21 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions, ModelSpec
+from generation.alternatives import NO_WILDCARDS, Wildcards
+from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions, ModelCatalog, ModelSpec
 from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.devices import require_device
 from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.dispatcher import Dispatcher
 from generation.errors import BadPicture, InvalidRequest, KnownError
+from generation.inline_parameters import applied
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import Job, JobInputs
 from generation.journal import MemoryJournal
 from generation.loras import LEAST_WEIGHT, MOST_WEIGHT, parse_loras
-from generation.operator_words import operator_words, reading_hint
+from generation.operator_words import operator_words
 from generation.picture_folder import PictureFolder
+from generation.prompt_hints import prompt_hint
 from generation.request import MAX_COUNT, GenerationRequest, SchedulerName
 from generation.result import GenerationResult
 from generation.ticket import JobTicket
@@ -40,8 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         spec = inspect_model(options.model, options.config)
         spec = with_loras(spec, find_loras(options.loras or ()))
         inputs = _Inputs.of(options)
-        requests = [spec.request(_chosen(prompt, spec, options, inputs)) for prompt in options.prompts]
-        folder.prepare(requests)
+        chosen = [_chosen(prompt, spec, options, inputs) for prompt in options.prompts]
+        requests = [spec.request(one, options.wildcards) for one in chosen]
+        folder.prepare([one for request in requests for one in request.alone])
+        for one, request in zip(chosen, requests, strict=True):
+            _hint(spec, request, asked=one.steps or spec.default_steps)
         return asyncio.run(_draw(spec, requests, inputs.bytes, folder, options))
     except KnownError as error:
         _say(operator_words(error))
@@ -60,15 +66,8 @@ async def _draw(
     folder: PictureFolder,
     options: argparse.Namespace,
 ) -> int:
-    for request in requests:
-        if hint := reading_hint(spec, request.prompt, shown=_short):
-            _say(hint)
-    if (steps := requests[0].steps) != (options.steps or spec.default_steps):
-        strengths = (requests[0].strength, requests[0].hires_strength)
-        least = min(strength for strength in strengths if strength is not None)
-        _say(f"At strength {least:g} it takes {steps} steps to make one, so there are {steps}.")
     # Each picture is a job of its own, so that it is kept as soon as it is done; they are drawn together all the same.
-    alone = [replace(request, seed=seed, count=1) for request in requests for seed in request.seeds]
+    alone = [one for request in requests for one in request.alone]
     kept = _KeptPictures(folder)
     worker = LocalWorker.for_models([spec], device=options.device, dtype=options.dtype)
     dispatcher = Dispatcher([worker], kept, capacity=len(alone))
@@ -95,6 +94,15 @@ async def _draw(
     for line in failures:
         _say(line)
     return 1 if failures else 0
+
+
+def _hint(spec: ModelSpec, request: GenerationRequest, *, asked: int) -> None:
+    """Say what was understood of a prompt, and where more steps are made than were asked for."""
+    if hint := prompt_hint(spec, request, shown=_short):
+        _say(hint)
+    if (steps := request.steps) != asked:
+        least = min(one for one in (request.strength, request.hires_strength) if one is not None)
+        _say(f"At strength {least:g} it takes {steps} steps to make one, so there are {steps}.")
 
 
 class _KeptPictures(MemoryJournal):
@@ -190,19 +198,28 @@ def _job(request: GenerationRequest, inputs: JobInputs) -> Job:
 def _chosen(prompt: str, spec: ModelSpec, options: argparse.Namespace, inputs: _Inputs) -> DrawingOptions:
     # There the model is a source, and the only one.
     names = {field.name for field in fields(DrawingOptions)} - {"model", "mask", "loras"}
-    chosen = DrawingOptions(prompt=prompt, **{name: value for name, value in vars(options).items() if name in names})
+    typed = {name: value for name, value in vars(options).items() if name in names}
+    own = {"model", *(name for name, value in typed.items() if value not in (None, ""))}
+    loras = parse_loras(",".join(options.lora or ()))
+    chosen = applied(DrawingOptions(prompt=prompt, loras=loras, **typed), ModelCatalog([spec]), own=own)
     chosen = replace(
         chosen,
         aspect=chosen.aspect or (inputs.source and inputs.source.aspect),
         source=inputs.source and inputs.source.sha256,
         mask=inputs.mask and inputs.mask.sha256,
-        loras=parse_loras(",".join(options.lora or ())),
     )
     if options.upscale is None:
         return chosen
     if inputs.source is None:
         raise InvalidRequest("upscale", "together", options.upscale, choices=("image",))
     return spec.larger(chosen, (inputs.source.width, inputs.source.height), options.upscale)
+
+
+def _wildcards(folder: str) -> Wildcards:
+    try:
+        return Wildcards.load(Path(folder))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"the lists in {folder} cannot be read: {error}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -231,7 +248,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="denoising steps")
     parser.add_argument("--guidance", type=float, help="guidance scale; at most 1 means none")
     parser.add_argument("--seed", type=int, help="0 to 4294967295; random when not given")
-    parser.add_argument("--count", type=int, default=1, help=f"pictures a prompt, up to {MAX_COUNT}")
+    parser.add_argument("--count", type=int, help=f"pictures a prompt, up to {MAX_COUNT}")
+    said = "folder of lists: __animal__ is a line of its animal.txt"
+    parser.add_argument("--wildcards", type=_wildcards, default=NO_WILDCARDS, metavar="FOLDER", help=said)
     parser.add_argument("--scheduler", help="one of " + ", ".join(SchedulerName))
     return parser
 

@@ -7,17 +7,23 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from generation.alternatives import NO_WILDCARDS, Wildcards, texts
 from generation.errors import InvalidRequest, ModelUnavailable
 from generation.loras import NO_LORAS, LoraOffer, LoraUse
+from generation.prompt_grammar import plain
 from generation.reading import Reading, Understood
 from generation.request import (
     LEAST_HIRES,
     LEAST_STRENGTH,
+    MAX_COUNT,
     MAX_SIZE,
     SEEDS,
     SIZE_STEP,
+    SYNTAX,
+    WORD_FOR_WORD,
     GenerationRequest,
     SchedulerName,
+    Texts,
     clean_text,
     fewest_steps,
 )
@@ -68,13 +74,25 @@ class DrawingOptions:
     hires_strength: float | None = None  #: of the change in that pass
     tiles: bool = False  #: draw the source anew in overlapping tiles of the model's native size, at any size
     loras: tuple[LoraUse, ...] = ()
+    syntax: int = SYNTAX  #: the rules by which the prompts are read
+    drawn: tuple[Texts, ...] = ()  #: what came of the alternatives for each image; else they are drawn from the seed
+    understood: tuple[str, ...] = ()  #: what was taken out of the prompt as parameters
+    ignored: tuple[str, ...] = ()  #: what looks like one there and is none
 
     @classmethod
     def of(cls, request: GenerationRequest, *, seed: int) -> Self:
-        """The choices that lead to this request, but for the seed: what a rerun asks for."""
+        """The choices that lead to this request, but for the seed: what a rerun asks for.
+
+        With another seed alternatives are drawn anew.
+        """
+        is_drawn = request.template is not None or request.negative_template is not None
         return cls(
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
+            prompt=request.prompt if request.template is None else request.template,
+            negative_prompt=(
+                request.negative_prompt if request.negative_template is None else request.negative_template
+            ),
+            syntax=request.syntax,
+            drawn=request.texts if is_drawn and seed == request.seed else (),
             width=request.width,
             height=request.height,
             steps=request.steps,
@@ -153,14 +171,21 @@ class ModelSpec:
         """Sides of a picture are multiples of this many pixels; the ground around a square can have any shape."""
         return self.size_multiple if self.canvas is Canvas.ANY else SIZE_STEP
 
-    def read(self, prompt: str) -> Understood:
-        """What the model makes of a prompt: the text that its tokenizer gets, and which words it does not know."""
-        return self.reading.read(prompt) if self.reading else Understood(text=prompt)
+    def read(self, prompt: str, syntax: int = SYNTAX) -> Understood:
+        """What the model makes of a prompt: the text that its tokenizer gets, and which words it does not know.
 
-    def request(self, options: DrawingOptions) -> GenerationRequest:
+        A model that has its own words for what it draws reads the bare words, without weights.
+        """
+        if self.reading is None or syntax == WORD_FOR_WORD:
+            return self.reading.read(prompt) if self.reading else Understood(text=prompt)
+        understood = self.reading.read(plain(prompt))
+        return understood if understood.thing else replace(understood, text=prompt)
+
+    def request(self, options: DrawingOptions, wildcards: Wildcards = NO_WILDCARDS) -> GenerationRequest:
         """A valid request for this model, whatever model the options name. Raises InvalidRequest, LoraRefused.
 
-        Where so few steps are asked for that a picture to begin with leaves none of them, there are more.
+        Where so few steps are asked for that a picture to begin with leaves none of them, there are more. What the
+        prompts leave open is drawn here, from the seed of each image.
         """
         default_width, default_height = self.size_of(options.aspect or "1:1")
         width = default_width if options.width is None else options.width
@@ -191,17 +216,24 @@ class ModelSpec:
         for share in (strength, hires_strength):
             if share is not None and LEAST_STRENGTH <= share <= 1:
                 steps = max(steps, fewest_steps(share))
+        seed = random_seed() if options.seed is None else options.seed
+        count = 1 if options.count is None else options.count
         request = GenerationRequest(
-            prompt=clean_text(options.prompt),
-            negative_prompt=clean_text(options.negative_prompt or ""),
+            **texts(
+                clean_text(options.prompt),
+                clean_text(options.negative_prompt or ""),
+                seeds=[(seed + index) % SEEDS for index in range(min(count, MAX_COUNT))],
+                wildcards=None if options.syntax == WORD_FOR_WORD else wildcards,
+                drawn=options.drawn,
+            ),
             model=self.name,
             width=width,
             height=height,
             steps=steps,
             guidance_scale=self.default_guidance if options.guidance is None else options.guidance,
             scheduler=self.default_scheduler if options.scheduler is None else scheduler_named(options.scheduler),
-            seed=random_seed() if options.seed is None else options.seed,
-            count=1 if options.count is None else options.count,
+            seed=seed,
+            count=count,
             source=options.source,
             mask=options.mask,
             strength=strength,
@@ -210,6 +242,9 @@ class ModelSpec:
             hires_strength=hires_strength,
             tile=self.native_size if options.tiles else None,
             loras=self.loras.resolved(options.loras),
+            syntax=options.syntax,
+            understood=options.understood,
+            ignored=options.ignored,
         )
         most = self.max_size / max(width, height)
         if request.hires is not None and request.hires > most:
@@ -254,10 +289,11 @@ class ModelSpec:
 class ModelCatalog:
     """The models on offer, the default first."""
 
-    def __init__(self, specs: Sequence[ModelSpec]) -> None:
+    def __init__(self, specs: Sequence[ModelSpec], *, wildcards: Wildcards = NO_WILDCARDS) -> None:
         """Raise ModelUnavailable when two models have one name: people could not tell them apart."""
         if not specs:
             raise ValueError("a catalog needs at least one model")
+        self.wildcards = wildcards
         self._specs: dict[str, ModelSpec] = {}
         for spec in specs:
             if any(spec.name.casefold() == name.casefold() for name in self._specs):
@@ -291,7 +327,7 @@ class ModelCatalog:
 
         Raises InvalidRequest, LoraRefused.
         """
-        return self.get(options.model).request(options)
+        return self.get(options.model).request(options, self.wildcards)
 
     def require(self, request: GenerationRequest) -> None:
         """Raise Refusal if what a stored request names is on offer no longer, or breaks today's rules."""

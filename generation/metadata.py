@@ -29,6 +29,7 @@ def parameters_text(
 
     `read` is what the model's tokenizer got, written down where that is not the prompt itself.
     """
+    prompt, negative_prompt = request.texts_of(seed)
     settings = {
         "Steps": request.steps,
         "Sampler": request.scheduler,
@@ -42,10 +43,10 @@ def parameters_text(
         **({"Model hash": model_hash} if model_hash else {}),
         **({"Model": model} if (model := _name(request.model)) else {}),
         **({"Lora hashes": json.dumps(hashes)} if (hashes := hashes_text(request.loras)) else {}),
-        **({"Read as": _name(read)} if read not in (None, request.prompt) else {}),
+        **({"Read as": _name(read)} if read not in (None, prompt) else {}),
     }
-    lines = [" ".join((_one_line(request.prompt), *_tags(request)))]
-    if negative := _one_line(request.negative_prompt):
+    lines = [" ".join((_one_line(prompt), *_tags(request)))]
+    if negative := _one_line(negative_prompt):
         lines.append(_NEGATIVE + negative)
     lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from generation.catalog import ModelSpec
 from generation.errors import (
     BadPicture,
     BrokenImage,
@@ -79,24 +78,6 @@ _NOT_ADAPTED: dict[NotAdapted, str] = {
 }
 _DEVICES = ("no_such_device", "device_absent", "device_not_built")
 _MOST = 300  #: characters of a library's own words
-
-
-def reading_hint(model: ModelSpec, prompt: str, *, shown: Callable[[str], str]) -> str | None:
-    """What somebody is told whose prompt has words that the model does not know, or more things than it draws.
-
-    `shown` makes somebody's own words fit to be said. None where there is nothing to tell.
-    """
-    understood = model.read(prompt)
-    told: list[str] = []
-    if understood.unknown:
-        told.append(f"The model {model.name} does not know: {shown(', '.join(understood.unknown))}.")
-        if understood.nearest:
-            told.append(f"What it knows that is nearest: {', '.join(understood.nearest)}.")
-        else:
-            told.append(f"It draws, for example: {', '.join(model.examples)}.")
-    if understood.left_out:
-        told.append(f"The model {model.name} draws one thing at a time, here: {understood.thing}.")
-    return " ".join(told) or None
 
 
 def operator_words(error: KnownError) -> str:

@@ -1,12 +1,13 @@
 """What was asked for. A constructed GenerationRequest is valid, inner code does not check again."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from unicodedata import category
 
 from generation.errors import InvalidRequest
@@ -22,6 +23,8 @@ SEEDS = 2**32
 LEAST_STRENGTH = 0.02  #: one step of LCM's 50
 SIZE_STEP = 8  #: pixels one latent covers in every Stable Diffusion model
 MAX_SIZE = 4096  #: pixels a side, whatever the model says
+SYNTAX = 2  #: the rules by which a prompt is read today: generation.prompt_grammar
+WORD_FOR_WORD = 1  #: those of earlier days: no grammar, and one chunk of the text encoder
 LEAST_HIRES = 1.01  #: times as large the second pass is
 MOST_HIRES = 4.0
 
@@ -92,6 +95,9 @@ def has_something_to_see(text: str) -> bool:
     return any(category(c) not in _INVISIBLE and c not in _IGNORED for c in text)
 
 
+Texts: TypeAlias = tuple[str, str]  #: the prompt and the negative prompt of an image
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pass:
     """One way down a schedule: from noise to a picture, or from a picture that is there to a changed one."""
@@ -138,6 +144,14 @@ class GenerationRequest:
     hires_strength: float | None = None  #: of the change in that pass; given with it, and only then
     tile: int | None = None  #: pixels; the source is drawn anew in overlapping squares of this side
     loras: tuple[LoraUse, ...] = ()
+    syntax: int = SYNTAX  #: the rules by which its prompts are read
+    template: str | None = None  #: the prompt as it was written, where alternatives were drawn in it
+    negative_template: str | None = None  #: the same of the negative prompt
+    others: tuple[Texts, ...] = ()  #: of the second image on, where alternatives were drawn; else all have the same
+    #: What was taken out of the prompt as parameters, such as "--steps 30", and what looks like one and is none. They
+    #: say how it was asked for, not what.
+    understood: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    ignored: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         self.check()
@@ -148,6 +162,10 @@ class GenerationRequest:
         request = object.__new__(cls)
         for field in fields(cls):
             object.__setattr__(request, field.name, values.get(field.name, field.default))
+        object.__setattr__(request, "syntax", values.get("syntax", WORD_FOR_WORD))
+        for name in ("understood", "ignored"):  # JSON knows no tuples
+            object.__setattr__(request, name, tuple(values.get(name, ())))
+        object.__setattr__(request, "others", tuple((one, other) for one, other in values.get("others", ())))
         with suppress(ValueError):  # a scheduler that is no longer on offer keeps its name
             object.__setattr__(request, "scheduler", SchedulerName(request.scheduler))
         with suppress(ValueError):
@@ -157,11 +175,7 @@ class GenerationRequest:
 
     def check(self) -> None:
         """Raises InvalidRequest if today's rules would not take it, as may be with a stored one."""
-        if not has_something_to_see(self.prompt):
-            raise InvalidRequest("prompt", "visible", self.prompt)
-        for field, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
-            if len(text) > MAX_PROMPT:
-                raise InvalidRequest(field, "length", len(text), most=MAX_PROMPT)
+        self._check_texts()
         for field, side in (("width", self.width), ("height", self.height)):
             if not SIZE_STEP <= side <= MAX_SIZE or side % SIZE_STEP:
                 raise InvalidRequest(field, "multiple", side, multiple_of=SIZE_STEP, least=SIZE_STEP, most=MAX_SIZE)
@@ -172,7 +186,6 @@ class GenerationRequest:
             _check_range("steps", self.steps, 1, MAX_LCM_STEPS, holds_for=SchedulerName.LCM)
         _check_range("guidance", self.guidance_scale, 0, MAX_GUIDANCE)
         _check_range("seed", self.seed, 0, SEEDS - 1)
-        _check_range("count", self.count, 1, MAX_COUNT)
         for field, digest in (("image", self.source), ("mask", self.mask)):
             if digest is not None and not _SHA256.fullmatch(digest):
                 raise InvalidRequest(field, "choice", digest, choices=("sha256",))
@@ -189,6 +202,20 @@ class GenerationRequest:
         self._check_hires()
         self._check_tile()
         check_loras(self.loras)
+
+    def _check_texts(self) -> None:
+        _check_range("count", self.count, 1, MAX_COUNT)
+        _check_range("syntax", self.syntax, WORD_FOR_WORD, SYNTAX)
+        if len(self.others) not in (0, self.count - 1):
+            raise InvalidRequest("count", "range", self.count, least=len(self.others) + 1, most=len(self.others) + 1)
+        drawn = ((self.prompt, self.negative_prompt), *self.others)
+        for prompt, _ in drawn:
+            if not has_something_to_see(prompt):
+                raise InvalidRequest("prompt", "visible", prompt)
+        for texts in (*drawn, (self.template or "", self.negative_template or "")):
+            for field, text in zip(("prompt", "negative_prompt"), texts, strict=True):
+                if len(text) > MAX_PROMPT:
+                    raise InvalidRequest(field, "length", len(text), most=MAX_PROMPT)
 
     def _check_hires(self) -> None:
         if self.hires is None:
@@ -209,6 +236,26 @@ class GenerationRequest:
             if value is not None:
                 raise InvalidRequest("tiles", "conflict", choices=(field,))
         _check_range("tiles", self.tile, SIZE_STEP, MAX_SIZE)
+
+    @property
+    def texts(self) -> tuple[Texts, ...]:
+        """The prompt and the negative prompt of each image, as they are drawn."""
+        first = (self.prompt, self.negative_prompt)
+        return (first, *self.others) if self.others else (first,) * self.count
+
+    def texts_of(self, seed: int) -> Texts:
+        """The texts of the image with this seed."""
+        index = (seed - self.seed) % SEEDS
+        return self.others[index - 1] if 0 < index <= len(self.others) else (self.prompt, self.negative_prompt)
+
+    @property
+    def alone(self) -> tuple[Self, ...]:
+        """A request for each of the images by itself: the same texts, the same seed."""
+        each = zip(self.seeds, self.texts, strict=True)
+        return tuple(
+            replace(self, prompt=prompt, negative_prompt=negative, seed=seed, count=1, others=())
+            for seed, (prompt, negative) in each
+        )
 
     @property
     def size(self) -> tuple[int, int]:

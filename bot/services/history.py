@@ -106,8 +106,8 @@ class History:
 
 
 def differences(first: T, second: T) -> tuple[Difference, ...]:
-    """The fields in which two records differ, in their order."""
-    names = [field.name for field in fields(first)]
+    """The fields in which two records differ, in their order; not those that say how it was asked for."""
+    names = [field.name for field in fields(first) if field.compare]
     values = [(name, getattr(first, name), getattr(second, name)) for name in names]
     return tuple(Difference(field=name, first=one, second=two) for name, one, two in values if one != two)
 

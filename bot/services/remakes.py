@@ -15,10 +15,11 @@ from bot.services.images import ImageService
 from bot.services.policies import Where
 from generation.catalog import Canvas, DrawingOptions, random_seed
 from generation.errors import InvalidRequest
+from generation.inline_parameters import applied
 from generation.inputs import InputPicture, require_same_ratio
 from generation.job import JobId
 from generation.reframing import offered, reframed
-from generation.request import GenerationRequest, Reframing
+from generation.request import SYNTAX, GenerationRequest, Reframing
 
 
 class Variation(StrEnum):
@@ -105,13 +106,13 @@ class Remakes:
     async def vary(self, job_id: JobId, index: int, variation: Variation, member: Member) -> Wish:
         """Pictures that are somewhat like this one, as many as the job had."""
         record, picture = await self._picture(job_id, index, member)
-        options = replace(self._anew(record), strength=variation.strength)
+        options = replace(self._anew(record, index), strength=variation.strength)
         return self._wish(options, picture, parent=record.id, action=f"vary_{variation}")
 
     async def upscale(self, job_id: JobId, index: int, enlargement: Enlargement, member: Member) -> Wish:
         """The same picture, larger."""
         record, picture = await self._picture(job_id, index, member)
-        options = self._larger(record, enlargement, (picture.width, picture.height))
+        options = self._larger(record, index, enlargement)
         return self._wish(options, picture, parent=record.id, action=f"upscale_{enlargement}")
 
     async def enlargements(self, record: JobRecord, member: Member) -> tuple[Enlargement, ...]:
@@ -124,31 +125,38 @@ class Remakes:
             return ()
         largest = (await self._images.usage(member)).limits["largest_size"].value
         for one in Enlargement:
-            options = replace(self._larger(record, one, (image.width, image.height)), source=image.sha256)
+            options = replace(self._larger(record, 0, one), source=image.sha256)
             with suppress(InvalidRequest):
                 if largest is None or max(self._images.catalog.request(options).size) <= largest:
                     possible.append(one)
         return tuple(possible)
 
-    def _larger(self, record: JobRecord, enlargement: Enlargement, size: tuple[int, int]) -> DrawingOptions:
-        """The options for pictures of this size, in pixels, that are to be enlarged."""
-        options = replace(self._anew(record), strength=None, count=1, hires=None, hires_strength=None, tiles=False)
+    def _larger(self, record: JobRecord, index: int, enlargement: Enlargement) -> DrawingOptions:
+        """The options for one of a job's pictures that is to be enlarged."""
+        image, options = record.images[index], self._anew(record, index)
+        options = replace(options, strength=None, count=1, hires=None, hires_strength=None, tiles=False)
+        size = (image.width, image.height)
         return self._images.catalog.get(record.request.model).larger(options, size, enlargement.factor)
 
     async def edit(self, job_id: JobId, index: int, edit: Edit, mask: bytes | None, member: Member) -> Wish:
         """With other words: from this picture where a strength or a mask is given, else anew from its seed."""
         record = await self.job(job_id, member)
         options = DrawingOptions.of(record.request, seed=_one(record, index).seed)
-        options = replace(options, count=1)
-        if edit.prompt is not None:
-            options = replace(options, prompt=edit.prompt)
+        # What was left open is drawn again from this picture's seed, so it comes out as before where nothing changed.
+        options = replace(options, count=1, drawn=(), syntax=SYNTAX)
         if edit.negative_prompt is not None:
             options = replace(options, negative_prompt=edit.negative_prompt)
-        if edit.strength is None and mask is None:
+        strength = edit.strength
+        if edit.prompt is not None:
+            options = replace(options, prompt=edit.prompt, strength=strength)
+            options = applied(options, self._images.catalog, own=() if strength is None else ("strength",))
+            strength = options.strength
+        if strength is None and mask is None:
+            options = replace(options, strength=record.request.strength)
             return Wish(request=self._images.catalog.request(options), parent=record.id, action="edit")
         _, picture = await self._picture(job_id, index, member)
         cover = None if mask is None else await self._images.inputs.decode(mask, role="mask")
-        options = replace(options, mask=None, strength=edit.strength, reframing=None)
+        options = replace(options, mask=None, strength=strength, reframing=None)
         return self._wish(options, picture, cover, parent=record.id, action="edit")
 
     def more(self, record: JobRecord) -> tuple[Reframing, ...]:
@@ -167,7 +175,7 @@ class Remakes:
         prepared = await asyncio.to_thread(reframed, way, png, spec)
         source = prepared.source
         options = replace(
-            self._anew(record),
+            self._anew(record, index),
             width=source.width,
             height=source.height,
             strength=prepared.strength,
@@ -185,9 +193,11 @@ class Remakes:
         picture = await self._images.pictures.one(record, index, Where.of(member))
         return record, await self._images.inputs.decode(picture.png)
 
-    def _anew(self, record: JobRecord) -> DrawingOptions:
-        """What a job was asked for, with a new seed and nothing that it began with."""
-        return replace(DrawingOptions.of(record.request, seed=self._new_seed()), mask=None, reframing=None)
+    def _anew(self, record: JobRecord, index: int) -> DrawingOptions:
+        """What one of a job's pictures was asked for, with a new seed and nothing that it began with."""
+        options = DrawingOptions.of(record.request, seed=self._new_seed())
+        prompt, negative = record.request.texts_of(record.images[index].seed)
+        return replace(options, prompt=prompt, negative_prompt=negative, mask=None, reframing=None)
 
     def _wish(
         self,

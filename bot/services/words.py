@@ -16,6 +16,7 @@ from bot.storage import servers
 from bot.storage.database import Database, Transaction
 from generation.errors import InvalidRequest
 from generation.inputs import InputPicture
+from generation.prompt_grammar import plain
 from generation.request import GenerationRequest, clean_text
 
 log = logging.getLogger(__name__)
@@ -72,20 +73,25 @@ class _Ready:
 
     def forced(self, request: GenerationRequest) -> GenerationRequest:
         """The request with all terms in its negative prompt, none of them twice."""
-        there = set(map(str.casefold, _terms(request.negative_prompt)))
-        missing = [term for term in self.settings.negative if term.casefold() not in there]
-        if not missing:
+        (_, negative), *others = [(prompt, self._with_terms(negative)) for prompt, negative in request.texts]
+        if negative == request.negative_prompt:
             return request
-        return replace(request, negative_prompt=", ".join([*filter(None, [request.negative_prompt]), *missing]))
+        return replace(request, negative_prompt=negative, others=tuple(others) if request.others else ())
+
+    def _with_terms(self, negative_prompt: str) -> str:
+        there = set(map(str.casefold, _terms(negative_prompt)))
+        missing = [term for term in self.settings.negative if term.casefold() not in there]
+        return ", ".join([*filter(None, [negative_prompt]), *missing]) if missing else negative_prompt
 
     def check(self, request: GenerationRequest, pictures: Sequence[InputPicture] = ()) -> None:
         """Raise WordRefused. Not for the event loop."""
         if not self.found:
             return
-        if self.found.found_in(resolved_prompt(request)):
-            raise WordRefused("prompt")
-        if self.found.found_in(self._own(request.negative_prompt)):
-            raise WordRefused("negative_prompt")
+        for prompt, negative in dict.fromkeys(request.texts):
+            if any(map(self.found.found_in, _readings(prompt))):
+                raise WordRefused("prompt")
+            if any(map(self.found.found_in, _readings(self._own(negative)))):
+                raise WordRefused("negative_prompt")
         for picture in pictures:
             if any(map(self.found.found_in, (*picture.says, self._own(picture.says_negative)))):
                 raise WordRefused("image")
@@ -264,9 +270,9 @@ class Words:
 _NOTHING = _Ready()
 
 
-def resolved_prompt(request: GenerationRequest) -> str:
-    """The words that are drawn, which are those that are judged."""
-    return request.prompt
+def _readings(text: str) -> tuple[str, ...]:
+    """A text as it is written, and its bare words: brackets may take a word apart."""
+    return tuple(dict.fromkeys((text, plain(text))))
 
 
 def _terms(text: str) -> list[str]:

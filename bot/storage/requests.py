@@ -1,8 +1,8 @@
 """What was asked for, as a row keeps it: one JSON record with one writer and one reader.
 
 Stored requests are history: they are read as they are, though today's rules may refuse them. `version` is the form of
-the record, `syntax` the rules by which its prompts are read; the pictures that a request begins with stand under
-`inputs`, by role and sha256.
+the record, `syntax` the rules by which its prompts are read, word for word where it is missing; the pictures that a
+request begins with stand under `inputs`, by role and sha256.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from typing import Any
 from generation.request import GenerationRequest
 
 VERSION = 1
-SYNTAX = 1  #: a prompt is taken word for word
 
 _ROLES = ("source", "mask")
 _FIELDS = [field.name for field in fields(GenerationRequest)]
@@ -24,7 +23,7 @@ def to_data(request: GenerationRequest) -> dict[str, Any]:
     values["loras"] = [asdict(use) for use in request.loras]
     inputs = {role: values.pop(role) for role in _ROLES}
     named = {role: digest for role, digest in inputs.items() if digest is not None}
-    return {"version": VERSION, "syntax": SYNTAX, **values, "inputs": named}
+    return {"version": VERSION, **values, "inputs": named}
 
 
 def from_data(data: Mapping[str, Any]) -> GenerationRequest:

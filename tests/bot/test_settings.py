@@ -179,3 +179,18 @@ def test_a_token_with_a_line_end_inside_is_refused_and_not_shown(monkeypatch: py
     with pytest.raises(BadSettings, match="DISCORD_TOKEN: must be one word") as error:
         read_settings()
     assert "s3cr3t" not in str(error.value)
+
+
+def test_the_lists_of_a_folder_are_read_and_what_is_wrong_with_them_is_said(tmp_path: Path) -> None:
+    lists = tmp_path / "lists"
+    (lists / "birds").mkdir(parents=True)
+    (lists / "animal.txt").write_text("# some\ncat\n\n dog \n", "utf-8")
+    (lists / "birds" / "small.txt").write_text("\ufeffwren", "utf-8")
+    found = read_settings(wildcards=lists).lists
+    assert (found.lines("Animal"), found.lines("birds/small"), found.lines("none")) == (("cat", "dog"), ("wren",), ())
+    assert read_settings().lists.lines("animal") == ()
+    (lists / "broken.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadSettings, match=r"WILDCARDS: broken.txt is not UTF-8"):
+        read_settings(wildcards=lists)
+    with pytest.raises(BadSettings, match="WILDCARDS"):
+        read_settings(wildcards=tmp_path / "nowhere")

@@ -232,7 +232,7 @@ def test_ctrl_c_keeps_the_pictures_that_are_done(tmp_path: Path) -> None:
 
 
 def test_a_prompt_beyond_the_limit_is_said_to_be_read_in_part(tmp_path: Path) -> None:
-    prompt = "heart " * 75 + "a red star"
+    prompt = "heart " * 300 + "a red star"
     model = tmp_path / "model"  # one that reads prompts as they are
     shutil.copytree(BUILTIN_FOLDER, model, ignore=shutil.ignore_patterns(READING))
     options = ["--model", str(model), "--steps", "1", "--count", "2", "--out", str(tmp_path / "pictures")]

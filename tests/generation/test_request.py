@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from generation.errors import InvalidRequest
 from generation.operator_words import demand
-from generation.request import GenerationRequest, SchedulerName, clean_text, fewest_steps
+from generation.request import WORD_FOR_WORD, GenerationRequest, SchedulerName, clean_text, fewest_steps
 
 VALID: dict[str, Any] = {
     "prompt": "a red heart",
@@ -125,7 +125,7 @@ def test_each_tile_takes_all_steps() -> None:
 
 def test_a_record_of_the_days_before_passes_and_tiles_says_that_there_is_one_pass() -> None:
     request = GenerationRequest.stored(VALID)
-    assert request == GenerationRequest(**VALID)
+    assert request == GenerationRequest(**VALID, syntax=WORD_FOR_WORD)
     assert (request.size, len(request.passes), request.drawn_steps) == ((64, 64), 1, 20)
 
 

@@ -22,6 +22,7 @@ from bot.services.images import ImageService
 from bot.services.remakes import Remakes
 from generation.catalog import DrawingOptions
 from generation.errors import InvalidRequest
+from generation.inline_parameters import applied
 from generation.loras import parse_loras
 from generation.request import SchedulerName
 
@@ -41,7 +42,8 @@ class Imagine(commands.Cog):
         """Draw a picture from a description"""
         image, mask, loras = chosen.pop("image"), chosen.pop("mask"), parse_loras(chosen.pop("lora") or "")
         # A picture only decides the shape, so that a name in its place will do.
-        options = DrawingOptions(loras=loras, **chosen, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
+        options = DrawingOptions(**chosen, loras=loras, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
+        options = applied(options, self._images.catalog)
         self._images.catalog.request(options)  # before anything is fetched, so that a refusal is private at once
         permissions.check_interaction(interaction)
         if image is None:

@@ -25,6 +25,7 @@ from bot.services.images import ImageService
 from bot.services.policies import Where
 from bot.services.remakes import Remakes, Variation, Wish
 from generation.catalog import DEFAULT_STRENGTH, LARGER_STRENGTH, DrawingOptions
+from generation.inline_parameters import applied
 
 MOST_READ = 4  #: files of a message whose parameters are looked for
 NOTHING_SAID = "The file does not say how its picture was made. Many sites remove that."
@@ -152,6 +153,7 @@ class MessageMenus(commands.Cog):
             else:
                 data = await fetched(pictures.files[index])
             options = DrawingOptions(prompt=prompt, strength=strength, source=NOT_FETCHED)
+            options = applied(options, self._images.catalog)
             options = await self._access.filled(options, await requester_of(interaction))
             wish = await make(replace(options, source=None), data)
         await self._deliveries.answer(interaction, await accepts(self._images, wish, interaction))

@@ -144,8 +144,8 @@ class RemakeActions(commands.Cog):
     async def _edit(self, interaction: Interaction, record: JobRecord, index: int) -> None:
         request = record.request
         form = EditForm(
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
+            prompt=request.prompt if request.template is None else request.template,
+            negative_prompt=request.negative_template or request.negative_prompt,
             send=partial(self._edited, record.id, index),
             doing=f"edit of job {record.id}",
         )

@@ -292,7 +292,7 @@ class JobPost:
         """The same for the whole life of the job, so looked for once."""
         request = self._job.request
         try:
-            return text.hint(self._images.catalog.get(request.model), request.prompt)
+            return text.hint(self._images.catalog.get(request.model), request)
         except Refusal:
             return None  # a model that is no longer on offer
 

@@ -112,9 +112,9 @@ class Content:
         return cls(
             job_id=job.id,
             text=said,
-            embed=_embed(request, text.unread(job.unread) if job.unread else hint),
+            embed=_embed(request, " ".join(filter(None, (text.unread(job.unread) if job.unread else None, hint)))),
             buttons=_RESULT_BUTTONS,
-            attachments=tuple(Attachment.picture(picture, request.prompt) for picture in pictures),
+            attachments=tuple(Attachment.picture(picture, request.texts_of(picture.seed)[0]) for picture in pictures),
         )
 
     @classmethod
@@ -190,5 +190,5 @@ def _by_name(requester: str) -> str:
 
 
 def _embed(request: GenerationRequest, hint: str | None = None) -> discord.Embed:
-    embed = discord.Embed(description=text.shown(request.prompt), colour=COLOUR)
+    embed = discord.Embed(description=text.prompt_of(request), colour=COLOUR)
     return embed.set_footer(text=hint) if hint else embed  # Discord refuses an empty footer

@@ -32,6 +32,8 @@ _HELP = """`/imagine` draws what you describe; its options set the shape, how ma
 `/usage` shows what you used today and your limits, `/result` shows your pictures again.
 `/history` looks back, `/show` tells all of a job, `/compare` what differs between two, `/favourites` what you starred.
 
+In a prompt: `(word:1.2)` and `[word]` weigh, `{red|blue}` leaves a choice, `--ar 16:9 --no blue --seed 5` set options.
+
 Below a result:
 **Rerun** draws it again with new seeds, **Edit** changes the words or a part, **Vary** draws others like it, \
 **Upscale** draws it larger, **More** draws around it or colours it, **Info** has all parameters, **Delete** removes it.
@@ -62,6 +64,7 @@ def info(job: JobRecord) -> PrivateAnswer:
     fits = len(copied) <= _MOST_PARAMETERS and "```" not in copied
     embed.description = f"```\n{copied}\n```" if fits else "The parameters are in the attached file."
     for name, value in (
+        *((("Written as", text.shown(request.template)),) if request.template is not None else ()),
         ("Model", text.shown(request.model)),
         ("Scheduler", request.scheduler),
         ("Steps", request.steps),

@@ -9,7 +9,8 @@ from bot.records import JobRecord
 from bot.services.answers import Shown
 from bot.services.limits import LimitKind
 from generation.catalog import ModelSpec
-from generation.operator_words import reading_hint
+from generation.prompt_hints import prompt_hint
+from generation.request import GenerationRequest
 
 CANNOT_READ = "The pictures are there, but I cannot read them at the moment. They follow as soon as I can."
 NOT_DRAWN = "This was not drawn."
@@ -19,6 +20,8 @@ YOU = "you"  #: the requester, in their own private answer
 TOO_LARGE_HERE = "The pictures are too large to be posted here. `/result` shows them to you elsewhere."
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ADDRESS = re.compile(r"(?i)(\w:|discord(?:app)?\.\w+)(/)")
+_SHOWN_DRAWN = 150  #: characters of a prompt of which a message has several
+_MOST_HINT = 1000  #: characters, of the 2,048 of a footer
 SHOWN_PROMPT = 300  #: characters of a prompt in a message; the whole of it is under Info
 
 
@@ -33,6 +36,14 @@ def shown(text: str, most: int = SHOWN_PROMPT) -> str:
     # What is left starts a mention, a timestamp or an emoji, or hides an address behind a word. A bracket behind an
     # even number of backslashes is not escaped yet: they escape each other.
     return discord.utils.escape_mentions(re.sub(r"(?<!\\)((?:\\\\)*)([<\[])", r"\1\\\2", escaped))
+
+
+def prompt_of(request: GenerationRequest) -> str:
+    """What was asked for, and below it what was drawn of the alternatives in it."""
+    if request.template is None:
+        return shown(request.prompt)
+    drawn = dict.fromkeys(prompt for prompt, _ in request.texts)
+    return "\n-# ".join([shown(request.template), *(shown(prompt, _SHOWN_DRAWN) for prompt in drawn)])
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -67,9 +78,10 @@ def permission(flag: str) -> str:
     return flag.replace("_", " ").title().replace(" In ", " in ")
 
 
-def hint(model: ModelSpec, prompt: str) -> str | None:
-    """A gentle word to somebody whose prompt this model does not know all of; mostly none."""
-    return reading_hint(model, prompt, shown=lambda words: shown(words, 100))
+def hint(model: ModelSpec, request: GenerationRequest) -> str | None:
+    """A gentle word to somebody about what they typed, for a footer, where Discord renders nothing; mostly none."""
+    told = prompt_hint(model, request, shown=lambda words: _cut(words, 100))
+    return told and _cut(told, _MOST_HINT)
 
 
 def unread(words: str) -> str:
@@ -97,6 +109,9 @@ def held_back(job: JobRecord, server: str | None) -> str:
         f"I have held back {what} that you asked for{where}: {prompt}\n"
         f"A moderator is to decide whether {they} may be shown, and you will be told."
     )
+def _cut(words: str, most: int) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def ready(count: int) -> str:

@@ -18,7 +18,7 @@ from generation.job import Job
 from generation.request import MAX_COUNT, SEEDS
 from generation.tiles import Box, boxes
 
-BatchKey: TypeAlias = tuple[LatentShape, int]  #: latent shape and text length; only equals stack
+BatchKey: TypeAlias = tuple[LatentShape, int]  #: latent shape and text length; equals share a call
 
 
 class JobRun:
@@ -30,8 +30,9 @@ class JobRun:
         self.arrival = arrival  #: its number in the order of admission
         self.cancelled = cancelled
         self.passes = request.passes  #: with the sizes that are drawn, once the prompt is encoded
-        self.conditionings: tuple[PromptConditioning, ...] = ()  #: one a pass; none until the prompt is encoded
-        self.keys: tuple[BatchKey, ...] = ()  #: of each pass
+        #: Of each image one a pass; none until the prompts are encoded.
+        self.conditionings: tuple[tuple[PromptConditioning, ...], ...] = ()
+        self.shapes: tuple[LatentShape, ...] = ()  #: of each pass
         tiles: tuple[Box | None, ...] = (None,) if request.tile is None else boxes(request.size, request.tile)
         #: Images, or tiles of them, whose next pass is not begun, and those that are begun and have steps left.
         self.pending = deque(
@@ -49,7 +50,7 @@ class JobRun:
         self.steps_done = 0
         self.preview: bytes | None = None  #: a newer one that was not said yet
         self.last_preview: float | None = None  #: when it was drawn
-        self.read = request.prompt  #: what the tokenizer gets
+        self.read = tuple(prompt for prompt, _ in request.texts)  #: what the tokenizer gets of each image's prompt
         self.loras: Wanted = ()  #: read once the prompt is encoded
 
     @property
@@ -65,7 +66,7 @@ class JobRun:
     @property
     def rows(self) -> int:
         """Rows that each of its images takes in a call. Known once the prompt is encoded."""
-        return self.conditionings[0].rows if self.conditionings else 0
+        return self.conditionings[0][0].rows if self.conditionings else 0
 
     def encode(self, model: LoadedModel) -> None:
         """Encode its prompts, and the pictures that it begins with, once for all its images.
@@ -84,11 +85,21 @@ class JobRun:
             size, drawn = (request.width, request.height), (self.passes[0].width, self.passes[0].height)
             self.looked = model.look(fitted(inputs.source, size, drawn), self.mask(size, drawn))
         self.loras = model.adapters.read(request.loras)
-        self.read, negative = (model.spec.read(text).text for text in (request.prompt, request.negative_prompt))
-        conditionings = tuple(
+        # Mostly one pair of texts; several where a prompt has alternatives.
+        read = [tuple(model.spec.read(text, request.syntax).text for text in texts) for texts in request.texts]
+        self.read = tuple(prompt for prompt, _ in read)
+        encoded = {texts: self._encoded(model, *texts) for texts in dict.fromkeys(read)}
+        self.shapes = tuple(model.latent_shape(one.width, one.height) for one in self.passes)
+        self.conditionings = tuple(encoded[texts] for texts in read)
+
+    def _encoded(self, model: LoadedModel, prompt: str, negative: str) -> tuple[PromptConditioning, ...]:
+        """Encode these texts for each pass."""
+        request = self.job.request
+        return tuple(
             model.encode(
-                self.read,
+                prompt,
                 negative,
+                syntax=request.syntax,
                 guidance_scale=request.guidance_scale,
                 width=one.width,
                 height=one.height,
@@ -96,11 +107,6 @@ class JobRun:
             )
             for one in self.passes
         )
-        self.keys = tuple(
-            (model.latent_shape(one.width, one.height), conditioning.positive.tokens)
-            for one, conditioning in zip(self.passes, conditionings, strict=True)
-        )
-        self.conditionings = conditionings
 
     def mask(self, size: tuple[int, int], drawn: tuple[int, int]) -> Image.Image | None:
         """Fit the mask, if there is one, to a picture of this size of which the middle is drawn."""
@@ -135,13 +141,13 @@ class ImageRun:
 
     @property
     def key(self) -> BatchKey:
-        """The key of its pass: only images of one key share a call. Known once the prompt is encoded."""
-        return self.run.keys[self._pass]
+        """The key of its pass: images of one key share a call. Known once the prompt is encoded."""
+        return self.run.shapes[self._pass], self.conditioning.positive.tokens
 
     @property
     def conditioning(self) -> PromptConditioning:
         """What the denoiser is told in this pass."""
-        return self.run.conditionings[self._pass]
+        return self.run.conditionings[self.index][self._pass]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -87,7 +87,8 @@ class Finishing:
             source = inputs.source or b""
             picture = picture if inputs.mask is None else pasted_back(picture, source, inputs.mask)
             picture = finished(request.reframing, picture, source)
-        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash, read=image.run.read)
+        read = image.run.read[image.index]
+        png = png_of(picture, request, seed=image.seed, model_hash=self._model.model_hash, read=read)
         return GeneratedImage(index=image.index, seed=image.seed, width=picture.width, height=picture.height, png=png)
 
 

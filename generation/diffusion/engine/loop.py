@@ -63,6 +63,8 @@ class DiffusionEngine:
         self._calls = SharedCall(model, self._caps, reproducible=reproducible)
         self._events: list[WorkerEvent] = []
         self._previews = Previews(model)
+        #: Whether texts of several lengths share a call: not where a graph, or the last bit, hangs on its shape.
+        self._mixes_texts = model.graphs is None and not reproducible
 
     @property
     def busy(self) -> bool:
@@ -113,7 +115,7 @@ class DiffusionEngine:
         images = [image for image in images if image.run in self._jobs]
         self._say_drawing([*images, *self._finishing.waiting])
         if images:
-            self._denoise(images[0].key, images)
+            self._denoise(max((image.key for image in images), key=lambda key: key[1]), images)
         self._drop_cancelled()
         if self._finishing.waiting:
             self._decode_one()
@@ -157,7 +159,7 @@ class DiffusionEngine:
     # joining
 
     def _choose(self) -> list[ImageRun]:
-        """Choose the images of this tick's call, all of the batch key of the first one.
+        """Choose the images of this tick's call, all that can share it with the first one.
 
         A prompt is encoded and an image begun when there is a row for it; from then on it takes memory.
         """
@@ -194,7 +196,7 @@ class DiffusionEngine:
         for image in (*run.images, *run.pending):
             if run.cancelled():
                 break
-            if chosen and image.key != chosen[0].key:
+            if chosen and not self._share(chosen[0], image):
                 continue
             if chosen and rows + run.rows > self._caps.cap(image.key):
                 return True
@@ -203,6 +205,10 @@ class DiffusionEngine:
             chosen.append(image)
             rows += run.rows
         return False
+
+    def _share(self, first: ImageRun, other: ImageRun) -> bool:
+        """Whether two images can be in one call."""
+        return first.key == other.key or (self._mixes_texts and first.key[0] == other.key[0])
 
     def _begin(self, image: ImageRun, chosen: list[ImageRun]) -> None:
         self._caps.expect(image.key, image.conditioning.positive)
@@ -351,8 +357,8 @@ class DiffusionEngine:
                     JobDone(
                         job_id=run.job.id,
                         device_seconds=run.device_seconds,
-                        unread=run.conditionings[0].unread,
-                        unread_negative=run.conditionings[0].unread_negative,
+                        unread=run.conditionings[0][0].unread,
+                        unread_negative=run.conditionings[0][0].unread_negative,
                         drawn_with=self.model.drawn_with(rows=run.most_rows, loras=run.job.request.loras),
                     )
                 )

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from generation.catalog import ModelSpec
 from generation.diffusion.families.lora_layers import Adapter
@@ -48,14 +49,15 @@ class Conditioning:
     """What the denoiser is told besides latents and timestep, one entry a row.
 
     `text` is [R, T, D]; `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] is that of models distilled
-    with guidance as an input (LCM). `loras` [R, C] are the weights of the LoRAs that stand in C columns, see
-    `lora_layers`; None where no row has any.
+    with guidance as an input (LCM). Where texts of several lengths are stacked, `mask` [R, T] is 1 for what is text.
+    `loras` [R, C] are the weights of the LoRAs that stand in C columns, see `lora_layers`; None where no row has any.
     """
 
     text: Tensor
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
     guidance: Tensor | None = None
+    mask: Tensor | None = None
     loras: Tensor | None = None
 
     @property
@@ -65,9 +67,11 @@ class Conditioning:
 
     @classmethod
     def stack(cls, parts: "Sequence[Conditioning]") -> "Conditioning":
-        """Stack several of one model into one, row after row."""
+        """Stack several of one model into one, row after row; shorter texts are filled up, and masked."""
+        texts, mask = _as_long([part.text for part in parts])
         return cls(
-            text=torch.cat([part.text for part in parts]),
+            text=torch.cat(texts),
+            mask=mask,
             pooled=_cat([part.pooled for part in parts]),
             time_ids=_cat([part.time_ids for part in parts]),
             guidance=_cat([part.guidance for part in parts]),
@@ -81,8 +85,18 @@ class Conditioning:
             pooled=_cut(self.pooled, which),
             time_ids=_cut(self.time_ids, which),
             guidance=_cut(self.guidance, which),
+            mask=_cut(self.mask, which),
             loras=_cut(self.loras, which),
         )
+
+
+def _as_long(texts: list[Tensor]) -> tuple[list[Tensor], Tensor | None]:
+    """Fill texts [r, t, D] up to the longest one; the mask [R, T] says with what. None: they are of one length."""
+    longest = max(text.shape[1] for text in texts)
+    if all(text.shape[1] == longest for text in texts):
+        return texts, None
+    masks = [functional.pad(text.new_ones(text.shape[:2]), (0, longest - text.shape[1])) for text in texts]
+    return [functional.pad(text, (0, 0, 0, longest - text.shape[1])) for text in texts], torch.cat(masks)
 
 
 def _cat(values: list[Tensor | None]) -> Tensor | None:
@@ -178,9 +192,12 @@ class Family(Protocol):
     parts: Parts
 
     def encode(
-        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+        self, prompt: str, negative_prompt: str, *, syntax: int, guidance_scale: float, width: int, height: int
     ) -> PromptConditioning:
-        """Encode prompts as the denoiser needs them, for an image of this many pixels; what is too long is cut."""
+        """Encode prompts as the denoiser needs them, for an image of this many pixels; what is too long is cut.
+
+        `syntax` are the rules by which they are read, as GenerationRequest has them.
+        """
         ...
 
     def look(self, source: Image.Image, mask: Image.Image | None) -> Looked:

@@ -29,10 +29,12 @@ class UnetCall(nn.Module):
         pooled: Tensor | None = None,
         time_ids: Tensor | None = None,
         guidance: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Predict: latents [R, C, h, w], timesteps float32 [R], text [R, T, D] -> prediction [R, C, h, w].
 
-        `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] that of models distilled with it.
+        `pooled` [R, P] and `time_ids` [R, 6] are SDXL's, `guidance` [R, G] that of models distilled with it. `mask`
+        [R, T] is 1 for what is text, 0 for what fills it up: exact, as a softmax gives nothing to it.
         """
         added = {} if pooled is None else {"text_embeds": pooled, "time_ids": time_ids}
         return self.unet(
@@ -40,6 +42,7 @@ class UnetCall(nn.Module):
             timesteps,
             encoder_hidden_states=text,
             timestep_cond=guidance,
+            encoder_attention_mask=mask,
             added_cond_kwargs=added or None,
             return_dict=False,
         )[0]

@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 import torch
 from diffusers import StableDiffusionXLPipeline
+from torch import Tensor
 
 from generation.catalog import ModelSpec
+from generation.diffusion.families.chunks import Chunk
 from generation.diffusion.families.stable_diffusion import StableDiffusion
 
 
@@ -38,21 +40,23 @@ class StableDiffusionXL(StableDiffusion):
         vae = self.parts.vae
         return copy.deepcopy(vae).float() if vae.config.force_upcast and vae.dtype is not torch.float32 else vae
 
-    def _embed(
-        self, prompt: str, negative_prompt: str, *, guided: bool, width: int, height: int
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        positive, negative, pooled, negative_pooled = self.pipeline.encode_prompt(
-            prompt,
-            device=self.parts.device,
-            num_images_per_prompt=1,
-            do_classifier_free_guidance=guided,
-            negative_prompt=negative_prompt or None,
-        )
+    @property
+    def _empty_is_zero(self) -> bool:
+        return self.pipeline.config.force_zeros_for_empty_prompt
+
+    def _embedded(self, chunks: tuple[list[Chunk], ...], *, width: int, height: int) -> dict[str, Tensor]:
+        """Return the fields of a row; the pooled embedding is the first chunk's, of the last encoder."""
+        texts: list[Tensor] = []
+        pooled: Tensor | None = None
+        for tokenizer, encoder, cut in zip(self._tokenizers, self.parts.text_encoders, chunks, strict=True):
+            encoded = [encoder(chunk.ids(tokenizer).to(self.parts.device), output_hidden_states=True) for chunk in cut]
+            hidden = [chunk.weighted(one.hidden_states[-2]) for chunk, one in zip(cut, encoded, strict=True)]
+            texts.append(torch.cat(hidden, dim=1))
+            pooled = encoded[0][0] if encoded[0][0].ndim == 2 else pooled
         # original size, crop, target size: section 2.2 of the SDXL paper, arXiv:2307.01952
         time_ids = torch.tensor(
             [[height, width, 0, 0, height, width]], device=self.parts.device, dtype=self.parts.dtype
         )
-        return (
-            {"text": positive, "pooled": pooled, "time_ids": time_ids},
-            {"text": negative, "pooled": negative_pooled, "time_ids": time_ids},
-        )
+        if pooled is None:
+            raise ValueError("no text encoder has a pooled embedding")
+        return {"text": torch.cat(texts, dim=-1), "pooled": pooled, "time_ids": time_ids}

@@ -21,9 +21,9 @@ from generation.diffusion.families.base import (
     PromptConditioning,
     Start,
 )
+from generation.diffusion.families.chunks import Chunk, alike, chunks_of
 from generation.diffusion.families.lora_files import read_lora
 from generation.diffusion.families.schedules import Schedules
-from generation.diffusion.families.unread import unread_end
 from generation.diffusion.transfer import to_device
 from generation.request import Pass, SchedulerName
 
@@ -61,27 +61,59 @@ class StableDiffusion:
         )
 
     def encode(
-        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+        self, prompt: str, negative_prompt: str, *, syntax: int, guidance_scale: float, width: int, height: int
     ) -> PromptConditioning:
         """As Family says."""
         guided = self.spec.rows(guidance_scale) == 2
-        positive, negative = self._embed(prompt, negative_prompt, guided=guided, width=width, height=height)
+        chunks, unread = self._chunks(prompt, syntax)
+        negatives, unread_negative = self._chunks(negative_prompt if guided else "", syntax)
+        alike(chunks, negatives)
+        positive = self._embedded(chunks, width=width, height=height)
         guidance = self._guidance_embedding(guidance_scale)
+        negative: Conditioning | None = None
+        if guided:
+            if negative_prompt == "" and self._empty_is_zero:
+                zeros = {"text", "pooled"}
+                embedded = {name: torch.zeros_like(v) if name in zeros else v for name, v in positive.items()}
+            else:
+                embedded = self._embedded(negatives, width=width, height=height)
+            negative = self._row(embedded, guidance)
         return PromptConditioning(
             positive=self._row(positive, guidance),
-            negative=self._row(negative, guidance) if guided else None,
-            unread=self._unread(prompt),
-            unread_negative=self._unread(negative_prompt) if guided else "",
+            negative=negative,
+            unread=unread,
+            unread_negative=unread_negative,
         )
 
-    def _embed(
-        self, prompt: str, negative_prompt: str, *, guided: bool, width: int, height: int
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the fields of the positive and the negative row."""
-        positive, negative = self.pipeline.encode_prompt(
-            prompt, self.parts.device, 1, guided, negative_prompt=negative_prompt or None
-        )
-        return {"text": positive}, {"text": negative}
+    @property
+    def _empty_is_zero(self) -> bool:
+        """Whether no negative prompt means zeros, and not the embedding of nothing."""
+        return False
+
+    @property
+    def _tokenizers(self) -> tuple[Any, ...]:
+        named = (getattr(self.pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
+        return tuple(one for one in named if one is not None)
+
+    def _chunks(self, prompt: str, syntax: int) -> tuple[tuple[list[Chunk], ...], str]:
+        """Cut a prompt into chunks for each tokenizer; also the end that one of them leaves out, mostly nothing."""
+        cut = [chunks_of(tokenizer, prompt, syntax=syntax) for tokenizer in self._tokenizers]
+        return tuple(chunks for chunks, _ in cut), max((unread for _, unread in cut), key=len)
+
+    def _embedded(self, chunks: tuple[list[Chunk], ...], *, width: int, height: int) -> dict[str, Tensor]:
+        """Return the fields of a row."""
+        (tokenizer,), (encoder,) = self._tokenizers, self.parts.text_encoders
+        has_mask = getattr(encoder.config, "use_attention_mask", False)
+        parts = [
+            chunk.weighted(
+                encoder(
+                    chunk.ids(tokenizer).to(self.parts.device),
+                    attention_mask=chunk.attention_mask(tokenizer).to(self.parts.device) if has_mask else None,
+                )[0]
+            )
+            for chunk in chunks[0]
+        ]
+        return {"text": torch.cat(parts, dim=1)}
 
     def _row(self, embedded: dict[str, Any], guidance: Tensor | None) -> Conditioning:
         return Conditioning(guidance=guidance, **{name: value.to(self.parts.dtype) for name, value in embedded.items()})
@@ -94,11 +126,6 @@ class StableDiffusion:
         return self.pipeline.get_guidance_scale_embedding(scale, embedding_dim=size).to(
             self.parts.device, self.parts.dtype
         )
-
-    def _unread(self, prompt: str) -> str:
-        """Return the end of the prompt that is cut off, by the shorter of two tokenizers; mostly nothing."""
-        tokenizers = (getattr(self.pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
-        return max((unread_end(one, prompt) for one in tokenizers if one is not None), key=len, default="")
 
     def look(self, source: Image.Image, mask: Image.Image | None) -> Looked:
         """As Family says. A mask is black or white, with the limit at half, and as coarse as latents are."""
@@ -166,7 +193,8 @@ class StableDiffusion:
     def denoiser_inputs(self, latents: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Inputs:
         """As Family says."""
         c = conditioning
-        return latents, timesteps, c.text, c.pooled, c.time_ids, c.guidance
+        masked = () if c.mask is None else (c.mask,)  # no graph is made for it
+        return latents, timesteps, c.text, c.pooled, c.time_ids, c.guidance, *masked
 
     def guide(self, negative: Tensor, positive: Tensor, scale: Tensor) -> Tensor:
         """Classifier-free guidance: equation 6 of Ho and Salimans, arXiv:2207.12598, in diffusers' form."""

@@ -27,6 +27,7 @@ from generation.diffusion.families.placement import MAIN_MEMORY, Placement, deco
 from generation.diffusion.loading.adapters import Adapters, Wanted
 from generation.diffusion.threads import threads_for
 from generation.loras import LoraUse, hashes_text
+from generation.request import SYNTAX
 from generation.result import DrawnWith
 
 EVERYTHING_ON_THE_DEVICE = Placement()
@@ -91,6 +92,7 @@ class LoadedModel:
         guidance_scale: float,
         width: int,
         height: int,
+        syntax: int = SYNTAX,
         loras: Wanted = (),
     ) -> PromptConditioning:
         """Encode as Family says, with the LoRAs' parts for text encoders.
@@ -98,12 +100,14 @@ class LoadedModel:
         The last prompts are remembered, since reruns ask for them again.
         """
         added = tuple((adapter.sha256, weight) for adapter, weight in loras)
-        key = (prompt, negative_prompt, guidance_scale, width, height, added)
+        key = (prompt, negative_prompt, syntax, guidance_scale, width, height, added)
         encoded = self._encoded.pop(key, None)
         if encoded is None:
             size = {"width": width, "height": height}
             with self._text_encoders(), self.adapters.in_text_encoders(loras), torch.inference_mode():
-                encoded = self.family.encode(prompt, negative_prompt, guidance_scale=guidance_scale, **size)
+                encoded = self.family.encode(
+                    prompt, negative_prompt, syntax=syntax, guidance_scale=guidance_scale, **size
+                )
         self._encoded[key] = encoded
         if len(self._encoded) > REMEMBERED_PROMPTS:
             self._encoded.popitem(last=False)
@@ -141,10 +145,11 @@ class LoadedModel:
         """Call the denoiser once: latents [R, C, h, w], timesteps float32 [R] -> prediction [R, C, h, w].
 
         A graph answers where one is ready for this number of rows, see `row_buckets`, unless the call is `eager` or
-        has LoRAs, which no graph knows.
+        has LoRAs or texts of several lengths, which no graph knows.
         """
         inputs = self.family.denoiser_inputs(latents, timesteps, conditioning)
-        if eager or self.graphs is None or conditioning.loras is not None:
+        is_known = conditioning.loras is None and conditioning.mask is None
+        if eager or self.graphs is None or not is_known:
             with self.adapters.columns.applied(conditioning.loras):
                 return self._denoise(*inputs)
         return self.graphs.call("denoiser", inputs)

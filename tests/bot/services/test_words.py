@@ -13,6 +13,7 @@ from bot.records import Place
 from bot.services.remakes import Edit, Enlargement, Remakes, Variation
 from bot.services.replays import Replays
 from bot.services.words import MAX_NEGATIVE, MAX_WORD, MOST_PATTERNS, MOST_WORDS
+from generation.alternatives import Wildcards
 from generation.catalog import DrawingOptions
 from generation.errors import InvalidRequest
 from generation.job import JobStatus
@@ -208,3 +209,21 @@ async def test_accepting_a_job_with_500_words_and_50_patterns_takes_at_most_5_ms
         await house.words.add(admin, [], rf"\b(nude|naked)\W+(girl|boy)s?{number}\b")
     with_all = await milliseconds()
     assert with_all - without <= 5, f"{without:.3f} ms without, {with_all:.3f} ms with"
+
+
+@pytest.mark.parametrize("prompt", ["a k(it)ten", "{a|b} {kitten|kitten} x", "(ki:1.2)tten", "__pet__"])
+async def test_words_are_found_in_what_is_drawn_of_a_prompt(house, ann, admin, prompt):
+    house.catalog.wildcards = Wildcards({"pet": ["a kitten"]})
+    await house.words.add(admin, ["kitten"])
+    with pytest.raises(WordRefused):
+        await asked(house, ann, prompt=prompt)
+    assert (await asked(house, ann, prompt="a {cat|dog}")).job
+
+
+async def test_each_picture_of_a_job_is_judged_and_has_the_terms_of_the_server(house, ann, admin):
+    await house.words.add(admin, ["dog"])
+    with pytest.raises(WordRefused):
+        await asked(house, ann, prompt="a {cat|dog|fox}", seed=7, count=4)
+    await house.words.set_negative(admin, "blurry")
+    request = (await asked(house, ann, prompt="a {cat|fox}", negative_prompt="{x|y}", count=4)).job.request
+    assert all(negative.endswith(", blurry") for _, negative in request.texts)

@@ -170,13 +170,13 @@ class TestOrder:
 class TestPromptCache:
     def test_the_same_prompt_is_encoded_once(self, tiny_model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
         encoded: list[str] = []
-        encode_prompt = tiny_model.family.pipeline.encode_prompt
+        encode = tiny_model.family.encode
 
         def counting(prompt: str, *args: Any, **kwargs: Any) -> Any:
             encoded.append(prompt)
-            return encode_prompt(prompt, *args, **kwargs)
+            return encode(prompt, *args, **kwargs)
 
-        monkeypatch.setattr(tiny_model.family.pipeline, "encode_prompt", counting)
+        monkeypatch.setattr(tiny_model.family, "encode", counting)
         engine = DiffusionEngine(tiny_model)
         drive(engine, make_job(), make_job(seed=2), make_job("a panda"), make_job(negative_prompt="blue"))
         assert encoded == ["a red heart", "a panda", "a red heart"]
