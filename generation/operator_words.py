@@ -40,6 +40,7 @@ _NOT_LOADED: dict[NotLoaded, str] = {
     "no_such_device": "it is not known here: write auto, cpu, cuda, cuda:1 or mps",
     "device_absent": "there is none here that answers: write auto or cpu, or look at its driver",
     "device_not_built": "torch is built without it: write auto or cpu, or install a torch that is built for it",
+    "other_version": "its process is of another version than this one, so this one has to be started anew",
     "does_not_load": "it does not load",
 }
 _SEEMS: dict[str, str] = {
