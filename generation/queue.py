@@ -8,7 +8,7 @@ would have another loaded, but no job is ever passed by more than `PASSING` imag
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -75,13 +75,19 @@ class FairQueue:
             group=job.group,
         )
 
-    def may_go(self) -> Iterator[Job]:
-        """Yield the jobs whose turn it may be: the next one, then the first of each other model that may still pass."""
+    def may_go(self, aside: Container[JobId] = ()) -> Iterator[Job]:
+        """Yield the jobs whose turn it may be: the next one, then the first of each other model that may still pass.
+
+        Those that stand `aside`, because they wait for something of their own, keep nobody waiting.
+        """
         seen: set[str] = set()
         slack = math.inf
         for entry in self._line():
             if slack <= 0:
                 return
+            if entry.job.id in aside:
+                yield entry.job
+                continue
             model = entry.job.request.model
             if model not in seen and entry.job.request.count <= slack:
                 yield entry.job
@@ -96,6 +102,11 @@ class FairQueue:
                 break
             entry.passed += job.request.count
         self._waiting -= 1
+
+    def give_back(self, job: Job) -> None:
+        """Note that the job waits again, because its worker is gone: where it stood, and all of it is to be done."""
+        self._entries[job.id].waits = True
+        self._waiting += 1
 
     def ahead(self, job: Job) -> int:
         """Count the images of the jobs before this one, those that workers have among them."""
