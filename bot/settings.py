@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import AnyUrl, Field, SecretStr, UrlConstraints, ValidationError, field_validator
+from pydantic import AnyUrl, Field, SecretStr, UrlConstraints, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.records import LimitValues
@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     models: str = ""
     model_memory: float | None = Field(None, gt=0, le=1e6)  #: GiB
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    devices: str = Field("", pattern=r"^\s*((cpu|mps|cuda(:\d+)?)\s*(,\s*(cpu|mps|cuda(:\d+)?)\s*)*)?$")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     reproducible: bool = False
     graphs: Literal["off", "on", "auto"] = "off"  #: "auto" stands in older files, and means off
@@ -86,6 +87,16 @@ class Settings(BaseSettings):
             raise ValueError(operator_words(error)) from None
         return value
 
+    @field_validator("devices")
+    @classmethod
+    def _each_once(cls, value: str, info: ValidationInfo) -> str:
+        named = [re.sub(r"^cuda$", "cuda:0", device) for device in _listed(value)]
+        if any(named.count(device) > 1 for device in named if device != "cpu"):
+            raise ValueError("names a device twice")
+        if named and info.data.get("device", "auto") != "auto":
+            raise ValueError("goes together with DEVICE=auto only, which it takes the place of")
+        return value
+
     @field_validator("model_config_dir")
     @classmethod
     def _a_folder(cls, value: Path | None) -> Path | None:
@@ -103,8 +114,12 @@ class Settings(BaseSettings):
     @property
     def further_models(self) -> tuple[str, ...]:
         """MODELS, each once, and without MODEL."""
-        named = (source.strip() for source in self.models.split(","))
-        return tuple(dict.fromkeys(source for source in named if source and source != self.model))
+        return tuple(dict.fromkeys(source for source in _listed(self.models) if source != self.model))
+
+    @property
+    def all_devices(self) -> tuple[str, ...]:
+        """DEVICES, or DEVICE alone."""
+        return tuple(_listed(self.devices)) or (self.device,)
 
     @property
     def folder(self) -> Path:
@@ -145,6 +160,10 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str | None:
         """DISCORD_GATEWAY_URL."""
         return str(self.discord_gateway_url) if self.discord_gateway_url else None
+
+
+def _listed(text: str) -> list[str]:
+    return [one for part in text.split(",") if (one := part.strip())]
 
 
 def unknown_names(file: Path = Path(".env")) -> list[tuple[str, str]]:

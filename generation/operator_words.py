@@ -87,7 +87,8 @@ def operator_words(error: KnownError) -> str:
             seems = _SEEMS.get(error.detail, error.detail)
             return f"The model {_short(error.model)} seems to be {seems}: {_NOT_LOADED['no_model']}"
         case ModelUnavailable() if error.reason in _DEVICES:
-            return f"The device {_short(error.detail)!r} (DEVICE, --device) cannot be used: {_NOT_LOADED[error.reason]}"
+            named = f"The device {_short(error.detail)!r} (DEVICE, DEVICES, --device)"
+            return f"{named} cannot be used: {_NOT_LOADED[error.reason]}"
         case ModelUnavailable():
             return _with_detail(
                 f"The model {_short(error.model)} cannot be used: {_NOT_LOADED[error.reason]}", error.detail

@@ -54,6 +54,7 @@ class OutletHandler(logging.Handler):
 
     def __init__(self, outlet: Outlet) -> None:
         super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))
         self._outlet = outlet
 
     def emit(self, record: logging.LogRecord) -> None:

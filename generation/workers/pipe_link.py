@@ -12,16 +12,23 @@ from generation.workers.messages import Closed, Order, Report
 from generation.workers.wire import Unreadable, encode, read
 
 BUFFER = 2**20  #: bytes that are read ahead; a picture has a few times as many
+LOCAL_WORKER = "generation.workers.child:local_worker"  #: makes a LocalWorker over there
 _CHILD = "generation.workers.child"
 
 
 class PipeLink:
     """Starts the child, and carries frames. The kernel says at once when the child is gone."""
 
-    def __init__(self, make: str, arguments: Mapping[str, Any]) -> None:
-        """`make` names a function, as "package.module:name"; the child calls it with the arguments, which have to be
-        JSON, for its worker. In a child's own command line, so that `ps` tells which is which: no secrets."""
+    def __init__(
+        self, make: str, arguments: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`make` names a function, as "package.module:name"; the child calls it with the arguments for its worker.
+
+        They have to be JSON and no secrets: they stand in the child's command line, so that `ps` tells which is which.
+        `environment` takes the place of this process' own.
+        """
         self._command = ("-m", _CHILD, make, json.dumps(dict(arguments)))
+        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -38,6 +45,7 @@ class PipeLink:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=BUFFER,
+                env=self._environment,
                 start_new_session=True,
             )
         except OSError as error:

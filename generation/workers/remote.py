@@ -105,6 +105,8 @@ class RemoteWorker:
     async def start(self, drawing: base.Drawing = base.told_nobody) -> None:
         self._drawing = drawing
         self._started = asyncio.get_running_loop().create_future()
+        # Who starts a worker may be gone before it has started: that is no reason for asyncio to complain.
+        self._started.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._reading = asyncio.create_task(self._read(), name=f"read {self.name}")
         self._watchdog.watch()
         await asyncio.shield(self._started)

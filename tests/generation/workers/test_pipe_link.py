@@ -14,13 +14,12 @@ from generation.errors import DoesNotFit, InputGone, ModelUnavailable, ShuttingD
 from generation.events import ImageReady, JobDone, JobFailed, RowsChanged
 from generation.job import Job, JobInputs
 from generation.workers.child import local_worker
-from generation.workers.pipe_link import PipeLink
+from generation.workers.pipe_link import LOCAL_WORKER, PipeLink
 from generation.workers.remote import RemoteWorker
 from tests.generation.diffusion.conftest import make_job
 from tests.generation.workers.far_end import MAKE, FarEnd
 from tests.generation.workers.test_contract import follow
 
-LOCAL = "generation.workers.child:local_worker"
 SILENCE = 2.0  #: seconds
 BUILTIN_ON_CPU = {"sources": [[BUILTIN, None]], "cache": None, "device": "cpu"}
 
@@ -53,7 +52,7 @@ async def test_a_child_draws_what_this_process_would() -> None:
         request=replace(make_job("a red heart", model=BUILTIN, width=64, height=64).request),
         requester="ada",
     )
-    child, local = RemoteWorker(PipeLink(LOCAL, BUILTIN_ON_CPU), name="child"), local_worker(**BUILTIN_ON_CPU)
+    child, local = RemoteWorker(PipeLink(LOCAL_WORKER, BUILTIN_ON_CPU), name="child"), local_worker(**BUILTIN_ON_CPU)
     await asyncio.gather(child.start(), local.start())
     assert child.loaded == local.loaded == {BUILTIN}
     pictures = []
@@ -76,7 +75,7 @@ async def test_a_model_that_a_child_cannot_load_is_raised_by_start() -> None:
         ({"sources": [["no/such/folder", None]]}, "no_such_source"),
         ({"device": "cuda:77"}, "device_absent"),
     ):
-        child = RemoteWorker(PipeLink(LOCAL, BUILTIN_ON_CPU | wrong), name="child")
+        child = RemoteWorker(PipeLink(LOCAL_WORKER, BUILTIN_ON_CPU | wrong), name="child")
         with pytest.raises(ModelUnavailable) as raised:
             await child.start()
         assert raised.value.reason in (reason, "device_not_built")
@@ -100,7 +99,7 @@ async def test_a_process_that_ends_while_it_starts_is_lost() -> None:
 
 
 async def test_closing_does_not_wait_for_a_child_that_starts(far: FarEnd) -> None:
-    child = RemoteWorker(PipeLink(LOCAL, BUILTIN_ON_CPU), name="child")
+    child = RemoteWorker(PipeLink(LOCAL_WORKER, BUILTIN_ON_CPU), name="child")
     starting = asyncio.create_task(child.start())
     await asyncio.sleep(0)
     await child.close()
