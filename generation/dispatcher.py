@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -32,8 +33,6 @@ from generation.workers.stream import EventStream
 
 log = logging.getLogger(__name__)
 
-AHEAD = 48  #: images that go to workers before it is their turn, in good time; more could only be in somebody's way
-
 R = TypeVar("R")  #: the journal's record of a finished job
 
 
@@ -52,9 +51,11 @@ class Dispatcher(Generic[R]):
         *,
         capacity: int = 1000,
         estimates: Estimates | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.estimates = estimates or Estimates()
         self._forecast = Forecast(self.estimates)
+        self._clock = clock
         self._workers = list(workers)
         self._journal = journal
         self._fleet = Fleet(journal.drawing)
@@ -292,7 +293,10 @@ class Dispatcher(Generic[R]):
                 worker.reorder(order)
 
     def _hand_out_in_turn(self) -> None:
-        while not self._closing and (turn := self._next_turn()) is not None:
+        while (
+            not self._closing
+            and (turn := self._fleet.next_turn(self._queue, self.estimates.images_in_a_load)) is not None
+        ):
             job, worker = turn
             self._queue.take(job)
             try:
@@ -303,23 +307,6 @@ class Dispatcher(Generic[R]):
             self._running[job.id] = (job, worker)
             self._standing.forget_line()
             self._spawn(self._run(job, worker, events), name=_name(job))
-
-    def _next_turn(self) -> tuple[Job, Worker] | None:
-        """Choose the job to start now, and the worker that draws it."""
-        reserved: set[Worker] = set()
-        for job in tuple(self._queue.may_go(self._fleet.alone)):
-            if self._queue.ahead(job) >= AHEAD * max(1, len(self._fleet.ready)):
-                return None
-            try:
-                open_to_it = self._fleet.open_to(job, reserved)
-                worker = next((worker for worker in open_to_it if worker.room(job.request) > 0), None)
-            except Exception as error:
-                self._queue.take(job)
-                self._give_up(job, error)
-                continue
-            if worker is not None:
-                return job, worker
-        return None
 
     def _give_up(self, job: Job, error: Exception) -> None:
         self._spawn(self._end(job, JobStatus.FAILED, _fault(job, error), 0.0), name=f"job {job.id}")
@@ -373,11 +360,16 @@ class Dispatcher(Generic[R]):
         """Relay progress to the ticket and gather the images, up to the job's last event."""
         images: list[GeneratedImage] = []
         ticket = self._tickets[job.id]
+        loads_since: float | None = None
         async for event in events:
             match event:
                 case ModelLoading():
+                    loads_since = self._clock()
                     ticket.report(Progress(loading=True))
                 case RowsChanged():
+                    if event.has_rows and loads_since is not None:
+                        self.estimates.learn_load(self._clock() - loads_since)
+                        loads_since = None
                     if event.has_rows and not ticket.begun:
                         await self._journal.started(job)
                         ticket.begun = True

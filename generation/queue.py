@@ -4,7 +4,7 @@ The order is that of EqualShares: who would be done first if everybody had an eq
 all jobs that are not over, those that workers have among them.
 
 Changing the model costs about as much as drawing several images. So jobs of a model that is loaded may pass one that
-would have another loaded, but no job is ever passed by more than `PASSING` images: nobody starves.
+would have another loaded, but no job is ever passed by more than `passing` images: nobody starves.
 """
 
 import math
@@ -34,6 +34,7 @@ class FairQueue:
     ) -> None:
         """`cost` says how much of the device a job takes altogether, above 0, in any one unit."""
         self.capacity = capacity
+        self.passing = float(PASSING)  #: images by which a job may be passed
         self._cost = cost
         self._shares = EqualShares()
         self._entries: dict[JobId, _Entry] = {}
@@ -75,10 +76,10 @@ class FairQueue:
             group=job.group,
         )
 
-    def may_go(self, aside: Container[JobId] = ()) -> Iterator[Job]:
+    def may_go(self, aside: Container[JobId] = (), kept: Container[JobId] = ()) -> Iterator[Job]:
         """Yield the jobs whose turn it may be: the next one, then the first of each other model that may still pass.
 
-        Those that stand `aside`, because they wait for something of their own, keep nobody waiting.
+        Those that stand `aside` keep nobody waiting, and those for which a worker is `kept` only jobs of their model.
         """
         seen: set[str] = set()
         slack = math.inf
@@ -92,7 +93,8 @@ class FairQueue:
             if model not in seen and entry.job.request.count <= slack:
                 yield entry.job
             seen.add(model)
-            slack = min(slack, PASSING - entry.passed)
+            if entry.job.id not in kept:
+                slack = min(slack, self.passing - entry.passed)
 
     def take(self, job: Job) -> None:
         """Note that a worker has the job now."""
@@ -102,6 +104,10 @@ class FairQueue:
                 break
             entry.passed += job.request.count
         self._waiting -= 1
+
+    def is_due(self, job: Job) -> bool:
+        """Whether others have passed the job as often as may be."""
+        return self._entries[job.id].passed + 1 > self.passing
 
     def give_back(self, job: Job) -> None:
         """Note that the job waits again, because its worker is gone: where it stood, and all of it is to be done."""

@@ -15,6 +15,7 @@ from tests.benchmarks.busy_hour import measure_estimates
 from tests.benchmarks.fair_hour import measure_fairness
 from tests.benchmarks.figures import Figure, keep, show
 from tests.benchmarks.loop_lag import measure_loop_lag
+from tests.benchmarks.placing import measure_placement
 
 
 def main() -> None:
@@ -41,6 +42,7 @@ def main() -> None:
         "exactness": measure_exactness,
         "estimates": lambda: [measure_estimates()],
         "fairness": measure_fairness,
+        "placement": measure_placement,
         "start": lambda: [measure_start()],
         "loop_lag": lambda: asyncio.run(measure_loop_lag()),
     }

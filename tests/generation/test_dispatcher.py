@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from generation.dispatcher import AHEAD, Dispatcher
+from generation.dispatcher import Dispatcher
 from generation.errors import (
     BrokenImage,
     Cancelled,
@@ -20,6 +20,7 @@ from generation.errors import (
     WorkerLost,
 )
 from generation.estimates import Estimates
+from generation.fleet import AHEAD
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal, MemoryJournal
 from generation.queue import PASSING
