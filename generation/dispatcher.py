@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -24,6 +24,7 @@ from generation.fleet import Fleet
 from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
+from generation.loss import Loss
 from generation.queue import FairQueue
 from generation.result import GeneratedImage, GenerationResult
 from generation.standing import Standing
@@ -69,7 +70,7 @@ class Dispatcher(Generic[R]):
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
         self._postponed: set[JobId] = set()  #: live jobs that are put back while others are finished
-        self._losses: dict[Worker, _Loss] = {}  #: of workers elsewhere, until their jobs are seen to
+        self._losses: dict[Worker, Loss] = {}  #: of workers elsewhere, until their jobs are seen to
         self._leaving: set[Worker] = set()  #: workers whose jobs are to be drawn by others
         self._watching: dict[Worker, asyncio.Task[None]] = {}
         self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
@@ -430,10 +431,10 @@ class Dispatcher(Generic[R]):
                 self._lost.set()
         elif worker in self._workers and worker not in self._losses:
             drawn = self._fleet.suspects(worker) if error.died else frozenset[JobId]()
-            self._losses[worker] = loss = _Loss(drawn, {job.id for job in self._fleet.jobs_of(worker)})
+            self._losses[worker] = loss = Loss(drawn, {job.id for job in self._fleet.jobs_of(worker)})
             self._spawn(self._see_to(worker, loss), name="see to a lost worker")
 
-    async def _see_to(self, worker: Worker, loss: "_Loss") -> None:
+    async def _see_to(self, worker: Worker, loss: Loss) -> None:
         """Write down what the loss of a worker means for its jobs, once all of them have heard of it."""
         await loss.complete.wait()
         drawn = [job for job in loss.fallen if job.id in loss.drawn]
@@ -446,7 +447,7 @@ class Dispatcher(Generic[R]):
         await worker.close()
         self._forget_worker(worker)
 
-    async def _after_loss(self, job: Job, loss: "_Loss") -> None:
+    async def _after_loss(self, job: Job, loss: Loss) -> None:
         """Let a job of a lost worker wait again where it stood; alone on its worker, if it may have been the cause."""
         over = await asyncio.shield(loss.over)
         if (error := over.get(job.id)) is not None:
@@ -496,30 +497,6 @@ class Dispatcher(Generic[R]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-class _Loss:
-    """A worker elsewhere that is gone, and what becomes of its jobs."""
-
-    def __init__(self, drawn: frozenset[JobId], having: set[JobId]) -> None:
-        """`drawn`: the jobs that it worked for when it died; `having`: all that it had."""
-        self.drawn = drawn
-        self.fallen: list[Job] = []  #: jobs that ended with it
-        self.complete = asyncio.Event()  #: all of them are known
-        self.over: asyncio.Future[Mapping[JobId, KnownError]] = asyncio.get_running_loop().create_future()
-        self._having = having
-        self._look()
-
-    def note(self, job: Job, *, fell: bool) -> None:
-        """Note that a job of the worker has ended with it, or else had ended before."""
-        if fell:
-            self.fallen.append(job)
-        self._having.discard(job.id)
-        self._look()
-
-    def _look(self) -> None:
-        if not self._having:
-            self.complete.set()
 
 
 def _name(job: Job) -> str:

@@ -52,7 +52,14 @@ def children_of(bot: BotProcess) -> list[int]:
     """The processes that draw, the first device's in front."""
     pid = bot.process.pid
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in listed if "workers.child" in Path(f"/proc/{child}/cmdline").read_text()]
+
+    def draws(child: str) -> bool:
+        try:
+            return "workers.child" in Path(f"/proc/{child}/cmdline").read_text()
+        except OSError:  # it is gone
+            return False
+
+    return [int(child) for child in listed if draws(child)]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -162,6 +169,7 @@ async def test_random_kills_of_devices_and_bot_lose_nothing_and_draw_nothing_twi
                     bot.kill()
                     await bot.wait()
                     break
+                await until(lambda bot=bot: bool(children_of(bot)))
                 os.kill(chance.choice(children_of(bot)), signal.SIGKILL)
     async with bot_with_two_devices(scene) as bot:
         await scene.server.until_ready("imagine", within=60)

@@ -505,6 +505,27 @@ class TestLosingAWorkerElsewhere:
         assert [one.requester for one in staying.drawn] == ["b", "c"], "where they stood"
         await dispatcher.close()
 
+    async def test_a_members_share_does_not_grow_with_the_number_of_workers_they_hit(self) -> None:
+        """Ada has jobs on both workers before anybody else comes. From then on everybody has the same share of both."""
+        workers = FarWorker(room=1), FarWorker(room=1)
+        dispatcher, _ = await self.with_workers(*workers)
+        adas = [dispatcher.submit(job("ada", steps=100)) for _ in range(20)]
+        await soon()
+        bobs = [dispatcher.submit(job("bob", steps=100)) for _ in range(6)]
+        cleos = [dispatcher.submit(job("cleo", steps=100)) for _ in range(6)]
+        ended: list[str] = []
+        while not all(ticket.done for ticket in (*bobs, *cleos)):
+            for worker in workers:
+                for one in worker.drawn:
+                    if dispatcher.ticket(one.id) is not None:
+                        worker.release(one.id)
+                        ended.append(one.requester)
+                        break
+                await soon()
+        assert {who: ended[:18].count(who) for who in ("ada", "bob", "cleo")} == {"ada": 6, "bob": 6, "cleo": 6}
+        assert sum(ticket.done for ticket in adas) < 10
+        await dispatcher.close()
+
     async def test_a_worker_that_does_not_start_is_closed_and_told_of(self) -> None:
         class Broken(FarWorker):
             async def start(self, drawing: Drawing = told_nobody) -> None:

@@ -18,6 +18,7 @@ from generation.result import GeneratedImage
 from generation.workers.base import Worker
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
+from tests.e2e.launcher import TimedWorker
 
 MAKE = "tests.generation.workers.far_end:make"
 
@@ -117,3 +118,15 @@ async def _play(worker: LargePictures, word: str, *rest: str) -> None:
             worker.fail_next(DoesNotFit(32, 32))
         case "lose":
             worker.lose()
+
+
+def poisonable(*, room: int) -> Worker:
+    """Make a worker that takes its time, and whose process dies in the third step for a job that asks for poison."""
+
+    class Poisonable(TimedWorker):
+        def steps(self, job_id: UUID, step: int) -> None:
+            super().steps(job_id, step)
+            if step == 3 and any(job.id == job_id and job.request.prompt == "poison" for job in self.drawn):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return Poisonable(0.02, room)
