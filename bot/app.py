@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import TypeAlias, TypeVar
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 from bot.clock import ClockCheck, utc_now
 from bot.discord_ui.connection import point_at, stay_connected
@@ -46,8 +48,11 @@ from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.estimates import Estimates
+from generation.supervisor import Supervisor
 from generation.workers.base import Worker
 from generation.workers.local import LocalWorker
+from generation.workers.pipe_link import LOCAL_WORKER, PipeLink
+from generation.workers.remote import RemoteWorker
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +66,36 @@ TRY_AGAIN_INTERVAL = 300.0  #: seconds; for pictures that could not be posted be
 
 def local_worker(settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
     """The device of this process."""
-    return LocalWorker.for_models(
-        specs,
-        device=settings.device,
-        dtype=settings.dtype,
-        reproducible=settings.reproducible,
-        cache=settings.folder / "cache",
-        memory=None if settings.model_memory is None else int(settings.model_memory * 2**30),
-        graphs=settings.has_graphs,
-        rest_after=60 * settings.rest_after_minutes if settings.rest_after_minutes else None,
-    )
+    folder = settings.folder / "cache"
+    return LocalWorker.for_models(specs, device=settings.all_devices[0], cache=folder, **_engine(settings))
+
+
+def children(settings: Settings, specs: Sequence[ModelSpec]) -> dict[str, Callable[[], Worker]]:
+    """What makes a worker for each of several devices, each in a process of its own, by the device's name."""
+    devices, cores = settings.all_devices, os.cpu_count() or 1
+    threads = {"OMP_NUM_THREADS": str(max(1, cores // devices.count("cpu")))} if "cpu" in devices else {}
+
+    def make(name: str, device: str) -> Worker:
+        arguments = {
+            "sources": [(spec.source, spec.config) for spec in specs],
+            "device": device,
+            "cache": str(settings.folder / "cache"),
+            **_engine(settings),
+        }
+        return RemoteWorker(PipeLink(LOCAL_WORKER, arguments, environment=threads | os.environ), name=name)
+
+    names = [f"{number} ({device})" for number, device in enumerate(devices, 1)]
+    return {name: partial(make, name, device) for name, device in zip(names, devices, strict=True)}
+
+
+def _engine(settings: Settings) -> dict[str, Any]:
+    return {
+        "dtype": settings.dtype,
+        "reproducible": settings.reproducible,
+        "memory": None if settings.model_memory is None else int(settings.model_memory * 2**30),
+        "graphs": settings.has_graphs,
+        "rest_after": 60 * settings.rest_after_minutes if settings.rest_after_minutes else None,
+    }
 
 
 def picture_check(settings: Settings) -> SafetyCheck | None:
@@ -126,7 +151,10 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
 
         suspects = SuspectsFile(settings.folder / SUSPECTS)
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
-        dispatcher = Dispatcher([make_worker(settings, specs)], journal, estimates=Estimates(specs))
+        # One device works in this process. Several are children of it, and none of them takes it down.
+        inside = [make_worker(settings, specs)] if len(settings.all_devices) == 1 else []
+        dispatcher = Dispatcher(inside, journal, estimates=Estimates(specs))
+        supervisor = Supervisor(dispatcher, {} if inside else children(settings, specs))
         inputs = Inputs(database=database, files=input_files)
         words = Words(database=database, clock=utc_now)
         safety = Safety(
@@ -207,7 +235,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             await first_of(
                 drained(dispatcher, stop, settings.drain_seconds),
                 model_failure(dispatcher),
-                dispatcher.lost(),
+                dispatcher.lost() if inside else supervisor.run(),
                 database.stay(),
                 stay_connected(front.bot, token),
                 every(RETENTION_INTERVAL, retention.sweep),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import AnyUrl, Field, SecretStr, UrlConstraints, ValidationError, field_validator
+from pydantic import AnyUrl, Field, SecretStr, UrlConstraints, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.records import LimitValues
@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     lora_columns: int = Field(COLUMNS, ge=1, le=4096)
     model_memory: float | None = Field(None, gt=0, le=1e6)  #: GiB
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    devices: str = Field("", pattern=r"^\s*((cpu|mps|cuda(:\d+)?)\s*(,\s*(cpu|mps|cuda(:\d+)?)\s*)*)?$")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     reproducible: bool = False
     graphs: Literal["off", "on", "auto"] = "off"  #: "auto" stands in older files, and means off
@@ -97,9 +98,19 @@ class Settings(BaseSettings):
     @field_validator("loras")
     @classmethod
     def _folders(cls, value: str) -> str:
-        for folder in filter(None, (name.strip() for name in value.split(","))):
+        for folder in _listed(value):
             if not Path(folder).expanduser().is_dir():
                 raise ValueError(f"{folder!r} is no folder")
+        return value
+
+    @field_validator("devices")
+    @classmethod
+    def _each_once(cls, value: str, info: ValidationInfo) -> str:
+        named = [re.sub(r"^cuda$", "cuda:0", device) for device in _listed(value)]
+        if any(named.count(device) > 1 for device in named if device != "cpu"):
+            raise ValueError("names a device twice")
+        if named and info.data.get("device", "auto") != "auto":
+            raise ValueError("goes together with DEVICE=auto only, which it takes the place of")
         return value
 
     @field_validator("model_config_dir")
@@ -129,14 +140,17 @@ class Settings(BaseSettings):
     @property
     def further_models(self) -> tuple[str, ...]:
         """MODELS, each once, and without MODEL."""
-        named = (source.strip() for source in self.models.split(","))
-        return tuple(dict.fromkeys(source for source in named if source and source != self.model))
+        return tuple(dict.fromkeys(source for source in _listed(self.models) if source != self.model))
+
+    @property
+    def all_devices(self) -> tuple[str, ...]:
+        """DEVICES, or DEVICE alone."""
+        return tuple(_listed(self.devices)) or (self.device,)
 
     @property
     def lora_folders(self) -> tuple[str, ...]:
         """LORAS, each once."""
-        named = (folder.strip() for folder in self.loras.split(","))
-        return tuple(dict.fromkeys(folder for folder in named if folder))
+        return tuple(dict.fromkeys(_listed(self.loras)))
 
     @property
     def folder(self) -> Path:
@@ -187,6 +201,10 @@ class Settings(BaseSettings):
     def gateway_url(self) -> str | None:
         """DISCORD_GATEWAY_URL."""
         return str(self.discord_gateway_url) if self.discord_gateway_url else None
+
+
+def _listed(text: str) -> list[str]:
+    return [one for part in text.split(",") if (one := part.strip())]
 
 
 def unknown_names(file: Path = Path(".env")) -> list[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import threading
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -20,18 +20,19 @@ from generation.errors import (
 )
 from generation.estimates import Estimates
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, RowsChanged, StepDone
+from generation.fleet import Fleet
 from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
+from generation.loss import Loss
 from generation.queue import FairQueue
 from generation.result import GeneratedImage, GenerationResult
+from generation.standing import Standing
 from generation.ticket import JobTicket, Progress
 from generation.workers.base import Worker
 from generation.workers.stream import EventStream
 
 log = logging.getLogger(__name__)
-
-AHEAD = 48  #: images that go to workers before it is their turn, in good time; more could only be in somebody's way
 
 R = TypeVar("R")  #: the journal's record of a finished job
 
@@ -51,26 +52,27 @@ class Dispatcher(Generic[R]):
         *,
         capacity: int = 1000,
         estimates: Estimates | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.estimates = estimates or Estimates()
         self._forecast = Forecast(self.estimates)
-        self._workers = tuple(workers)
-        self._ready: list[Worker] = []
+        self._clock = clock
+        self._workers = list(workers)
         self._journal = journal
+        self._fleet = Fleet(journal.drawing)
+        self._running = self._fleet.running
+        self._standing = Standing(places=lambda: self._fleet.places)
         self._queue = FairQueue(capacity=capacity, cost=lambda job: self.estimates.cost(job.request))
         self._tickets: dict[JobId, JobTicket[R]] = {}  #: every live job
-        self._running: dict[JobId, tuple[Job, Worker]] = {}  #: jobs that workers have, drawing or standing
-        self._with_rows: set[JobId] = set()  #: jobs that a device works for, or has done
-        self._standing: tuple[tuple[Job, ...], tuple[Job, ...], dict[JobId, int]] = ((), (), {})
         self._pushed: tuple[JobId, ...] = ()  #: the order that the workers know
-        self._suspects: dict[Worker, frozenset[JobId]] = {}  #: for whom each works; touched by their threads
-        self._suspects_lock = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
-        self._alone: set[JobId] = set()  #: live jobs that are drawn with nothing beside them
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
         self._postponed: set[JobId] = set()  #: live jobs that are put back while others are finished
+        self._losses: dict[Worker, Loss] = {}  #: of workers elsewhere, until their jobs are seen to
+        self._leaving: set[Worker] = set()  #: workers whose jobs are to be drawn by others
+        self._watching: dict[Worker, asyncio.Task[None]] = {}
         self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
         self._lost = asyncio.Event()
         self._closing = False
@@ -80,7 +82,7 @@ class Dispatcher(Generic[R]):
         """Start the workers in the background; jobs may be submitted at once and wait until one is ready."""
         self._first_ready = first_ready = asyncio.get_running_loop().create_future()
         first_ready.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self._spawn(self._start_workers(first_ready), name="start workers")
+        self._spawn(self._start_workers(tuple(self._workers), first_ready), name="start workers")
 
     async def ready(self) -> None:
         """Wait until the first worker can draw. Raises ModelUnavailable when none ever will."""
@@ -116,7 +118,7 @@ class Dispatcher(Generic[R]):
         self.check_open()
         self._queue.push(job, beyond_capacity=True)
         if alone:
-            self._alone.add(job.id)
+            self._fleet.alone.add(job.id)
         return self._ticket(job)
 
     def _ticket(self, job: Job) -> JobTicket[R]:
@@ -128,44 +130,12 @@ class Dispatcher(Generic[R]):
         return ticket
 
     def _in_line(self, job_id: JobId) -> Progress | None:
-        place = self._in_places()[1].get(job_id)
+        place = self._standing.line(self._queue.in_order(), self._running)[1].get(job_id)
         if place is None:
             return None
         model = self._tickets[job_id].job.request.model
         loading = any(self._tickets[job.id].loading for job, _ in self._running.values() if job.request.model == model)
-        return Progress(place=place, loading=loading or not self._ready)
-
-    def _in_places(self) -> tuple[tuple[Job, ...], dict[JobId, int]]:
-        """Return the jobs that no device works for, the next one first, and their places in that line."""
-        line = self._queue.in_order()
-        known, jobs, places = self._standing
-        if known is not line:
-            if len(known) > self._places and known == line[: len(known)]:  # a few more at its end
-                more = line[len(known) :]
-            else:
-                drawn = self._with_rows | self._drawn_next(line)
-                more, jobs, places = tuple(job for job in line if job.id not in drawn), (), {}
-            places.update((job.id, place) for place, job in enumerate(more, len(jobs) + 1))
-            self._standing = line, jobs + more, places
-        return self._standing[1:]
-
-    def _drawn_next(self, line: tuple[Job, ...]) -> set[JobId]:
-        """Return the jobs at the head of the line that workers have: they get rows with the next step.
-
-        That holds for the first, and for those whose pictures have the same size, as far as the places go.
-        """
-        drawn: set[JobId] = set()
-        free = self._places
-        for job in line:
-            if job.id not in self._running or free <= 0 or _kind(job) != _kind(line[0]):
-                break
-            drawn.add(job.id)
-            free -= job.request.parts
-        return drawn
-
-    def _note_rows(self, job: Job, *, has_rows: bool) -> None:
-        (self._with_rows.add if has_rows else self._with_rows.discard)(job.id)
-        self._standing = ((), (), {})
+        return Progress(place=place, loading=loading or not self._fleet.ready)
 
     def seconds_left(self, job_id: JobId) -> float | None:
         """Estimate the seconds until a live job will be done; None while nothing was measured."""
@@ -173,14 +143,9 @@ class Dispatcher(Generic[R]):
             job_id,
             line=self._queue.in_order(),
             done=lambda job: self._tickets[job.id].share_done,
-            places=self._places,
-            workers=len(self._ready),
+            places=self._fleet.places,
+            workers=len(self._fleet.ready),
         )
-
-    @property
-    def _places(self) -> int:
-        """Images that are drawn at a time."""
-        return max(1, sum(worker.places for worker in self._ready))
 
     def ticket(self, job_id: JobId) -> JobTicket[R] | None:
         """The ticket of a job that is waiting or running."""
@@ -188,11 +153,11 @@ class Dispatcher(Generic[R]):
 
     def waiting(self) -> tuple[Job, ...]:
         """List the jobs that no device works for now, in the order in which it will."""
-        return self._in_places()[0]
+        return self._standing.line(self._queue.in_order(), self._running)[0]
 
     def running(self) -> tuple[Job, ...]:
         """List the jobs that are drawn now."""
-        return tuple(job for job, _ in self._running.values() if job.id in self._with_rows)
+        return tuple(job for job, _ in self._running.values() if self._standing.has_rows(job))
 
     async def cancel(self, job_id: JobId, *, by: str | None = None) -> bool:
         """Cancel a waiting or running job; False when nobody draws it, or nobody does any more.
@@ -220,8 +185,8 @@ class Dispatcher(Generic[R]):
         A job that stands and cannot be done in that time is put back at once.
         """
         self._closing = True
-        for job_id, (_, worker) in tuple(self._running.items()):
-            if job_id not in self._with_rows and (self.seconds_left(job_id) or 0.0) > grace:
+        for job_id, (job, worker) in tuple(self._running.items()):
+            if not self._standing.has_rows(job) and (self.seconds_left(job_id) or 0.0) > grace:
                 self._postponed.add(job_id)
                 await worker.cancel(job_id)
         begun = [ticket for job_id, ticket in self._tickets.items() if not self._queue.waits(job_id)]
@@ -235,9 +200,11 @@ class Dispatcher(Generic[R]):
         await asyncio.shield(self._closed)
 
     async def _close(self) -> None:
-        await asyncio.gather(self._put_back_waiting(), *(worker.close() for worker in self._workers))
+        await asyncio.gather(self._put_back_waiting(), *(worker.close() for worker in tuple(self._workers)))
         while self._tasks:
             await asyncio.wait(self._tasks)
+        for watching in self._watching.values():
+            watching.cancel()
         if not self._lost.is_set():
             self._journal.drawing(frozenset())
 
@@ -246,34 +213,71 @@ class Dispatcher(Generic[R]):
             if (job := self._queue.cancel(waiting.id)) is not None:
                 await self._put_back(job, 0.0)
 
-    async def _start_workers(self, first_ready: asyncio.Future[None]) -> None:
-        starts = (self._start_worker(worker, first_ready) for worker in self._workers)
+    async def _start_workers(self, workers: Sequence[Worker], first_ready: asyncio.Future[None]) -> None:
+        starts = (self._start_worker(worker, first_ready) for worker in workers)
         outcomes = await asyncio.gather(*starts, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, KnownError)]
-        if len(failures) == len(self._workers) and not self._closing:
-            self._dead = failures[0]
-            first_ready.set_exception(self._dead)
-            # The operator will mend what is wrong with the model; the jobs wait for that in the journal.
-            await self._put_back_waiting()
+        if failures and len(failures) == len(workers) and not self._closing:
+            await self.give_up(failures[0])
+
+    async def give_up(self, error: KnownError) -> None:
+        """Note that no worker will ever draw, and why: `ready` raises it.
+
+        The operator will mend what is wrong with the model; the jobs wait for that in the journal.
+        """
+        self._dead = error
+        if self._first_ready is not None and not self._first_ready.done():
+            self._first_ready.set_exception(error)
+        await self._put_back_waiting()
 
     async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
         try:
-            await worker.start(lambda jobs: self._drawing(worker, jobs))
+            await worker.start(lambda jobs: self._fleet.note_drawing(worker, jobs))
         except KnownError:
             raise
         except Exception as error:
             log.exception("a worker did not start")
             raise ModelUnavailable("?", detail=repr(error)) from error
-        self._ready.append(worker)
+        self._fleet.ready.append(worker)
+        self._watching[worker] = asyncio.create_task(self._watch(worker), name="watch a worker")
         if not first_ready.done():
             first_ready.set_result(None)
         self._hand_out()
 
-    def _drawing(self, worker: Worker, jobs: frozenset[JobId]) -> None:
-        """Pass on for whom the workers work. Called in their threads."""
-        with self._suspects_lock:
-            self._suspects[worker] = jobs
-            self._journal.drawing(frozenset[JobId]().union(*self._suspects.values()))
+    async def add(self, worker: Worker) -> None:
+        """Start one more worker, and let it draw; returns when it can.
+
+        Raises ShuttingDown, ModelUnavailable and WorkerLost; then it is closed.
+        """
+        self.check_open()
+        if self._first_ready is None:
+            raise RuntimeError("start() comes first")
+        self._workers.append(worker)
+        try:
+            await self._start_worker(worker, self._first_ready)
+        except BaseException:
+            self._workers.remove(worker)
+            await worker.close()
+            raise
+
+    async def remove(self, worker: Worker, grace: float) -> None:
+        """Take a worker out: what it draws may be finished, for so many seconds; the rest is drawn by others."""
+        self._leaving.add(worker)
+        self._fleet.leave(worker)
+        mine = tuple(self._fleet.jobs_of(worker))
+        for job in mine:
+            if not self._standing.has_rows(job):
+                await worker.cancel(job.id)
+        await asyncio.gather(*(self._tickets[job.id].wait(grace) for job in mine if self._standing.has_rows(job)))
+        await worker.close()
+        names = {_name(job) for job in mine}
+        while runs := {task for task in self._tasks if task.get_name() in names}:
+            await asyncio.wait(runs)
+        self._forget_worker(worker)
+        self._leaving.discard(worker)
+
+    async def _watch(self, worker: Worker) -> None:
+        self._lose(worker, await worker.lost())
 
     def _hand_out(self) -> None:
         """Give jobs to the workers while they have room, in good time, and tell them in which order to draw.
@@ -281,16 +285,19 @@ class Dispatcher(Generic[R]):
         No job passes the next one just because it would fit: that would starve the large ones. Only a job that would
         have another model loaded lets others pass, as often as the queue says.
         """
-        self._queue.draw_at_once(self._places)
+        self._queue.draw_at_once(self._fleet.places)
         self._hand_out_in_turn()
         order = tuple(job.id for job in self._queue.in_order() if job.id in self._running)
         if order != self._pushed:
             self._pushed = order
-            for worker in self._ready:
+            for worker in self._fleet.ready:
                 worker.reorder(order)
 
     def _hand_out_in_turn(self) -> None:
-        while not self._closing and (turn := self._next_turn()) is not None:
+        while (
+            not self._closing
+            and (turn := self._fleet.next_turn(self._queue, self.estimates.images_in_a_load)) is not None
+        ):
             job, worker = turn
             self._queue.take(job)
             try:
@@ -299,46 +306,38 @@ class Dispatcher(Generic[R]):
                 self._give_up(job, error)
                 continue
             self._running[job.id] = (job, worker)
-            self._standing = ((), (), {})
-            self._spawn(self._run(job, events), name=f"job {job.id}")
-
-    def _next_turn(self) -> tuple[Job, Worker] | None:
-        """Choose the job to start now, and the worker that draws it."""
-        if not self._alone.isdisjoint(self._running):
-            return None
-        for job in tuple(self._queue.may_go()):
-            if (job.id in self._alone and self._running) or self._queue.ahead(job) >= AHEAD:
-                return None
-            try:
-                worker = next((worker for worker in self._ready if worker.room(job.request) > 0), None)
-            except Exception as error:
-                self._queue.take(job)
-                self._give_up(job, error)
-                continue
-            if worker is not None:
-                return job, worker
-        return None
+            self._standing.forget_line()
+            self._spawn(self._run(job, worker, events), name=_name(job))
 
     def _give_up(self, job: Job, error: Exception) -> None:
         self._spawn(self._end(job, JobStatus.FAILED, _fault(job, error), 0.0), name=f"job {job.id}")
 
-    async def _run(self, job: Job, events: EventStream) -> None:
-        """See one job from its worker to its end."""
+    async def _run(self, job: Job, worker: Worker, events: EventStream) -> None:
+        """See one job from its worker to its end, or back into the line."""
         outcome: GenerationResult | KnownError
         device_seconds = 0.0
         try:
             async with aclosing(events):
-                outcome, device_seconds = await self._follow(job, events)
+                outcome, device_seconds = await self._follow(job, worker, events)
         except Exception as error:
             outcome = _fault(job, error)
         if isinstance(outcome, WorkerLost):
-            self._lose(self._running[job.id][1], outcome)
+            self._lose(worker, outcome)
         # The stream is closed: its room is free, and the worker has nothing left to cancel.
         del self._running[job.id]
-        self._note_rows(job, has_rows=True)  # it is in nobody's line any more
-        self._hand_out()
+        self._standing.note_rows(job, has_rows=True)  # it is in nobody's line any more
         if job.id in self._cancelled:
             outcome = Cancelled(self._cancelled[job.id])  # it was told so, also where the last step was made meanwhile
+        fell = (loss := self._losses.get(worker)) is not None and isinstance(outcome, WorkerLost)
+        if loss is not None:
+            loss.note(job, fell=fell)
+        self._hand_out()
+        if loss is not None and fell:
+            await self._after_loss(job, loss)
+            return
+        if isinstance(outcome, Postponed) and worker in self._leaving and not self._closing:
+            await self._move(job, device_seconds)
+            return
         if isinstance(outcome, GenerationResult):
             try:
                 self._leave(job, await self._journal.rendered(job, outcome))
@@ -356,20 +355,27 @@ class Dispatcher(Generic[R]):
             case _:
                 await self._end(job, JobStatus.FAILED, outcome, device_seconds)
 
-    async def _follow(self, job: Job, events: EventStream) -> tuple[GenerationResult | KnownError, float]:
+    async def _follow(
+        self, job: Job, worker: Worker, events: EventStream
+    ) -> tuple[GenerationResult | KnownError, float]:
         """Relay progress to the ticket and gather the images, up to the job's last event."""
         images: list[GeneratedImage] = []
         ticket = self._tickets[job.id]
+        loads_since: float | None = None
         async for event in events:
             match event:
                 case ModelLoading():
+                    loads_since = self._clock()
                     ticket.report(Progress(loading=True))
                 case RowsChanged():
+                    if event.has_rows and loads_since is not None:
+                        self.estimates.learn_load(self._clock() - loads_since)
+                        loads_since = None
                     if event.has_rows and not ticket.begun:
                         await self._journal.started(job)
                         ticket.begun = True
                     if event.has_rows or ticket.share_done < 1:
-                        self._note_rows(job, has_rows=event.has_rows)
+                        self._standing.note_rows(job, has_rows=event.has_rows)
                 case StepDone():
                     self._advance(job, event.step / event.steps - ticket.share_done)
                     ticket.report(Progress(step=event.step, steps=event.steps, preview=event.preview))
@@ -392,7 +398,7 @@ class Dispatcher(Generic[R]):
                 case JobFailed():
                     return event.error, event.device_seconds
                 case JobCancelled():
-                    put_back = self._closed is not None or job.id in self._postponed
+                    put_back = self._closed is not None or job.id in self._postponed or worker in self._leaving
                     stopped = Postponed() if put_back else Cancelled()
                     return stopped, event.device_seconds
         raise RuntimeError("the worker's events ended without a last one")
@@ -417,18 +423,70 @@ class Dispatcher(Generic[R]):
         self._leave(job, Postponed())
 
     def _lose(self, worker: Worker, error: WorkerLost) -> None:
-        if worker in self._ready:
-            self._ready.remove(worker)
-        if not self._lost.is_set():
-            self._loss = error
-            self._lost.set()
+        """Give nothing more to a worker. One in this process takes the process with it, in good order."""
+        self._fleet.leave(worker)
+        if worker.in_this_process:
+            if not self._lost.is_set():
+                self._loss = error
+                self._lost.set()
+        elif worker in self._workers and worker not in self._losses:
+            drawn = self._fleet.suspects(worker) if error.died else frozenset[JobId]()
+            self._losses[worker] = loss = Loss(drawn, {job.id for job in self._fleet.jobs_of(worker)})
+            self._spawn(self._see_to(worker, loss), name="see to a lost worker")
+
+    async def _see_to(self, worker: Worker, loss: Loss) -> None:
+        """Write down what the loss of a worker means for its jobs, once all of them have heard of it."""
+        await loss.complete.wait()
+        drawn = [job for job in loss.fallen if job.id in loss.drawn]
+        standing = [job for job in loss.fallen if job.id not in loss.drawn]
+        try:
+            loss.over.set_result(await self._journal.worker_lost(drawn, standing) if loss.fallen else {})
+        except Exception:
+            log.exception("what a lost worker had drawn could not be written down")
+            loss.over.set_result({})
+        await worker.close()
+        self._forget_worker(worker)
+
+    async def _after_loss(self, job: Job, loss: Loss) -> None:
+        """Let a job of a lost worker wait again where it stood; alone on its worker, if it may have been the cause."""
+        over = await asyncio.shield(loss.over)
+        if (error := over.get(job.id)) is not None:
+            self._leave(job, error)
+        elif self._closing:
+            self._leave(job, Postponed())
+        else:
+            if job.id in loss.drawn:
+                self._fleet.alone.add(job.id)
+            self._again(job)
+
+    async def _move(self, job: Job, device_seconds: float) -> None:
+        """Let a job of a worker that leaves wait again where it stood."""
+        try:
+            await self._journal.put_back(job, device_seconds)
+        except Exception:
+            log.exception("job %s could not be put back", job.id)
+        self._again(job)
+
+    def _again(self, job: Job) -> None:
+        self._tickets[job.id].start_over()
+        self._queue.give_back(job)
+        self._standing.note_rows(job, has_rows=False)
+        self._hand_out()
+
+    def _forget_worker(self, worker: Worker) -> None:
+        self._fleet.forget(worker)
+        self._losses.pop(worker, None)
+        if worker in self._workers:
+            self._workers.remove(worker)
+        if (watching := self._watching.pop(worker, None)) is not None:
+            watching.cancel()
 
     def _leave(self, job: Job, outcome: R | KnownError) -> None:
         """The job is over: its ticket resolves and its room goes to the next one."""
         ticket = self._tickets.pop(job.id)
-        self._alone.discard(job.id)
+        self._fleet.alone.discard(job.id)
         self._queue.leave(job, done=ticket.share_done)
-        self._with_rows.discard(job.id)
+        self._standing.forget(job)
         self._postponed.discard(job.id)
         self._cancelled.pop(job.id, None)
         ticket.resolve(outcome)
@@ -441,9 +499,8 @@ class Dispatcher(Generic[R]):
         return task
 
 
-def _kind(job: Job) -> tuple[str, int, int]:
-    first = job.request.passes[0]
-    return job.request.model, first.width, first.height
+def _name(job: Job) -> str:
+    return f"job {job.id}"
 
 
 def _fault(job: Job, error: Exception) -> KnownError:

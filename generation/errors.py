@@ -18,7 +18,7 @@
     │   ├── Cancelled
     │   ├── Interrupted             it cannot go on
     │   └── Postponed               it goes on when the process runs again
-    └── WorkerLost                  the device or its thread is lost; only a new process helps
+    └── WorkerLost                  the device, its thread or its process is lost; only a new one helps
 
 `bot.errors` grows its own branches onto it. Words for members are made in `bot.discord_ui.words.errors`, words for the
 operator in `generation.operator_words` and `bot.operator_words`. Errors travel inside events, so fields are plain data.
@@ -196,6 +196,7 @@ NotLoaded: TypeAlias = Literal[
     "no_such_device",
     "device_absent",
     "device_not_built",
+    "other_version",
     "does_not_load",
 ]
 
@@ -236,10 +237,11 @@ class Postponed(JobStopped):
 
 
 class WorkerLost(KnownError):
-    """A worker will never draw again in this process: it hangs, its thread died, or its device answers no call."""
+    """A worker will never draw again: it hangs, its thread or process died, or its device answers no call."""
 
     _: KW_ONLY
     detail: str = ""
+    died: bool = True  #: False where nothing is heard of it any more, which no job of it has to answer for
 
 
 def new_reference() -> str:

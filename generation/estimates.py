@@ -12,6 +12,8 @@ REMEMBERED = 32  #: jobs of one model and size; the machine's load today counts,
 ENCODE_ROWS = 1.4  #: and encoding a picture that a job begins with (1.12 TFLOP)
 DECODE_ROWS = 3  #: decoding an image costs about as much as this many U-Net rows (SD 1.5: 2.51 to 0.80 TFLOP)
 
+IMAGES_IN_A_LOAD = 8.0  #: a model of a few GB is loaded in about their time
+
 _ORDINARY = ModelSpec(name="", source="")
 
 _Shape: TypeAlias = tuple[str, int, int]  #: model, width, height
@@ -25,6 +27,8 @@ class Estimates:
         self._specs = {spec.name: spec for spec in specs}
         self._measured: defaultdict[_Shape, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._seconds_a_row: dict[_Shape, float] = {}
+        self._image_seconds: deque[float] = deque(maxlen=REMEMBERED)
+        self._load_seconds: deque[float] = deque(maxlen=REMEMBERED)
         self.lessons = 0  #: learnt so far
 
     def learn(self, request: GenerationRequest, device_seconds: float) -> None:
@@ -38,7 +42,19 @@ class Estimates:
             measured = self._measured[shape]
             measured.append(rate * device_seconds / expected)
             self._seconds_a_row[shape] = median(measured)
+        self._image_seconds.append(device_seconds / request.count)
         self.lessons += 1
+
+    def learn_load(self, seconds: float) -> None:
+        """Learn from a model that was loaded in so many seconds."""
+        self._load_seconds.append(seconds)
+
+    @property
+    def images_in_a_load(self) -> float:
+        """Images that a worker draws in the time in which it loads a model; a guess until both were measured."""
+        if not self._image_seconds or not self._load_seconds:
+            return IMAGES_IN_A_LOAD
+        return median(self._load_seconds) / median(self._image_seconds)
 
     def seconds(self, request: GenerationRequest) -> float | None:
         """Estimate the device seconds of such a job; None while this model has drawn nothing yet."""

@@ -1,8 +1,10 @@
 """The journal writes down what happens to jobs before anybody is told."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from generation.errors import KnownError
+from generation.errors import KnownError, WorkerLost
 from generation.job import Job, JobId, JobStatus
 from generation.result import GenerationResult
 
@@ -13,7 +15,7 @@ class Journal(Protocol[R]):
     """Where the dispatcher records a job's life. `bot.storage` has the durable one."""
 
     def drawing(self, jobs: frozenset[JobId]) -> None:
-        """A device works for these jobs next, and for no others: they are the suspects if the process dies now.
+        """A device of this process works for these jobs next, and for no others: suspects, if the process dies now.
 
         Called in workers' threads too, and never at the same time in two of them. Raises nothing.
         """
@@ -38,6 +40,14 @@ class Journal(Protocol[R]):
         """
         ...
 
+    async def worker_lost(self, drawn: Sequence[Job], standing: Sequence[Job]) -> Mapping[JobId, KnownError]:
+        """A worker in another process is gone, and its jobs wait again, in one transaction.
+
+        Those it has `drawn` when it died are remembered: one that was drawn in two such deaths is over, and is returned
+        with the error that it ended with. The others only waited there, or nobody knows what happened to the worker.
+        """
+        ...
+
 
 class MemoryJournal:
     """A journal for scripts and tests: remembers results and forgets them with the process."""
@@ -46,6 +56,7 @@ class MemoryJournal:
         self.results: dict[JobId, GenerationResult] = {}
         self.history: list[tuple[JobId, JobStatus]] = []
         self.drawn_now: frozenset[JobId] = frozenset()
+        self.crashes: Counter[JobId] = Counter()
 
     def drawing(self, jobs: frozenset[JobId]) -> None:
         self.drawn_now = jobs
@@ -63,3 +74,13 @@ class MemoryJournal:
 
     async def put_back(self, job: Job, device_seconds: float) -> None:
         self.history.append((job.id, JobStatus.ACCEPTED))
+
+    async def worker_lost(self, drawn: Sequence[Job], standing: Sequence[Job]) -> Mapping[JobId, KnownError]:
+        over: dict[JobId, KnownError] = {}
+        for job in drawn:
+            self.crashes[job.id] += 1
+            if self.crashes[job.id] > 1:
+                over[job.id] = WorkerLost()
+        for job in (*drawn, *standing):
+            self.history.append((job.id, JobStatus.FAILED if job.id in over else JobStatus.ACCEPTED))
+        return over

@@ -42,6 +42,7 @@ _NOT_LOADED: dict[NotLoaded, str] = {
     "no_such_device": "it is not known here: write auto, cpu, cuda, cuda:1 or mps",
     "device_absent": "there is none here that answers: write auto or cpu, or look at its driver",
     "device_not_built": "torch is built without it: write auto or cpu, or install a torch that is built for it",
+    "other_version": "its process is of another version than this one, so this one has to be started anew",
     "does_not_load": "it does not load",
 }
 _SEEMS: dict[str, str] = {
@@ -87,7 +88,8 @@ def operator_words(error: KnownError) -> str:
             seems = _SEEMS.get(error.detail, error.detail)
             return f"The model {_short(error.model)} seems to be {seems}: {_NOT_LOADED['no_model']}"
         case ModelUnavailable() if error.reason in _DEVICES:
-            return f"The device {_short(error.detail)!r} (DEVICE, --device) cannot be used: {_NOT_LOADED[error.reason]}"
+            named = f"The device {_short(error.detail)!r} (DEVICE, DEVICES, --device)"
+            return f"{named} cannot be used: {_NOT_LOADED[error.reason]}"
         case ModelUnavailable():
             return _with_detail(
                 f"The model {_short(error.model)} cannot be used: {_NOT_LOADED[error.reason]}", error.detail

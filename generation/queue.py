@@ -4,11 +4,11 @@ The order is that of EqualShares: who would be done first if everybody had an eq
 all jobs that are not over, those that workers have among them.
 
 Changing the model costs about as much as drawing several images. So jobs of a model that is loaded may pass one that
-would have another loaded, but no job is ever passed by more than `PASSING` images: nobody starves.
+would have another loaded, but no job is ever passed by more than `passing` images: nobody starves.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -34,6 +34,7 @@ class FairQueue:
     ) -> None:
         """`cost` says how much of the device a job takes altogether, above 0, in any one unit."""
         self.capacity = capacity
+        self.passing = float(PASSING)  #: images by which a job may be passed
         self._cost = cost
         self._shares = EqualShares()
         self._entries: dict[JobId, _Entry] = {}
@@ -75,18 +76,25 @@ class FairQueue:
             group=job.group,
         )
 
-    def may_go(self) -> Iterator[Job]:
-        """Yield the jobs whose turn it may be: the next one, then the first of each other model that may still pass."""
+    def may_go(self, aside: Container[JobId] = (), kept: Container[JobId] = ()) -> Iterator[Job]:
+        """Yield the jobs whose turn it may be: the next one, then the first of each other model that may still pass.
+
+        Those that stand `aside` keep nobody waiting, and those for which a worker is `kept` only jobs of their model.
+        """
         seen: set[str] = set()
         slack = math.inf
         for entry in self._line():
             if slack <= 0:
                 return
+            if entry.job.id in aside:
+                yield entry.job
+                continue
             model = entry.job.request.model
             if model not in seen and entry.job.request.count <= slack:
                 yield entry.job
             seen.add(model)
-            slack = min(slack, PASSING - entry.passed)
+            if entry.job.id not in kept:
+                slack = min(slack, self.passing - entry.passed)
 
     def take(self, job: Job) -> None:
         """Note that a worker has the job now."""
@@ -96,6 +104,15 @@ class FairQueue:
                 break
             entry.passed += job.request.count
         self._waiting -= 1
+
+    def is_due(self, job: Job) -> bool:
+        """Whether others have passed the job as often as may be."""
+        return self._entries[job.id].passed + 1 > self.passing
+
+    def give_back(self, job: Job) -> None:
+        """Note that the job waits again, because its worker is gone: where it stood, and all of it is to be done."""
+        self._entries[job.id].waits = True
+        self._waiting += 1
 
     def ahead(self, job: Job) -> int:
         """Count the images of the jobs before this one, those that workers have among them."""

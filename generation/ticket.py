@@ -80,6 +80,11 @@ class JobTicket(Generic[R]):
         preview = progress.preview or self._latest.preview
         self._latest = replace(progress, preview=preview)
 
+    def start_over(self) -> None:
+        """Nothing of it is done any more. For the dispatcher."""
+        self.begun = False
+        self._latest = Progress()
+
     def resolve(self, outcome: R | KnownError) -> None:
         """The final outcome; the first one wins. For the dispatcher."""
         if self._result.done():

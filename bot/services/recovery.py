@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot.clock import Clock
-from bot.errors import Quarantined, WordRefused
+from bot.errors import WordRefused
 from bot.records import JobRecord
 from bot.services.answers import Recovery, Resumed
 from bot.services.words import Words
@@ -24,7 +24,6 @@ from generation.ticket import JobTicket
 
 log = logging.getLogger(__name__)
 
-CRASHES_ALLOWED = 1  #: a neighbour may have caused the first crash; afterwards the job runs alone
 LEARNS_FROM = 500  #: jobs
 TELLS_WITHIN = timedelta(days=7)  #: how long it is still worth saying that a job was ended, and looking for a message
 
@@ -112,9 +111,8 @@ class Restart:
         """The job as it goes on; None when it was ended here instead. `suspects` None: each that had begun is one."""
         begun = record.status is JobStatus.STARTED
         crashed = begun if suspects is None else record.id in suspects
-        if crashed and record.crashes >= CRASHES_ALLOWED:
-            log.error("job %s by %s ran in two crashes and is set aside", record.id, record.requester)
-            jobs.finish(transaction, record.id, JobStatus.FAILED, now, error_code=Quarantined.code)
+        if crashed and record.crashes >= unfinished.CRASHES_ALLOWED:
+            unfinished.crashed(transaction, record, now)
             return None
         try:
             self._catalog.require(record.request)
@@ -129,7 +127,7 @@ class Restart:
                 unfinished.clear(transaction, record.id)
             return replace(record, status=JobStatus.ACCEPTED)
         # Waiting again in the row as well: a second crash before its turn is not its doing.
-        unfinished.count_crash(transaction, record)
+        unfinished.crashed(transaction, record, now)
         return replace(record, status=JobStatus.ACCEPTED, crashes=record.crashes + 1)
 
 

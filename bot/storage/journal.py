@@ -2,18 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
 
 from bot.clock import Clock
-from bot.errors import StorageFault, is_storage_fault
+from bot.errors import Quarantined, StorageFault, is_storage_fault
 from bot.records import ImageRecord, JobRecord
 from bot.retrying import PATIENT, Pause, retried
 from bot.storage import jobs, unfinished
-from bot.storage.database import Database
+from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles, StoredFile
 from bot.storage.suspects import SuspectsFile
 from generation.errors import Cancelled, Interrupted, KnownError
@@ -109,6 +109,26 @@ class StoredJournal(Journal[JobRecord]):
     async def put_back(self, job: Job, device_seconds: float) -> None:
         """The job was not finished and waits again. One attempt: the process is about to stop. Raises StorageFault."""
         await self._database.write(lambda transaction: unfinished.put_back(transaction, job.id, device_seconds))
+
+    async def worker_lost(self, drawn: Sequence[Job], standing: Sequence[Job]) -> Mapping[JobId, KnownError]:
+        """A worker in another process is gone: its jobs wait again, or are set aside. Raises StorageFault."""
+
+        doing = "what a lost worker had drawn"
+        ids = [job.id for job in drawn]
+
+        def read(transaction: Transaction) -> list[JobRecord]:
+            return [record for job_id in ids if (record := jobs.get(transaction, job_id)) is not None]
+
+        # Read first: where only the answer to the writing is lost, the second attempt must not count once more.
+        known = await self._patiently(lambda: self._database.read(read), doing=doing)
+        now = self._clock()
+
+        def write(transaction: Transaction) -> dict[JobId, KnownError]:
+            for job in standing:
+                unfinished.clear(transaction, job.id)
+            return {record.id: Quarantined() for record in known if not unfinished.crashed(transaction, record, now)}
+
+        return await self._patiently(lambda: self._database.write(write), doing=doing)
 
     async def _patiently(self, write: Callable[[], Awaitable[T]], *, doing: str) -> T:
         return await retried(write, PATIENT, passing=is_storage_fault, doing=doing, pause=self._pause)

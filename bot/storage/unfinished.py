@@ -1,5 +1,6 @@
 """Jobs that somebody is still owed: put back in line, kept until they are asked for, or set aside after two crashes."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +9,13 @@ from sqlalchemy import Select, and_, bindparam, or_, select, update
 from bot.errors import Held, Quarantined
 from bot.records import JobRecord
 from bot.storage.database import Transaction
-from bot.storage.jobs import JOBS_IN_ORDER, LIVE, move, records
+from bot.storage.jobs import JOBS_IN_ORDER, LIVE, finish, move, records
 from bot.storage.tables import JOBS
 from generation.job import JobId, JobStatus
+
+log = logging.getLogger(__name__)
+
+CRASHES_ALLOWED = 1  #: a neighbour may have caused the first crash; afterwards the job runs alone
 
 _C = JOBS.c
 _THIS = _C.id == bindparam("id_")
@@ -59,10 +64,15 @@ def clear(transaction: Transaction, job_id: JobId) -> bool:
     return move(transaction, job_id, {JobStatus.STARTED}, JobStatus.ACCEPTED)
 
 
-def count_crash(transaction: Transaction, record: JobRecord) -> bool:
-    """The device worked for it when the process died: it waits again, and that is remembered."""
+def crashed(transaction: Transaction, record: JobRecord, at: datetime) -> bool:
+    """The device worked for it when it went down: it waits again, and that is remembered. False: it is set aside."""
+    if record.crashes >= CRASHES_ALLOWED:
+        log.error("job %s by %s ran in two crashes and is set aside", record.id, record.requester)
+        finish(transaction, record.id, JobStatus.FAILED, at, error_code=Quarantined.code, among=LIVE)
+        return False
     # Its row may still say that it waits, when the process died of the very first step.
-    return move(transaction, record.id, LIVE, JobStatus.ACCEPTED, crashes=record.crashes + 1)
+    move(transaction, record.id, LIVE, JobStatus.ACCEPTED, crashes=record.crashes + 1)
+    return True
 
 
 def keep(transaction: Transaction, job_id: JobId, error_code: str) -> bool:

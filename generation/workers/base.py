@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from generation.errors import WorkerLost
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
 from generation.workers.stream import EventStream
@@ -18,9 +19,15 @@ class Worker(Protocol):
     """Draws jobs on a device it owns. Never decides whose turn it is."""
 
     places: int  #: the most images that a step has been made for at a time so far, at least 1
+    in_this_process: bool  #: whether what takes the worker down takes this process down too
+
+    @property
+    def loaded(self) -> frozenset[str] | None:
+        """The models that can be drawn with at once; None: all that it may be asked for."""
+        ...
 
     async def start(self, drawing: Drawing = told_nobody) -> None:
-        """Load the model; returns when the first job can be drawn. Raises ModelUnavailable.
+        """Load the model; returns when the first job can be drawn. Raises ModelUnavailable, WorkerLost.
 
         `drawing` is called, in any thread, each time before the device works for other jobs than before: one of these
         is the culprit if that takes the process down.
@@ -47,6 +54,10 @@ class Worker(Protocol):
 
     async def cancel(self, job_id: JobId) -> None:
         """Stop drawing the job at the next step; a job that is unknown or done is left alone."""
+        ...
+
+    async def lost(self) -> WorkerLost:
+        """Wait until the worker is lost, in the good case for ever; return why, drawing or not."""
         ...
 
     async def close(self) -> None:

@@ -1,5 +1,6 @@
 """FakeWorker draws without a device, at once or when told: a full second implementation of Worker, for tests."""
 
+import asyncio
 import io
 from collections.abc import Sequence
 
@@ -37,7 +38,10 @@ class FakeWorker:
         self._live: dict[JobId, tuple[Job, EventStream]] = {}
         self._errors: list[Exception] = []
         self._closed = False
+        self.in_this_process = True
         self._loaded = loaded
+        self._loss = WorkerLost(detail="lost on purpose")
+        self._lost = asyncio.Event()
         self.order: Sequence[JobId] = ()  #: the newest it was given
         self._drawing: Drawing = told_nobody
         self._with_rows: set[JobId] = set()
@@ -45,6 +49,10 @@ class FakeWorker:
     async def start(self, drawing: Drawing = told_nobody) -> None:
         """Nothing to load."""
         self._drawing = drawing
+
+    @property
+    def loaded(self) -> frozenset[str] | None:
+        return None if self._loaded is None else frozenset({self._loaded})
 
     def room(self, request: GenerationRequest) -> int:
         reserved = sum(job.request.count for job, _ in self._live.values())
@@ -56,6 +64,9 @@ class FakeWorker:
         stream = EventStream(on_close=lambda: self._forget(job.id))
         self._live[job.id] = (job, stream)
         self.drawn.append(job)
+        if self._lost.is_set():
+            stream.put(JobFailed(job_id=job.id, error=self._loss, device_seconds=0.0))
+            return stream
         if self._loaded not in (None, job.request.model):
             self._loaded = job.request.model
             stream.put(ModelLoading(job_id=job.id))
@@ -99,11 +110,17 @@ class FakeWorker:
         """Make the next job that would finish fail with this error instead."""
         self._errors.append(error)
 
-    def lose(self) -> None:
-        """Be lost from now on, as after a hung kernel or a dead thread."""
+    def lose(self, *, died: bool = True) -> None:
+        """Be lost from now on, as after a hung kernel or a dead thread; or as a machine that is not heard of."""
         self._closed = True
+        self._loss = WorkerLost(detail="lost on purpose", died=died)
+        self._lost.set()
         for job, stream in tuple(self._live.values()):
-            stream.put(JobFailed(job_id=job.id, error=WorkerLost(detail="lost on purpose"), device_seconds=0.0))
+            stream.put(JobFailed(job_id=job.id, error=self._loss, device_seconds=0.0))
+
+    async def lost(self) -> WorkerLost:
+        await self._lost.wait()
+        return self._loss
 
     def _forget(self, job_id: JobId) -> None:
         self._live.pop(job_id, None)

@@ -5,7 +5,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -74,17 +74,20 @@ class LocalWorker:
         *,
         memory: int = STANDING_BYTES,
         patience: float = PATIENCE,
-        is_loaded: Callable[[str], bool] = lambda model: True,
+        loaded: Set[str] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         name: str = "worker",
     ) -> None:
         """`build` makes the engine, inside the thread. `memory`: bytes that images which wait for their rows may take.
 
         A busy thread that gives no sign of life for `patience` seconds hangs; work known to take long gets more time.
-        `is_loaded` says whether the engine has a model ready; it is asked from the event loop.
+        `loaded` has the names of the models that the engine has ready, and changes as it does; None: it has all.
         """
         self.places = 1
+        self.in_this_process = True
+        self._loaded = loaded
         self._build = build
+        is_loaded: Callable[[str], bool] = (lambda model: True) if loaded is None else loaded.__contains__
         self._work = Workload(memory=memory, patience=patience, is_loaded=is_loaded)
         self._clock = clock
         self._watchdog = Watchdog(self._work.budget, self._hangs, clock=clock)
@@ -95,6 +98,7 @@ class LocalWorker:
         self._open = False  #: started and not closing
         self._closing = False
         self._lost: WorkerLost | None = None
+        self._gone = asyncio.Event()  #: it is lost
         self._order: Sequence[JobId] = ()  #: the newest; replaced as a whole, so that the thread may look
         self._known_order: Sequence[JobId] = ()  #: what the engine was told
         self._drawing: Drawing = told_nobody
@@ -138,7 +142,7 @@ class LocalWorker:
                 loaded=loaded,
             )
 
-        return cls(build, is_loaded=loaded.__contains__, name=f"worker {specs[0].name}")
+        return cls(build, loaded=loaded, name=f"worker {specs[0].name}")
 
     async def start(self, drawing: Drawing = told_nobody) -> None:
         self._drawing = drawing
@@ -146,6 +150,10 @@ class LocalWorker:
         self._started = self._loop.create_future()
         self._thread.start()
         await asyncio.shield(self._started)
+
+    @property
+    def loaded(self) -> frozenset[str] | None:
+        return None if self._loaded is None else frozenset(self._loaded)
 
     def room(self, request: GenerationRequest) -> int:
         return self._work.room(request) if self._open else 0
@@ -169,6 +177,10 @@ class LocalWorker:
             if self._work.waits_for_its_model(live):
                 # The thread will not look before the model is loaded, and the requester need not wait for that.
                 live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
+
+    async def lost(self) -> WorkerLost:
+        await self._gone.wait()
+        return self._lost or WorkerLost()
 
     async def close(self) -> None:
         self._open, self._closing = False, True
@@ -330,16 +342,13 @@ class LocalWorker:
         self._lose(WorkerLost(detail=f"its thread was busy and gave no sign of life for {seconds:.0f} s"))
 
     def _lose(self, error: WorkerLost) -> None:
-        """Fail every job, because nothing more can be drawn.
-
-        A worker whose thread died with nothing to draw still seems to have room: it fails the next job it is given.
-        """
+        """Fail every job, because nothing more can be drawn."""
         if self._lost is None:
             log.error("the worker is lost: %s", error.detail)
-        self._lost = error
+        self._lost, self._open = error, False
+        self._gone.set()
         self._watchdog.rest()
         for job_id, live in self._work.jobs.items():
-            self._open = False
             live.cancelled.set()  # should the thread come back, it shall not go on with these
             live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
 

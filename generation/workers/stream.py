@@ -11,6 +11,14 @@ from generation.events import JobCancelled, JobDone, JobFailed, StepDone, Worker
 LAST = (JobDone, JobFailed, JobCancelled)  #: what ends a job
 
 
+def add_newest(events: deque[WorkerEvent], event: WorkerEvent) -> None:
+    """Add an event of a job to those that nobody has read yet: of its progress only the newest stays."""
+    if isinstance(event, StepDone) and events and isinstance(before := events[-1], StepDone):
+        event = replace(event, preview=event.preview or before.preview)
+        events.pop()
+    events.append(event)
+
+
 class EventStream(AsyncIterator[WorkerEvent]):
     """Progress is newest-wins, other events are never dropped, nothing follows the last event.
 
@@ -34,10 +42,7 @@ class EventStream(AsyncIterator[WorkerEvent]):
         """Add an event; ignored after the last event and after closing."""
         if self._ended or self._on_close is None:
             return
-        if isinstance(event, StepDone) and self._events and isinstance(self._events[-1], StepDone):
-            event = replace(event, preview=event.preview or self._events[-1].preview)
-            self._events.pop()
-        self._events.append(event)
+        add_newest(self._events, event)
         self._ended = isinstance(event, LAST)
         self._wake()
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from tests.benchmarks.busy_hour import measure_estimates
 from tests.benchmarks.fair_hour import measure_fairness
 from tests.benchmarks.figures import Figure, keep, show
+from tests.benchmarks.links import measure_links
 from tests.benchmarks.loop_lag import measure_loop_lag
+from tests.benchmarks.placing import measure_placement
 
 
 def main() -> None:
@@ -43,6 +45,8 @@ def main() -> None:
         "exactness": measure_exactness,
         "estimates": lambda: [measure_estimates()],
         "fairness": measure_fairness,
+        "placement": measure_placement,
+        "links": lambda: asyncio.run(measure_links()),
         "start": lambda: [measure_start()],
         "loop_lag": lambda: asyncio.run(measure_loop_lag()),
     }

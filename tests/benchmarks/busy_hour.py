@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from generation.dispatcher import Dispatcher
+from generation.errors import WorkerLost
 from generation.events import ImageReady, JobCancelled, JobDone, RowsChanged, StepDone
 from generation.job import Job, JobId
 from generation.journal import MemoryJournal
@@ -44,6 +45,8 @@ class SimulatedWorker:
 
     def __init__(self, chance: random.Random) -> None:
         self.places = 1
+        self.in_this_process = True
+        self.loaded = None
         self._chance = chance
         self._streams: dict[JobId, EventStream] = {}
         self._images: list[_Image] = []
@@ -72,6 +75,10 @@ class SimulatedWorker:
 
     async def cancel(self, job_id: JobId) -> None:
         self._streams[job_id].put(JobCancelled(job_id=job_id, device_seconds=0.0))
+
+    async def lost(self) -> WorkerLost:
+        await asyncio.Event().wait()
+        return WorkerLost()
 
     async def close(self) -> None:
         for job_id in tuple(self._streams):

@@ -41,6 +41,38 @@ def test_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
+    ("written", "devices"),
+    [
+        ("", ("auto",)),
+        ("cuda:1", ("cuda:1",)),
+        ("cuda:0, cuda:1", ("cuda:0", "cuda:1")),
+        ("cpu,cpu", ("cpu", "cpu")),
+    ],
+)
+def test_devices_are_named_with_commas_between(
+    monkeypatch: pytest.MonkeyPatch, written: str, devices: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("DEVICES", written)
+    assert read_settings().all_devices == devices
+
+
+@pytest.mark.parametrize("written", ["toaster", "cpu,", "auto", "cuda:0,cuda:0", "cuda,cuda:0", "cuda:0 cuda:1"])
+def test_devices_that_make_no_sense_are_a_mistake(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("DEVICES", written)
+    with pytest.raises(BadSettings, match="DEVICES"):
+        read_settings()
+
+
+def test_several_devices_and_a_single_one_are_a_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVICES", "cpu,cpu")
+    monkeypatch.setenv("DEVICE", "cpu")
+    with pytest.raises(BadSettings, match="DEVICES: goes together with DEVICE=auto only"):
+        read_settings()
+    monkeypatch.setenv("DEVICE", "auto")
+    assert read_settings().all_devices == ("cpu", "cpu")
+
+
+@pytest.mark.parametrize(
     ("written", "on"), [(None, False), ("auto", False), ("off", False), ("on", True), ("ON", True)]
 )
 def test_graphs_are_on_only_where_somebody_wants_them(

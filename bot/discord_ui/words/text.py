@@ -109,6 +109,8 @@ def held_back(job: JobRecord, server: str | None) -> str:
         f"I have held back {what} that you asked for{where}: {prompt}\n"
         f"A moderator is to decide whether {they} may be shown, and you will be told."
     )
+
+
 def _cut(words: str, most: int) -> str:
     line = " ".join(words.split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.errors import StorageFault
+from bot.errors import Quarantined, StorageFault
 from bot.retrying import PATIENT
 from bot.storage import jobs
 from bot.storage.database import Database
@@ -254,6 +254,45 @@ async def test_what_is_put_back_waits_as_if_it_had_not_begun(durable, job, row):
     await durable.ended(job, JobStatus.CANCELLED, Cancelled(), 0.0)
     await durable.put_back(job, 0.5)
     assert (await row()).status is JobStatus.CANCELLED
+
+
+async def test_of_a_lost_worker_those_it_drew_count_a_crash_and_are_set_aside_the_second_time(durable, job, row):
+    await durable.started(job)
+    assert await durable.worker_lost([job], []) == {}
+    record = await row()
+    assert (record.status, record.crashes) == (JobStatus.ACCEPTED, 1)
+
+    await durable.started(job)
+    over = await durable.worker_lost([job], [])
+    assert isinstance(over[job.id], Quarantined)
+    record = await row()
+    assert (record.status, record.error_code, record.crashes) == (JobStatus.FAILED, "quarantined", 1)
+
+
+async def test_of_a_lost_worker_those_that_stood_wait_as_before(durable, job, row):
+    await durable.started(job)
+    assert await durable.worker_lost([], [job]) == {}
+    record = await row()
+    assert (record.status, record.crashes) == (JobStatus.ACCEPTED, 0)
+
+
+async def test_a_crash_counts_once_where_only_the_answer_to_its_writing_was_lost(
+    durable, database, job, row, monkeypatch
+):
+    await durable.started(job)
+    write = database.write
+    losses = [1]
+
+    async def answer_lost(work, **options):
+        done = await write(work, **options)
+        if losses:
+            losses.pop()
+            raise StorageFault(detail="connection closed")
+        return done
+
+    monkeypatch.setattr(database, "write", answer_lost)
+    assert await durable.worker_lost([job], []) == {}
+    assert (await row()).crashes == 1
 
 
 async def test_pictures_stay_where_nobody_knows_whether_their_row_was_written(

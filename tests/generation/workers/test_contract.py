@@ -36,10 +36,13 @@ from generation.result import GenerationResult
 from generation.workers.base import Drawing, told_nobody
 from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
+from generation.workers.pipe_link import PipeLink
+from generation.workers.remote import RemoteWorker
 from generation.workers.stream import EventStream
 from generation.workers.workload import standing_bytes
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import save_folder
+from tests.generation.workers.far_end import MAKE, FarEnd
 from tests.generation.workers.threads import is_alive, thread_has_ended
 
 ROOM = 2
@@ -52,6 +55,9 @@ class FakeBench:
     def __init__(self) -> None:
         self.worker = FakeWorker(ROOM, hold=True)
 
+    async def close(self) -> None:
+        await self.worker.close()
+
     def release(self) -> None:
         self.worker.release()
 
@@ -60,8 +66,51 @@ class FakeBench:
 
     fail_shared_call = fail_next_job
 
+    def make_a_step(self, job: Job) -> None:
+        self.worker.steps(job.id, 1)
+
     def lose(self) -> None:
         self.worker.lose()
+
+    def lose_idle(self) -> None:
+        self.worker.lose()
+
+
+class PipeBench:
+    """A RemoteWorker under test: a FakeWorker in a child process."""
+
+    def __init__(self, loaded: str | None = None) -> None:
+        self.far = FarEnd(room=ROOM, loaded=loaded)
+        self.worker = RemoteWorker(PipeLink(MAKE, self.far.arguments), name="child", memory=MEMORY)
+
+    async def close(self) -> None:
+        await self.worker.close()
+        self.far.close()
+
+    def release(self) -> None:
+        self.far.ask("release")
+
+    def fail_next_job(self, patch: pytest.MonkeyPatch) -> None:
+        self.far.ask("fail_next")
+
+    fail_shared_call = fail_next_job
+
+    def make_a_step(self, job: Job) -> None:
+        self.far.ask("step", job.id.hex)
+
+    def lose(self) -> None:
+        self.far.ask("lose")
+
+    lose_idle = lose
+
+
+class KilledPipeBench(PipeBench):
+    """The same, lost by SIGKILL."""
+
+    def lose(self) -> None:
+        self.far.kill()
+
+    lose_idle = lose
 
 
 class LocalBench:
@@ -71,6 +120,9 @@ class LocalBench:
         self._gate = threading.Event()
         self._dead_device = False
         self.worker = LocalWorker(self.build_engine, memory=MEMORY)
+
+    async def close(self) -> None:
+        await self.worker.close()
 
     def release(self) -> None:
         self._gate.set()
@@ -96,6 +148,15 @@ class LocalBench:
 
         patch.setattr(SharedCall, "predict", stumble)
 
+    def make_a_step(self, job: Job) -> None:
+        """It goes on from here."""
+        self.release()
+
+    def lose_idle(self) -> None:
+        """Make the next piece of upkeep find the same."""
+        self._dead_device = True
+        self._gate.set()
+
     def lose(self) -> None:
         """Make the next U-Net call find a device that answers no more."""
         self._dead_device = True
@@ -113,22 +174,32 @@ class LocalBench:
             return predict(*inputs, eager=eager)
 
         model.predict_noise = gated  # type: ignore[method-assign]
-        return DiffusionEngine(model)
+        engine = DiffusionEngine(model)
+        upkeep = engine.idle
+
+        def idle() -> bool:
+            if self._dead_device:
+                raise torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered")
+            return upkeep()
+
+        engine.idle = idle  # type: ignore[method-assign]
+        return engine
 
 
-Bench = FakeBench | LocalBench
+Bench = FakeBench | LocalBench | PipeBench
+BENCHES = {"fake": FakeBench, "local": LocalBench, "pipe": PipeBench, "pipe-killed": KilledPipeBench}
 
 
-@pytest.fixture(params=[FakeBench, LocalBench], ids=["fake", "local"])
+@pytest.fixture(params=BENCHES.values(), ids=BENCHES)
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     bench: Bench = request.param()
     await bench.worker.start()
     yield bench
     bench.release()
-    await bench.worker.close()
+    await bench.close()
 
 
-@pytest.fixture(params=[FakeBench, LocalBench], ids=["fake", "local"])
+@pytest.fixture(params=BENCHES.values(), ids=BENCHES)
 async def started_bench(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Bench, list[frozenset[JobId]]]]:
     """A bench, and what its worker says about whom it works for."""
     bench: Bench = request.param()
@@ -136,7 +207,18 @@ async def started_bench(request: pytest.FixtureRequest) -> AsyncIterator[tuple[B
     await bench.worker.start(said.append)
     yield bench, said
     bench.release()
-    await bench.worker.close()
+    await bench.close()
+
+
+@pytest.fixture(params=BENCHES.values(), ids=BENCHES)
+async def idle_bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    """A bench whose worker has nothing to draw, and looks after its device all the time."""
+    for pause in ("UPKEEP_PAUSE", "UPKEEP_REST"):
+        monkeypatch.setattr(f"generation.workers.local.{pause}", 0.001)
+    bench: Bench = request.param()
+    await bench.worker.start()
+    yield bench
+    await bench.close()
 
 
 async def follow(stream: EventStream) -> list[WorkerEvent]:
@@ -195,17 +277,15 @@ async def test_a_job_can_be_cancelled_before_anything_was_read(bench: Bench) -> 
     job = make_job()
     stream = bench.worker.draw(job)
     await bench.worker.cancel(job.id)
-    bench.release()
+    if isinstance(bench, LocalBench):
+        bench.release()
     assert isinstance((await follow(stream))[-1], JobCancelled)
 
 
 async def test_a_job_can_be_cancelled_while_it_runs(bench: Bench) -> None:
     job, other = make_job(steps=100, count=2), make_job()
     stream = bench.worker.draw(job)
-    if isinstance(bench, LocalBench):
-        bench.release()
-    else:
-        bench.worker.steps(job.id, 1)
+    bench.make_a_step(job)
     async with aclosing(stream):
         assert await anext(stream) == RowsChanged(job_id=job.id, has_rows=True)
         assert isinstance(await anext(stream), StepDone)
@@ -285,7 +365,8 @@ async def test_it_says_how_many_images_it_draws_at_a_time(bench: Bench) -> None:
 async def test_close_cancels_what_runs_and_may_be_called_twice(bench: Bench) -> None:
     streams = [bench.worker.draw(make_job(steps=100)) for _ in range(2)]
     following = [asyncio.create_task(follow(stream)) for stream in streams]
-    bench.release() if isinstance(bench, LocalBench) else None
+    if isinstance(bench, LocalBench):
+        bench.release()
     await bench.worker.close()
     await bench.worker.close()
     for events in await asyncio.gather(*following):
@@ -301,7 +382,18 @@ async def test_a_worker_that_is_lost_tells_everybody_and_takes_no_more(bench: Be
         assert isinstance(events[-1], JobFailed)
         assert isinstance(events[-1].error, WorkerLost)
     assert bench.worker.room(make_job().request) == 0
+    assert isinstance(await bench.worker.lost(), WorkerLost)
     await bench.worker.close()
+
+
+async def test_a_worker_that_is_lost_with_nothing_to_draw_says_so(idle_bench: Bench) -> None:
+    idle_bench.lose_idle()
+    assert isinstance(await idle_bench.worker.lost(), WorkerLost)
+    assert idle_bench.worker.room(make_job().request) == 0
+    events = await follow(idle_bench.worker.draw(make_job()))
+    assert isinstance(events[-1], JobFailed)
+    assert isinstance(events[-1].error, WorkerLost)
+    await idle_bench.worker.close()
 
 
 class ShelfBench(LocalBench):
@@ -315,20 +407,22 @@ class ShelfBench(LocalBench):
         def build() -> ModelShelf:
             return ModelShelf(specs, lambda spec: self.build_engine(), memory=1, loaded=loaded)
 
-        self.worker = LocalWorker(build, memory=MEMORY, is_loaded=loaded.__contains__)
+        self.worker = LocalWorker(build, memory=MEMORY, loaded=loaded)
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture(params=["fake", "local", "pipe"])
 async def shelf_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "fake":
         bench: Bench = FakeBench()
         bench.worker = FakeWorker(ROOM, hold=True, loaded="tiny")
+    elif request.param == "pipe":
+        bench = PipeBench(loaded="tiny")
     else:
         bench = ShelfBench()
     await bench.worker.start()
     yield bench
     bench.release()
-    await bench.worker.close()
+    await bench.close()
 
 
 async def test_another_model_is_loaded_when_nothing_is_drawn(shelf_bench: Bench) -> None:
@@ -425,7 +519,7 @@ class TestLocalWorker:
             return DiffusionEngine(load_tiny("epsilon"))
 
         specs = [ModelSpec(name=name, source=name) for name in ("tiny", "other")]
-        worker = LocalWorker(lambda: ModelShelf(specs, build, memory=1, loaded=names), is_loaded=names.__contains__)
+        worker = LocalWorker(lambda: ModelShelf(specs, build, memory=1, loaded=names), loaded=names)
         await worker.start()
         job = make_job(model="other")
         stream = worker.draw(job)
@@ -563,7 +657,7 @@ class TestLosingAThread:
         assert worker.room(make_job().request) == 0
         await worker.close()
 
-    async def test_a_thread_that_died_with_nothing_to_do_tells_the_next_job(
+    async def test_a_thread_that_dies_with_nothing_to_do_loses_the_worker(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("generation.workers.local.UPKEEP_PAUSE", 0.001)
@@ -575,11 +669,11 @@ class TestLosingAThread:
         await worker.start()
         await thread_has_ended("dying worker")
         await asyncio.sleep(0)
-        assert worker.room(make_job().request) == 1
+        assert "ECC" in (await worker.lost()).detail
+        assert worker.room(make_job().request) == 0
         events = await follow(worker.draw(make_job()))
         assert isinstance(events[-1], JobFailed)
         assert isinstance(events[-1].error, WorkerLost)
-        assert worker.room(make_job().request) == 0
         await worker.close()
 
     async def test_a_thread_that_hangs_loses_the_worker(self) -> None:

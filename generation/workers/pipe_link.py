@@ -1,0 +1,82 @@
+"""PipeLink: the other side is a child process on this machine, which is spoken to through its stdin and stdout."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from generation.errors import WorkerLost
+from generation.workers.messages import Closed, Order, Report
+from generation.workers.wire import Unreadable, encode, read
+
+BUFFER = 2**20  #: bytes that are read ahead; a picture has a few times as many
+LOCAL_WORKER = "generation.workers.child:local_worker"  #: makes a LocalWorker over there
+_CHILD = "generation.workers.child"
+
+
+class PipeLink:
+    """Starts the child, and carries frames. The kernel says at once when the child is gone."""
+
+    def __init__(
+        self, make: str, arguments: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`make` names a function, as "package.module:name"; the child calls it with the arguments for its worker.
+
+        They have to be JSON and no secrets: they stand in the child's command line, so that `ps` tells which is which.
+        `environment` takes the place of this process' own.
+        """
+        self._command = ("-m", _CHILD, make, json.dumps(dict(arguments)))
+        self._environment = environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, once it was started."""
+        return self._process.pid if self._process is not None else None
+
+    async def open(self) -> None:
+        try:
+            # In a session of its own: Ctrl-C in a terminal is this process' business.
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=BUFFER,
+                env=self._environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise WorkerLost(detail=f"its process cannot be started: {error}") from error
+
+    def tell(self, order: Order) -> None:
+        pipe = self._process.stdin if self._process is not None else None
+        if pipe is not None and not pipe.is_closing():
+            pipe.write(encode(order))
+
+    async def reports(self) -> AsyncIterator[Report]:
+        process = self._process
+        if process is None or process.stdout is None:
+            raise RuntimeError("open() comes first")
+        while True:
+            try:
+                report: Report = await read(process.stdout)
+            except asyncio.IncompleteReadError as end:
+                raise WorkerLost(detail=f"its process ended with {await process.wait()}") from end
+            except Unreadable as error:
+                raise WorkerLost(detail=f"it cannot be understood: {error}") from error
+            yield report
+            if isinstance(report, Closed):
+                return
+
+    async def kill(self) -> None:
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()

@@ -1,0 +1,149 @@
+"""Devices whose workers are lost or do not start: what is tried again, after how long, and when it is given up."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+
+from generation.dispatcher import Dispatcher
+from generation.errors import KnownError, ModelUnavailable, Postponed, WorkerLost
+from generation.journal import MemoryJournal
+from generation.supervisor import LONGEST_PAUSE, STEADY, Supervisor
+from generation.workers.base import Drawing, told_nobody
+from generation.workers.fake import FakeWorker
+from tests.generation.test_dispatcher import error_of, job, soon
+
+NO_MEMORY = ModelUnavailable("m", detail="out of memory")
+DIED = WorkerLost(detail="its process ended with 1")
+
+
+class Child(FakeWorker):
+    """A worker in another process, which may not start."""
+
+    def __init__(self, error: KnownError | None) -> None:
+        super().__init__()
+        self.in_this_process = False
+        self._error = error
+
+    async def start(self, drawing: Drawing = told_nobody) -> None:
+        await super().start(drawing)
+        if self._error is not None:
+            raise self._error
+
+
+class World:
+    """Devices, time that stands still until somebody waits, and a bot."""
+
+    def __init__(self, *devices: str) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+        self.made: defaultdict[str, list[Child]] = defaultdict(list)
+        self.errors: dict[str, list[KnownError]] = {device: [] for device in devices}  #: of the next starts
+        self.dispatcher = Dispatcher([], MemoryJournal())
+        self.supervisor = Supervisor(
+            self.dispatcher,
+            {device: self._maker(device) for device in devices},
+            pause=self._wait,
+            clock=lambda: self.now,
+        )
+
+    def _maker(self, device: str) -> Callable[[], Child]:
+        def make() -> Child:
+            errors = self.errors[device]
+            self.made[device].append(Child(errors.pop(0) if errors else None))
+            return self.made[device][-1]
+
+        return make
+
+    async def _wait(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    async def begin(self) -> asyncio.Task[None]:
+        await self.dispatcher.start()
+        running = asyncio.create_task(self.supervisor.run())
+        await soon()
+        return running
+
+    async def end(self, running: asyncio.Task[None]) -> None:
+        await self.dispatcher.close()
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def test_every_device_gets_a_worker_and_a_lost_one_another_at_once() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    assert {device: len(made) for device, made in world.made.items()} == {"a": 1, "b": 1}
+    world.made["a"][0].lose()
+    await soon()
+    assert {device: len(made) for device, made in world.made.items()} == {"a": 2, "b": 1}
+    assert world.pauses == []
+    await world.dispatcher.submit(job()).result()
+    await world.end(running)
+
+
+async def test_pauses_grow_while_workers_die_young_and_not_for_ever() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    for _ in range(12):
+        world.made["a"][-1].lose()
+        await soon()
+    assert world.pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, LONGEST_PAUSE, LONGEST_PAUSE]
+    world.now += STEADY
+    world.made["a"][-1].lose()
+    await soon()
+    assert len(world.pauses) == 11, "one that has drawn for long is replaced at once"
+    assert len(world.made["a"]) == 14
+    await world.end(running)
+
+
+async def test_a_device_that_does_not_start_is_tried_again_while_another_one_draws() -> None:
+    world = World("a", "b")
+    world.errors["a"] = [NO_MEMORY, DIED, NO_MEMORY]
+    running = await world.begin()
+    await soon()
+    assert len(world.made["a"]) == 4
+    assert world.pauses == [1, 2]
+    assert not running.done()
+    await world.end(running)
+
+
+async def test_without_any_device_left_that_can_be_started_the_worker_is_lost() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    world.errors = {"a": [NO_MEMORY] * 1000, "b": [DIED] * 1000}
+    world.made["a"][0].lose()
+    await soon()
+    assert not running.done(), "the other one draws"
+    world.made["b"][0].lose()
+    waiting = world.dispatcher.submit(job())
+    with pytest.raises(WorkerLost, match="no device is left"):
+        await running
+    assert len(world.made["b"]) >= 3
+    assert not waiting.done
+    await world.dispatcher.close()
+    assert isinstance(await error_of(waiting), Postponed)
+
+
+async def test_devices_of_which_none_ever_starts_are_a_mistake_that_is_told() -> None:
+    world = World("a", "b")
+    world.errors = {"a": [NO_MEMORY] * 1000, "b": [NO_MEMORY] * 1000}
+    running = await world.begin()
+    with pytest.raises(ModelUnavailable, match="out of memory"):
+        await world.dispatcher.ready()
+    assert not running.done()
+    await world.end(running)
+
+
+async def test_nothing_is_started_any_more_when_the_bot_stops() -> None:
+    world = World("a")
+    running = await world.begin()
+    await world.dispatcher.close()
+    world.made["a"][0].lose()
+    await soon()
+    assert len(world.made["a"]) == 2
+    assert world.pauses == []
+    await world.end(running)
