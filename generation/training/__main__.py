@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_lora_options(command: argparse.ArgumentParser) -> None:
     taught = command.add_mutually_exclusive_group(required=True)
-    taught.add_argument("--style", help="in which the dataset's artwork is drawn: outlined or pixelated")
+    taught.add_argument("--style", help="in which the dataset's artwork is drawn: outlined or night")
     taught.add_argument("--pictures", type=Path, help="folder of pictures with captions")
     command.add_argument("--model", default="builtin", help='"builtin", a folder or a file (%(default)s)')
     command.add_argument("--rank", type=int, default=16, help="columns of the thin matrices (%(default)s)")

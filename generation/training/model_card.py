@@ -161,8 +161,8 @@ attributions.
 - It knows the words above; anything else comes out as a mixture of things it knows, or as a blob.
 - Two things in one picture, counts, positions and actions ("a cat riding a bicycle") are beyond it: it draws the first.
 - 64 pixels are few: faces and thin lines are soft. Enlarge with Lanczos.
-- Pictures of one prompt are alike: of each thing it learnt the drawings of {len(styles)} styles, and the rows on four
-  pictures above say how far apart they come out.
+- The noise decides between the drawings of {len(styles)} styles and between poses, no more: the rows on four pictures above say
+  how far apart pictures of one prompt come out.
 - It repeats its training pictures' look closely, which is that of the artists named above.
 """
 

@@ -79,8 +79,12 @@ def find_loras(folders: Iterable[str]) -> tuple[FoundLora | LoraRefused, ...]:
 
 
 def with_loras(spec: ModelSpec, found: Sequence[FoundLora | LoraRefused], *, columns: int = COLUMNS) -> ModelSpec:
-    """Let the model offer what fits it, of at most so many ranks; the others are refused by name."""
-    offered: list[LoraFile] = []
+    """Let the model offer what fits it, of at most so many ranks; the others are refused by name.
+
+    What it offers already it goes on offering, but for names that are found here.
+    """
+    names = {(one.name if isinstance(one, LoraRefused) else one.file.name).casefold() for one in found}
+    offered = [file for file in spec.loras.files if file.rank <= columns and file.name.casefold() not in names]
     refused: list[LoraRefused] = []
     for one in found:
         if isinstance(one, LoraRefused):

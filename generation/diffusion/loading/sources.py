@@ -11,6 +11,7 @@ from typing import Any
 from generation.catalog import MAX_ASPECT, Canvas, ModelSpec
 from generation.diffusion.families import single_files
 from generation.diffusion.families.configs import is_turbo, spec_of
+from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.families.model_folders import (
     CONFIGS,
     INDEX,
@@ -86,7 +87,7 @@ def _builtin() -> ModelSpec:
     spec = spec_of(BUILTIN, BUILTIN, BUILTIN, read_configs(BUILTIN_FOLDER, BUILTIN), config=None)
     reading = _reading(BUILTIN_FOLDER, BUILTIN)
     count = len(reading.things) if reading else 0
-    return replace(
+    spec = replace(
         spec,
         description=f"ships with the bot; draws small emoji-like pictures of {count} things",
         canvas=Canvas.SQUARE,  # it was trained on squares alone
@@ -97,6 +98,7 @@ def _builtin() -> ModelSpec:
         examples=("a red heart", "a panda", "a blue car", "a strawberry", "a star on a blue background"),
         reading=reading,
     )
+    return with_loras(spec, find_loras([str(BUILTIN_FOLDER / "loras")]))
 
 
 def _reading(folder: Path, source: str) -> Reading | None:

@@ -77,7 +77,7 @@ def test_ones_own_pictures_are_taught_with_their_captions(own_pictures: Path, tm
 def test_learning_begins_at_the_model_as_it_is_and_leaves_its_weights_alone(artwork: TrainingSet) -> None:
     spec = inspect_model("builtin")
     pipeline = cast(Any, load_model(spec, device="cpu").family).pipeline
-    data = in_style(enlarged(artwork), "pixelated")
+    data = in_style(enlarged(artwork), "night")
     few = TrainingSet(pictures=data.pictures[:4], rows=data.rows[:4])
     before = [parameter.clone() for parameter in pipeline.unet.parameters()]
     run = LoraRun(LoraSettings(budget=Budget(steps=2), batch=2, rank=2), pipeline, spec, few)
@@ -96,6 +96,8 @@ def test_each_style_draws_the_artwork_anew_and_only_as_it_is(artwork: TrainingSe
         assert data.pictures.shape[1:] == artwork.pictures.shape[1:]
     lines = STYLES["outlined"](np.full((16, 16, 3), 90, np.uint8))
     assert (lines == 255).all(), "without an edge there is no line"
+    sky = STYLES["night"](np.full((16, 16, 3), 255, np.uint8))
+    assert sky.max() < 80, "white paper becomes dark"
 
 
 def test_without_artwork_or_in_a_style_that_there_is_not_nothing_is_taught(artwork: TrainingSet) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,18 @@ def test_two_files_of_one_name_are_told_apart_by_refusing_the_second(tmp_path: P
         make_lora(tmp_path / folder / "Chalk.safetensors", make_pipeline("epsilon"))
     found = find_loras([str(tmp_path / "a"), str(tmp_path / "b")])
     assert [one.file.path for one in found if isinstance(one, FoundLora)] == [str(tmp_path / "a/Chalk.safetensors")]
+
+
+def test_the_built_in_model_brings_loras_of_its_own_and_a_file_of_that_name_takes_the_place_of_one(
+    tmp_path: Path,
+) -> None:
+    spec = inspect_model("builtin")
+    own = {file.name: file for file in spec.loras.files}
+    assert {"night", "outlined"} <= own.keys()
+    assert all(file.size <= 1_000_000 for file in own.values())
+    shutil.copy(own["outlined"].path, tmp_path / "Night.safetensors")
+    offered = {file.name: file.path for file in with_loras(spec, find_loras([str(tmp_path)])).loras.files}
+    assert offered == {"outlined": own["outlined"].path, "Night": str(tmp_path / "Night.safetensors")}
 
 
 def test_a_models_text_width_is_known_from_its_configs() -> None:
