@@ -82,7 +82,7 @@ async def mixed(folder: Path, *, rate: int, seconds: float, members: int, databa
 
 async def rush(folder: Path, *, members: int, capacity: int, engine: bool, database: str = "") -> Report:
     """Everybody's /imagine at once, more than the queue holds."""
-    play = Play(seconds=None if engine else 0.35, room=ROOM, capacity=capacity)
+    play = Play(seconds=None if engine else 1.0, room=ROOM, capacity=capacity)
     data = Data(folder, database)
     async with _bot(data, play, members) as (crowd, bot):
         if engine:
