@@ -26,6 +26,7 @@ KnownError
 │   ├── Held                    the pictures wait for a moderator, or were kept back
 │   ├── UnsafeInput             a picture to begin with is one that the server does not want
 │   ├── TooLarge                a picture is as large already as its model or a limit allows
+│   ├── QuestionGone            a question that was asked too long ago, or is answered
 │   ├── StaleButton             a button that this version does not know, or that somebody made up
 │   └── TooBusy                 the answer would have come too late for Discord
 ├── JobStopped
@@ -182,6 +183,10 @@ class UnsafeInput(Refusal):
 
 class TooLarge(Refusal):
     """The picture cannot be enlarged further, by its model or by a limit."""
+
+
+class QuestionGone(Refusal):
+    """A question that was asked too long ago, or before the bot was started anew, or that is answered already."""
 
 
 class StaleButton(Refusal):

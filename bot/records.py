@@ -86,6 +86,7 @@ class JobRecord:
     server: str | None = None  #: None in a direct message
     parent: JobId | None = None  #: the job this one was made from
     action: str | None = None  #: what was done to it, such as "rerun"
+    batch: UUID | None = None  #: shared by the jobs that one prompt asked for together
     weight: float = 1.0  #: the requester's, when they asked
     status: JobStatus = JobStatus.ACCEPTED
     error_code: str | None = None

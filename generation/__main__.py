@@ -23,6 +23,7 @@ from generation.job import Job, JobInputs
 from generation.journal import MemoryJournal
 from generation.loras import LEAST_WEIGHT, MOST_WEIGHT, parse_loras
 from generation.operator_words import operator_words
+from generation.permutations import permuted
 from generation.picture_folder import PictureFolder
 from generation.prompt_hints import prompt_hint
 from generation.request import MAX_COUNT, GenerationRequest, SchedulerName
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         spec = inspect_model(options.model, options.config)
         spec = with_loras(spec, find_loras(options.loras or ()))
         inputs = _Inputs.of(options)
-        chosen = [_chosen(prompt, spec, options, inputs) for prompt in options.prompts]
+        prompts = [prompt for typed in options.prompts for prompt in permuted(typed)]
+        chosen = [_chosen(prompt, spec, options, inputs) for prompt in prompts]
         requests = [spec.request(one, options.wildcards) for one in chosen]
         folder.prepare([one for request in requests for one in request.alone])
         for one, request in zip(chosen, requests, strict=True):

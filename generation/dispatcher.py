@@ -97,10 +97,10 @@ class Dispatcher(Generic[R]):
         if self._dead is not None:
             raise self._dead
 
-    def check_room(self) -> None:
-        """Check that a job can be submitted now. Raises QueueFull, and what `check_open` raises."""
+    def check_room(self, jobs: int = 1) -> None:
+        """Check that so many jobs can be submitted now. Raises QueueFull, and what `check_open` raises."""
         self.check_open()
-        if len(self._queue) >= self._queue.capacity:
+        if len(self._queue) + jobs > self._queue.capacity:
             raise QueueFull(self._queue.capacity)
 
     def submit(self, job: Job) -> JobTicket[R]:

@@ -4,6 +4,7 @@
     (word:1.2)                 this weight
     BREAK                      what follows begins a chunk of its own
     {red|blue}                 one of these, drawn from the seed
+    {red, blue}                each of these in a picture of its own, see `permutations`; beside a bar commas are text
     __animal__                 a line of the operator's file animal.txt, drawn from the seed
     <lora:name:0.8>            an adapter; no words of the prompt
     \\( \\) \\[ \\] \\{ \\} \\| \\, \\_ \\< \\- \\\\      the character itself
@@ -35,7 +36,7 @@ LORA = re.compile(r"(?<!\\)<lora:([^<>]*)>")
 _ESCAPED = re.compile(r"\\([()\[\]{}|,_<\\-])")
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
 _OPENED_BY = {")": "(", "]": "[", "}": "{"}
-_BREAK, _BAR = "BREAK", "|"
+_BREAK, _BAR, _COMMA = "BREAK", "|", ","
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,14 @@ class Choice:
     options: "tuple[tuple[Node, ...], ...]"
 
 
-Node: TypeAlias = Text | Break | Tag | Wildcard | Weighted | Choice
+@dataclass(frozen=True, slots=True)
+class Each:
+    """All of these, each in a prompt of its own."""
+
+    options: "tuple[tuple[Node, ...], ...]"
+
+
+Node: TypeAlias = Text | Break | Tag | Wildcard | Weighted | Choice | Each
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,9 @@ class _Frame:
         self.items: list[Node | str] = []
 
 
-def parse(prompt: str, *, alternatives: bool = True) -> tuple[Node, ...]:
-    """Parse a prompt; without `alternatives` braces, bars and wildcards are text. Takes any text, and linear time."""
+def parse(prompt: str, *, alternatives: bool = True, each: bool = False) -> tuple[Node, ...]:
+    """Parse a prompt; without `alternatives` braces, bars and wildcards are text, and so are commas in braces without
+    `each`. Takes any text, and linear time."""
     frames = [_Frame("")]
     opened = dict.fromkeys("([{", 0)
     too_deep = dict.fromkeys("([{", 0)
@@ -122,7 +131,7 @@ def parse(prompt: str, *, alternatives: bool = True) -> tuple[Node, ...]:
                 opened[frame.opening] -= 1
                 frames[-1].items += [frame.opening, *frame.items]
             opened[frame.opening] -= 1
-            frames[-1].items += _closed(frame, piece)
+            frames[-1].items += _closed(frame, piece, each=each)
         elif piece == _BREAK:
             top.append(Break())
         elif piece[0] == "<" and len(piece) > 1:
@@ -137,19 +146,34 @@ def parse(prompt: str, *, alternatives: bool = True) -> tuple[Node, ...]:
     return _joined(frames[0].items)
 
 
-def _closed(frame: _Frame, closing: str) -> list[Node | str]:
-    whole = [frame.opening, *frame.items, closing]
+def _closed(frame: _Frame, closing: str, *, each: bool) -> list[Node | str]:
     if frame.opening != "{":
         return [_weighted(_joined(frame.items), frame.opening, closing)]
-    if _BAR not in frame.items:
-        return whole
+    if _BAR in frame.items:
+        return [Choice(_split(frame.items, _BAR))]
+    options = _split(_by_commas(frame.items), _COMMA) if each else ()
+    return [Each(options)] if len(options) > 1 else [frame.opening, *frame.items, closing]
+
+
+def _split(items: Sequence[Node | str], by: str) -> tuple[tuple[Node, ...], ...]:
     options: list[list[Node | str]] = [[]]
-    for item in frame.items:
-        if item == _BAR:
+    for item in items:
+        if item == by:
             options.append([])
         else:
             options[-1].append(item)
-    return [Choice(tuple(map(_joined, options)))]
+    return tuple(map(_joined, options))
+
+
+def _by_commas(items: Sequence[Node | str]) -> list[Node | str]:
+    """The same with each comma for itself, but for escaped ones."""
+    parts: list[Node | str] = []
+    for item in items:
+        if isinstance(item, str) and item[0] != "\\":
+            parts += [part for part in re.split("(,)", item) if part]
+        else:
+            parts.append(item)
+    return parts
 
 
 def _weighted(inner: tuple[Node, ...], opening: str, closing: str) -> Weighted:

@@ -11,6 +11,7 @@ from uuid import UUID
 import discord
 from discord import ui
 
+from bot.discord_ui.batch_buttons import BATCH
 from bot.discord_ui.pages import PAGES
 from bot.discord_ui.replay_button import REPLAY
 from bot.discord_ui.review_buttons import REMOVAL, REVIEW
@@ -121,6 +122,6 @@ def is_ours(interaction: discord.Interaction) -> bool:
 
 
 _OURS = (
-    (discord.ComponentType.button, discord.Button, (_TEMPLATE, PAGES, REPLAY, REVIEW, REMOVAL)),
+    (discord.ComponentType.button, discord.Button, (_TEMPLATE, PAGES, REPLAY, REVIEW, REMOVAL, BATCH)),
     (discord.ComponentType.string_select, discord.SelectMenu, (_CHOICE,)),
 )

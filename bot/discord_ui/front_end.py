@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.clock import Clock
+from bot.discord_ui.batch_buttons import BatchButton
 from bot.discord_ui.buttons import JobButton, JobChoice
 from bot.discord_ui.client import ImageBot
 from bot.discord_ui.command_rights import CommandRights
@@ -17,6 +18,7 @@ from bot.discord_ui.commands.jobs import Jobs
 from bot.discord_ui.commands.keeping import Keeping
 from bot.discord_ui.commands.menus import MessageMenus
 from bot.discord_ui.commands.models import Models
+from bot.discord_ui.commands.permutations import Permutations
 from bot.discord_ui.commands.remakes import RemakeActions
 from bot.discord_ui.commands.replays import ReplayActions
 from bot.discord_ui.commands.results import ResultActions
@@ -93,17 +95,19 @@ async def open_front_end(
 
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, remark=remark, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton, JobChoice, PageButton, ReplayButton, ReviewButton, RemovalButton)
+    bot.add_dynamic_items(JobButton, JobChoice, BatchButton, PageButton, ReplayButton, ReviewButton, RemovalButton)
     rights, refusals = CommandRights(bot.tree, "imagine"), Refusals(bot, clock)
     remakes, forms = Remakes(images), Forms()
     remade = RemakeActions(images, remakes, deliveries, rights, forms)
+    permutations = Permutations(images, deliveries, access, rights)
     gallery = GalleryCopies(bot, images, stars, clock)
     pages = QueuePages(reviews, images.pictures)
     held = HeldPictures(bot, images, reviews, server_safety, deliveries, clock)
     images.pictures.safety.listen(lambda job: bot.dispatch("pictures_held", job))
     for cog in (
         rights,
-        Imagine(images, remakes, deliveries, access),
+        Imagine(images, remakes, deliveries, access, permutations),
+        permutations,
         Jobs(images, results),
         LookingBack(history, images.pictures),
         Models(images, access),

@@ -4,7 +4,7 @@ import discord
 
 from bot.errors import MissingPermissions
 
-#: What an invite link asks for: what a picture needs, and what puts the first 🔁 under it.
+#: What an invite link asks for: what a picture needs, what puts the first 🔁 under it, and a thread for many.
 INVITED_WITH = discord.Permissions(
     view_channel=True,
     send_messages=True,
@@ -13,6 +13,7 @@ INVITED_WITH = discord.Permissions(
     attach_files=True,
     read_message_history=True,
     add_reactions=True,
+    create_public_threads=True,
 )
 
 
@@ -44,6 +45,11 @@ def missing_in(client: discord.Client, channel_id: int) -> tuple[str, ...]:
     found = _here(client, channel_id)
     rights, in_thread = found if found is not None else (discord.Permissions.none(), False)
     return missing(rights, in_thread=in_thread, reply=True)
+
+
+def may_open_thread(rights: discord.Permissions) -> bool:
+    """Whether the bot may open a thread and post pictures there."""
+    return rights.create_public_threads and not missing(rights, in_thread=True)
 
 
 def may_react(client: discord.Client, channel_id: int) -> bool:

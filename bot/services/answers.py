@@ -43,6 +43,20 @@ class Shown:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BatchCount:
+    """How far the pictures are that one prompt asked for."""
+
+    drawn: int
+    live: int  #: wait, or are being drawn
+    lost: int  #: came to nothing
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.drawn + self.live + self.lost
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QueuedJob:
     """A waiting or running job as one particular member may see it."""
 

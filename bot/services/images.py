@@ -3,22 +3,24 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from bot.clock import Clock
 from bot.errors import AlreadyOver, NotAllowed, NotInDirectMessages, UnknownJob
 from bot.records import JobRecord, Member, Place
-from bot.services.answers import QueuedJob, QueueView, Usage
+from bot.services.answers import BatchCount, QueuedJob, QueueView, Usage
 from bot.services.inputs import Inputs, named_by
 from bot.services.limits import Limits, next_day
 from bot.services.pictures import Pictures
 from bot.services.policies import Where
 from bot.services.recovery import job_of
-from bot.services.reservations import Asked, Reservations
+from bot.services.reservations import Asked, Batch, Records, Reservations
 from bot.services.safety import Safety
 from bot.services.words import Words
-from bot.storage import holds, jobs, unfinished
+from bot.storage import batches, holds, jobs, unfinished
 from bot.storage.clearing import clear
 from bot.storage.database import Database, Transaction
 from bot.storage.image_files import ImageFiles
@@ -89,28 +91,62 @@ class ImageService:
         Raises Refusal, CheckFault, and InputGone for other pictures that it names and that are kept no longer. May be
         called under a deadline, which leaves nothing behind.
         """
-        if member.server is None and not self._direct_messages:
-            raise NotInDirectMessages
-        self._dispatcher.check_room()
+        self._check_open(member)
         request = await self._words.accepted(request, member.server, pictures)
         await self.check_source(request, member, pictures)
-        asked = Asked(
-            job_id=uuid4(),
-            request=request,
-            member=member,
-            at=at,
-            parent=parent,
-            action=action,
-            estimated_seconds=self._dispatcher.estimates.seconds(request) or 0.0,
-            now=self._clock(),
-        )
+        asked = replace(self._asked(request, member, at), parent=parent, action=action)
         try:
             async with self.inputs.kept(request, pictures):
-                return await self._reserved(asked)
+                (ticket,) = await self._reserved((asked,))
+                return ticket
         except BaseException:
             if digests := named_by(request):
                 self._write(self.inputs.discard(digests), name=f"discard the inputs of {asked.job_id}")
             raise
+
+    async def imagine_each(
+        self, batch: UUID, requests: Sequence[GenerationRequest], member: Member, *, at: Place
+    ) -> tuple[JobTicket[JobRecord], ...]:
+        """The same for requests that one prompt makes, none of which begins with a picture: all of them, or none."""
+        self._check_open(member, jobs=len(requests))
+        accepted = [await self._words.accepted(request, member.server) for request in requests]
+        asked = tuple(replace(self._asked(request, member, at), batch=batch) for request in accepted)
+        return await self._reserved(asked)
+
+    def seconds(self, requests: Sequence[GenerationRequest]) -> float:
+        """What these are estimated to cost of the device; 0 where nothing is known."""
+        return sum(self._dispatcher.estimates.seconds(request) or 0.0 for request in requests)
+
+    async def put_batch(self, batch: UUID, *, channel: str, reply_to: str | None) -> None:
+        """From now on the jobs of a batch are shown there, but for those that are shown already."""
+        await self._database.write(lambda transaction: batches.put(transaction, batch, channel, reply_to))
+
+    async def batch(self, batch: UUID) -> BatchCount:
+        """How far it is."""
+        found = await self._database.read(lambda transaction: batches.pictures(transaction, batch))
+        drawn = sum(found.pop(status, 0) for status in (JobStatus.RENDERED, JobStatus.POSTED))
+        live = sum(found.pop(status, 0) for status in jobs.LIVE)
+        return BatchCount(drawn=drawn, live=live, lost=sum(found.values()))
+
+    async def cancel_batch(self, batch: UUID, member: Member) -> tuple[JobRecord, ...]:
+        """Stop all of its jobs that wait or run, and say which. Raises NotAllowed, UnknownJob."""
+        live = await self._database.read(lambda transaction: batches.live(transaction, batch))
+        stopped: list[JobRecord] = []
+        for record in live:
+            with suppress(AlreadyOver):
+                stopped.append(await self.cancel(record.id, member))
+        return tuple(stopped)
+
+    def _check_open(self, member: Member, *, jobs: int = 1) -> None:
+        if member.server is None and not self._direct_messages:
+            raise NotInDirectMessages
+        self._dispatcher.check_room(jobs)
+
+    def _asked(self, request: GenerationRequest, member: Member, at: Place) -> Asked:
+        seconds = self._dispatcher.estimates.seconds(request) or 0.0
+        return Asked(
+            job_id=uuid4(), request=request, member=member, at=at, estimated_seconds=seconds, now=self._clock()
+        )
 
     async def check_source(
         self, request: GenerationRequest, member: Member, pictures: Sequence[InputPicture] = ()
@@ -127,22 +163,24 @@ class ImageService:
         # Whoever is not answered in time finds it looked at when they ask again.
         await asyncio.shield(self._write(checking, name=f"check {digest}"))
 
-    async def _reserved(self, asked: Asked) -> JobTicket[JobRecord]:
+    async def _reserved(self, asked: Batch) -> tuple[JobTicket[JobRecord], ...]:
         # Shielded: a deadline frees the caller at once, however long the database still takes.
         reservation = self._reservations.ask(asked)
         try:
             outcome = await asyncio.shield(reservation)
         except asyncio.CancelledError:
             if not self._reservations.leave(reservation):
-                self._write(self._withdraw_after(reservation, asked.job_id), name=f"withdraw {asked.job_id}")
+                self._write(self._withdraw_after(reservation), name=f"withdraw {asked[0].job_id}")
             raise
         if isinstance(outcome, Refusal):
             raise outcome
         try:
-            return self._dispatcher.submit(job_of(outcome, self.inputs.files))
+            self._dispatcher.check_room(len(outcome))
         except Refusal as refusal:
-            await self._finish(outcome.id, JobStatus.CANCELLED, refusal.code)
+            for record in outcome:
+                await self._finish(record.id, JobStatus.CANCELLED, refusal.code)
             raise
+        return tuple(self._dispatcher.submit(job_of(record, self.inputs.files)) for record in outcome)
 
     async def rerun(self, job_id: JobId, member: Member, *, at: Place) -> JobTicket[JobRecord]:
         """The same again with new seeds, charged to whoever asks now. Raises Refusal."""
@@ -290,11 +328,12 @@ class ImageService:
             raise UnknownJob
         return record
 
-    async def _withdraw_after(self, reservation: asyncio.Future[JobRecord | Refusal], job_id: JobId) -> None:
+    async def _withdraw_after(self, reservation: asyncio.Future[Records | Refusal]) -> None:
         """The member is gone: give back what was reserved for them."""
         await asyncio.wait({reservation})
-        if reservation.exception() is None and isinstance(reservation.result(), JobRecord):
-            await self._finish(job_id, JobStatus.CANCELLED, "abandoned")
+        if reservation.exception() is None and not isinstance(outcome := reservation.result(), Refusal):
+            for record in outcome:
+                await self._finish(record.id, JobStatus.CANCELLED, "abandoned")
 
     async def _stop(self, job_id: JobId, *, by: str | None) -> None:
         """Have the job drawn no further, and wait for its end to be written down."""

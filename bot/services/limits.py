@@ -1,7 +1,7 @@
 """How much one member may ask for. Decides and touches nothing: settings and usage come in, a refusal comes out."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum
@@ -92,12 +92,15 @@ class Limits:
         return {kind.name: self._effective(kind, rows, member) for kind in LIMIT_KINDS}
 
     def check(
-        self, limits: EffectiveLimits, use: DayUse, request: GenerationRequest, seconds: float, now: datetime
+        self, limits: EffectiveLimits, use: DayUse, batch: Sequence[tuple[GenerationRequest, float]], now: datetime
     ) -> None:
-        """Raises LimitReached if the request, estimated at so many device seconds, is more than the limits leave."""
+        """Raises LimitReached if requests that come together are more than the limits leave.
+
+        Each stands with the device seconds that it is estimated at.
+        """
         for kind in sorted(LIMIT_KINDS, key=lambda kind: kind.rule):
             if (most := limits[kind.name].value) is not None:
-                asked, used = kind.asked(request, seconds), kind.used(use)
+                asked, used = _asked(kind, batch), kind.used(use)
                 reached, resets_at = _look(kind, most, asked, used, use, now)
                 if reached:
                     raise LimitReached(kind.name, most, asked, used, resets_at)
@@ -119,6 +122,12 @@ class Limits:
         if (value := capped(kind, limit.value, self.ceiling)) != limit.value:
             return EffectiveLimit(value=value, capped_from=limit.value if limit.scope else None)
         return limit
+
+
+def _asked(kind: LimitKind, batch: Sequence[tuple[GenerationRequest, float]]) -> float:
+    """What requests that come together ask for: a day counts them all, and at a time they are one."""
+    amounts = [kind.asked(request, seconds) for request, seconds in batch]
+    return sum(amounts) if kind.rule is LimitRule.DAY else max(amounts)
 
 
 def _look(

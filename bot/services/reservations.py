@@ -1,9 +1,11 @@
 """Taking a share of what a member may have, so that no two commands can take the same one."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
 
 from bot.clock import Clock
 from bot.errors import Blocked, TooBusy, TooManyStrikes
@@ -32,15 +34,20 @@ class Asked:
     request: GenerationRequest
     member: Member
     at: Place
-    parent: JobId | None
-    action: str | None  #: what was done to the parent
     estimated_seconds: float  #: of the device
     now: datetime
+    parent: JobId | None = None
+    action: str | None = None  #: what was done to the parent
+    batch: UUID | None = None  #: shared by what is asked for together
 
     @property
     def account(self) -> Account:
         """Whose limits it is held to."""
         return self.member.id, self.member.server
+
+
+Batch: TypeAlias = tuple[Asked, ...]  #: of one member, reserved whole or not at all; mostly of one job
+Records: TypeAlias = tuple[JobRecord, ...]
 
 
 class Reservations:
@@ -54,10 +61,11 @@ class Reservations:
         self._database = database
         self._limits = limits
         self._clock = clock
-        self._asking: Line[Asked, JobRecord | Refusal] = database.line(self._take_together, most=TOGETHER)
+        self._asking: Line[Batch, Records | Refusal] = database.line(self._take_together, most=TOGETHER)
 
-    def ask(self, asked: Asked) -> asyncio.Future[JobRecord | Refusal]:
-        """Have the job written down as accepted, or learn why not; the future may raise StorageFault.
+    def ask(self, asked: Batch) -> asyncio.Future[Records | Refusal]:
+        """Have jobs of one member written down as accepted, all or none, or learn why not; the future may raise
+        StorageFault.
 
         Raises TooBusy where the line is too long: those who could not be answered in time would only slow the others.
         """
@@ -65,7 +73,7 @@ class Reservations:
             raise TooBusy
         return self._asking.join(asked)
 
-    def leave(self, reservation: asyncio.Future[JobRecord | Refusal]) -> bool:
+    def leave(self, reservation: asyncio.Future[Records | Refusal]) -> bool:
         """Give up the place in line, so that nothing is written. False when it is too late for that."""
         return self._asking.leave(reservation)
 
@@ -75,30 +83,32 @@ class Reservations:
         books = await self._database.read(lambda transaction: _Books.of(transaction, {account}, now))
         return self._limits.effective(books.limits_of(account), member), books.use[account]
 
-    def _take_together(self, transaction: Transaction, group: list[Asked]) -> list[JobRecord | Refusal]:
-        now = max(asked.now for asked in group)
-        books = _Books.of(transaction, {asked.account for asked in group}, now)
-        outcomes = [self._enter(books, asked, now) for asked in group]
-        if accepted := [outcome for outcome in outcomes if isinstance(outcome, JobRecord)]:
+    def _take_together(self, transaction: Transaction, group: list[Batch]) -> list[Records | Refusal]:
+        now = max(batch[0].now for batch in group)
+        books = _Books.of(transaction, {batch[0].account for batch in group}, now)
+        outcomes = [self._enter(books, batch, now) for batch in group]
+        if accepted := [record for outcome in outcomes if isinstance(outcome, tuple) for record in outcome]:
             jobs.insert(transaction, *accepted)
         return outcomes
 
-    def _enter(self, books: "_Books", asked: Asked, now: datetime) -> JobRecord | Refusal:
-        """Put it on the member's account, or say why not."""
-        account = asked.account
+    def _enter(self, books: "_Books", batch: Batch, now: datetime) -> Records | Refusal:
+        """Put them on the member's account, or say why not."""
+        account, member = batch[0].account, batch[0].member
         if (block := books.blocks.get(account)) is not None:
             return Blocked(block.reason)
         strikes = books.strikes.get(account)  # on servers only
         if strikes is not None and strikes.blocked_until is not None:
             return TooManyStrikes(strikes.blocks_at, strikes.blocked_until)
-        limits = self._limits.effective(books.limits_of(account), asked.member)
+        limits = self._limits.effective(books.limits_of(account), member)
+        costs = [(asked.request, asked.estimated_seconds) for asked in batch]
         try:
-            books.access_on(account).check(asked.member, asked.request.model, now)
-            self._limits.check(limits, books.use[account], asked.request, asked.estimated_seconds, now)
+            for model in {asked.request.model for asked in batch}:
+                books.access_on(account).check(member, model, now)
+            self._limits.check(limits, books.use[account], costs, now)
         except Refusal as refusal:
             return refusal
-        books.charge(asked, now)
-        return _record(asked, now, weight=limits["weight"].value or 1.0)
+        books.charge(account, costs, now)
+        return tuple(_record(asked, now, weight=limits["weight"].value or 1.0) for asked in batch)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,13 +138,13 @@ class _Books:
     def access_on(self, account: Account) -> AccessSettings:
         return self.access.get(account[1] or "", AccessSettings())
 
-    def charge(self, asked: Asked, now: datetime) -> None:
-        use = self.use[asked.account]
-        self.use[asked.account] = replace(
+    def charge(self, account: Account, costs: Sequence[tuple[GenerationRequest, float]], now: datetime) -> None:
+        use = self.use[account]
+        self.use[account] = replace(
             use,
-            jobs=use.jobs + 1,
-            images=use.images + asked.request.count,
-            device_seconds=use.device_seconds + asked.estimated_seconds,
+            jobs=use.jobs + len(costs),
+            images=use.images + sum(request.count for request, _ in costs),
+            device_seconds=use.device_seconds + sum(seconds for _, seconds in costs),
             waiting_or_running=use.waiting_or_running + 1,
             last_accepted_at=now,
         )
@@ -146,6 +156,7 @@ def _record(asked: Asked, now: datetime, *, weight: float) -> JobRecord:
         id=asked.job_id,
         parent=asked.parent,
         action=asked.action,
+        batch=asked.batch,
         request=asked.request,
         requester=member.id,
         requester_name=member.name,

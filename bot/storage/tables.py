@@ -75,6 +75,7 @@ JOBS = sa.Table(
     sa.Column("id", sa.Uuid(), primary_key=True),
     sa.Column("parent_id", sa.Uuid(), sa.ForeignKey("jobs.id", ondelete="SET NULL"), index=True),
     sa.Column("action", sa.String(32)),  # what was done to the parent
+    sa.Column("batch", sa.Uuid()),  # shared by the jobs that one prompt asked for together
     _needed("requester", Snowflake),
     _needed("requester_name", sa.String(100)),
     sa.Column("server", Snowflake),
@@ -110,6 +111,7 @@ JOBS = sa.Table(
     sa.Index(None, "requester", "accepted_at", "id", **_where("deleted_at IS NULL")),  # history
     sa.Index(None, "status", "ended_at"),  # recovery, and what the last jobs have cost
     sa.Index(None, "error_code", "server", **_where("error_code IS NOT NULL")),  # quarantine
+    sa.Index(None, "batch", **_where("batch IS NOT NULL")),
     sa.Index(None, "deleted_at", **_where("deleted_at IS NOT NULL")),  # messages that a crash has left
 )
 

@@ -77,6 +77,15 @@ def test_pictures_are_written_with_the_seeds_in_their_names(draw: Draw, tmp_path
     assert parse_parameters(picture.text["parameters"])["Seed"] == "0"  # type: ignore[attr-defined]
 
 
+def test_a_prompt_that_asks_for_several_draws_each(draw: Draw, tmp_path: Path) -> None:
+    assert draw("a {red, blue} {heart, star}", "--seed", "5")[0] == 0
+    drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert drawn == ["a-blue-heart-5.png", "a-blue-star-5.png", "a-red-heart-5.png", "a-red-star-5.png"]
+    status, _, err = draw("{1,2,3,4,5,6,7} {1,2,3,4,5,6}")
+    assert status == 1
+    assert "from 1 to 40" in err
+
+
 def test_loras_of_a_folder_are_named_with_their_weights(draw: Draw, worker: Workers, tmp_path: Path) -> None:
     pipeline = SimpleNamespace(unet=UNet2DConditionModel.from_pretrained(BUILTIN_FOLDER / "unet"))
     made = make_lora(tmp_path / "chalk.safetensors", pipeline, rank=2)

@@ -121,7 +121,7 @@ async def test_the_database_migrates_itself_wherever_it_is_started(tmp_path, mon
     await database.close()
 
     with engine.connect() as connection:
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0007"
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0008"
 
 
 def test_postgresql_takes_the_migrations():

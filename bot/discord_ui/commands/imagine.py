@@ -11,6 +11,7 @@ from discord.app_commands import Choice
 from discord.ext import commands
 
 from bot.discord_ui import inputs, permissions, private
+from bot.discord_ui.commands.permutations import Permutations
 from bot.discord_ui.commands.remakes import accepts
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.delivery.post import Ticket
@@ -24,14 +25,23 @@ from generation.catalog import DrawingOptions
 from generation.errors import InvalidRequest
 from generation.inline_parameters import applied
 from generation.loras import parse_loras
-from generation.request import SchedulerName
+from generation.permutations import permuted
+from generation.request import SchedulerName, clean_text
 
 
 class Imagine(commands.Cog):
     """The main command."""
 
-    def __init__(self, images: ImageService, remakes: Remakes, deliveries: Deliveries, access: ServerAccess) -> None:
+    def __init__(
+        self,
+        images: ImageService,
+        remakes: Remakes,
+        deliveries: Deliveries,
+        access: ServerAccess,
+        permutations: Permutations,
+    ) -> None:
         self._images = images
+        self._permutations = permutations
         self._access = access
         self._remakes = remakes
         self._deliveries = deliveries
@@ -43,6 +53,11 @@ class Imagine(commands.Cog):
         image, mask, loras = chosen.pop("image"), chosen.pop("mask"), parse_loras(chosen.pop("lora") or "")
         # A picture only decides the shape, so that a name in its place will do.
         options = DrawingOptions(**chosen, loras=loras, source=image and NOT_FETCHED, mask=mask and NOT_FETCHED)
+        prompts = permuted(clean_text(options.prompt))
+        if len(prompts) > 1:
+            each = [applied(replace(options, prompt=prompt), self._images.catalog) for prompt in prompts]
+            await self._permutations.imagine(interaction, options.prompt, each)
+            return
         options = applied(options, self._images.catalog)
         self._images.catalog.request(options)  # before anything is fetched, so that a refusal is private at once
         permissions.check_interaction(interaction)

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import discord
 
+from bot.discord_ui.delivery.batch_post import BatchPost, follow_earlier
 from bot.discord_ui.delivery.post import Desk, JobPost, Ticket
 from bot.discord_ui.private import thought
 from bot.discord_ui.unsent import UNSENT, is_passing
@@ -21,6 +23,8 @@ from generation.errors import ShuttingDown
 from generation.job import JobId
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ANSWER_DEADLINE = 1.5  #: seconds a service may take; Discord gives up after 3
 CLOSE_DEADLINE = 10.0  #: seconds for the last words when the process stops
@@ -72,6 +76,41 @@ class Deliveries:
         """The same for a job that is asked for by a reaction: its place is a reply to the message."""
         await self._order(Place(channel=str(channel), reply_to=str(message)), accept, requester, None)
 
+    async def answer_each(
+        self,
+        interaction: discord.Interaction,
+        batch: UUID,
+        prompt: str,
+        accept: Callable[[Place], Coroutine[Any, Any, tuple[Ticket, ...]]],
+    ) -> None:
+        """The same for the jobs that one prompt makes: one message counts them, and each is posted when it is done.
+
+        Raises what `answer` raises.
+        """
+        place = Place(channel=str(interaction.channel_id))
+        tickets = await self._accepted(place, accept)
+        name = interaction.user.display_name
+        reaching = replace(place, token=interaction.token, token_expires=interaction.expires_at)
+        post = BatchPost(self._desk, batch, reaching, name)
+        try:
+            await post.open(interaction, prompt)
+        except UNSENT as error:
+            # Without an answer nobody waits for them.
+            log.warning("batch %s is cancelled, its requester cannot be answered: %r", batch, error)
+            await self._abandon(tickets)
+            if not isinstance(error, discord.NotFound | discord.Forbidden) and not is_passing(error):
+                raise
+            return
+        except BaseException:
+            await asyncio.shield(self.errand(self._abandon(tickets), name=f"abandon batch {batch}"))
+            raise
+        place = await post.settle(interaction, prompt)
+        await self._images.put_batch(batch, channel=place.channel, reply_to=place.reply_to)
+        for ticket in tickets:
+            one = JobPost(self._desk, ticket.job, place, name, quietly=True)
+            self._owe(ticket.job.id, one, one.follow(ticket), ticket)
+        self.errand(post.follow(tickets), name=f"count batch {batch}")
+
     async def recover(self, recovery: Recovery) -> None:
         """Follow what goes on, deliver what was drawn before the restart, tell those it ended. Returns at once."""
         for resumed in recovery.resumed:
@@ -80,6 +119,10 @@ class Deliveries:
             if job.id not in self._owed:
                 post = self._earlier(job)
                 self._owe(job.id, post, post.deliver(job))
+        for batch in {job.batch for job in self._of_batches(recovery)}:
+            job = next(job for job in self._of_batches(recovery) if job.batch == batch)
+            tickets = [resumed.ticket for resumed in recovery.resumed if resumed.job.batch == batch]
+            self.errand(follow_earlier(self._desk, job, tickets), name=f"count batch {batch}")
         if recovery.ended:
             self.errand(self._tell_ended(recovery.ended), name="tell the ended")
         if recovery.deleted:
@@ -146,16 +189,7 @@ class Deliveries:
         requester: str,
         interaction: discord.Interaction | None,
     ) -> None:
-        if self._closing:
-            raise ShuttingDown
-        deadline = asyncio.timeout(self._answer_deadline)
-        try:
-            async with deadline:
-                ticket = await accept(place)
-        except TimeoutError:
-            if deadline.expired():
-                raise TooBusy from None
-            raise
+        ticket = await self._accepted(place, accept)
         post, job_id = JobPost(self._desk, ticket.job, place, requester), ticket.job.id
         try:
             await post.open(ticket, interaction)
@@ -171,13 +205,36 @@ class Deliveries:
             raise
         self._owe(job_id, post, post.follow(ticket), ticket)
 
+    async def _accepted(self, place: Place, accept: Callable[[Place], Coroutine[Any, Any, T]]) -> T:
+        """What the service accepts in time. Raises TooBusy, ShuttingDown, and what the service raises."""
+        if self._closing:
+            raise ShuttingDown
+        deadline = asyncio.timeout(self._answer_deadline)
+        try:
+            async with deadline:
+                return await accept(place)
+        except TimeoutError:
+            if deadline.expired():
+                raise TooBusy from None
+            raise
+
+    async def _abandon(self, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            await self._images.abandon(ticket.job.id)
+
+    @staticmethod
+    def _of_batches(recovery: Recovery) -> list[JobRecord]:
+        jobs = [*(resumed.job for resumed in recovery.resumed), *recovery.rendered]
+        return [job for job in jobs if job.batch is not None]
+
     def _owe(self, job_id: JobId, post: JobPost, work: Coroutine[Any, Any, None], ticket: Ticket | None = None) -> None:
         task = self.errand(work, name=f"deliver {job_id}")
         self._owed[job_id] = _Owed(post, ticket, task)
         task.add_done_callback(lambda _: self._owed.pop(job_id, None))
 
     def _earlier(self, job: JobRecord) -> JobPost:
-        return JobPost(self._desk, job, job.place, job.requester_name)
+        quietly = job.batch is not None and job.place.message is None
+        return JobPost(self._desk, job, job.place, job.requester_name, quietly=quietly)
 
     async def _tell_ended(self, jobs: tuple[JobRecord, ...]) -> None:
         """One after the other: nobody is in a hurry, and Discord's limits are."""

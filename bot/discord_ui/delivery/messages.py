@@ -11,7 +11,7 @@ import discord
 
 from bot.clock import Clock
 from bot.discord_ui.unsent import ALREADY_ACKNOWLEDGED, UNKNOWN_MESSAGE, UNSENT, is_passing
-from bot.discord_ui.words.content import Content
+from bot.discord_ui.words.content import Content, Sayable
 from bot.records import Place
 from bot.retrying import PROMPT, retried
 
@@ -36,7 +36,7 @@ class Messages:
         self._clock = clock
         self._sent_since = sent_since
 
-    async def answer(self, interaction: discord.Interaction, place: Place, content: Content) -> Place:
+    async def answer(self, interaction: discord.Interaction, place: Place, content: Sayable) -> Place:
         """Answer a command or a button with this, for the first time."""
         dropped, begun = False, interaction.response.is_done()  # begun: everybody sees that the bot is thinking
 
@@ -81,7 +81,7 @@ class Messages:
         reply_to = place.reply_to if channel is None else None
         return Place(channel=str(there.id), message=str(sent), reply_to=reply_to)
 
-    async def edit(self, place: Place, content: Content) -> Place:
+    async def edit(self, place: Place, content: Sayable) -> Place:
         """Show this in the message that is there."""
         message = int(place.message or 0)
         if self._reaches(place):

@@ -25,7 +25,7 @@ from bot.errors import CheckFault, Quarantined, StorageFault, UnknownJob, WordRe
 from bot.records import JobRecord, Place
 from bot.retrying import PATIENT, retried
 from bot.services.images import ImageService
-from generation.errors import KnownError, Postponed, Refusal
+from generation.errors import Cancelled, KnownError, Postponed, Refusal
 from generation.job import Job, JobStatus
 from generation.ticket import JobTicket, Progress
 
@@ -71,8 +71,13 @@ class Desk:
 class JobPost:
     """Shows one job where its requester waits. Progress when the pacer allows it, the result at once."""
 
-    def __init__(self, desk: Desk, job: Job | JobRecord, place: Place, requester: str) -> None:
-        """`requester` is a name. A record is of an earlier run, and may have a message that its row does not know."""
+    def __init__(
+        self, desk: Desk, job: Job | JobRecord, place: Place, requester: str, *, quietly: bool = False
+    ) -> None:
+        """`requester` is a name. A record is of an earlier run, and may have a message that its row does not know.
+        `quietly`: it has no message before its end, since one of many speaks for all.
+        """
+        self._quietly = quietly
         self._desk = desk
         self._images = desk.images
         self._job = job
@@ -94,7 +99,7 @@ class JobPost:
 
     async def resume(self, ticket: Ticket) -> None:
         """Follow a job of an earlier run, whose message may be missing or show what was going on then."""
-        if self._place.message is None:
+        if self._place.message is None and not self._quietly:
             await self._insist(await self._content(ticket.progress))
         await self.follow(ticket, first_look=0.0)
 
@@ -111,7 +116,8 @@ class JobPost:
         except Exception as error:
             if not isinstance(error, KnownError):  # a fault of ours: nobody follows the job now, so nobody pays for it
                 await self._write(lambda: self._images.abandon(self._job.id), "the end")
-            await self._apologize(error)
+            if not self._quietly or not isinstance(error, Cancelled):
+                await self._apologize(error)
         else:
             await self.deliver(record)
         finally:
@@ -159,6 +165,8 @@ class JobPost:
 
     async def postpone(self) -> None:
         """Say that the process stops and goes on with the job when it is back; who misses it sees it go on."""
+        if self._quietly:
+            return
         await self._insist(Content.postponed(self._job, self._requester))
 
     async def tell_end(self) -> None:
@@ -199,7 +207,8 @@ class JobPost:
 
         Whose pictures are held back is told before: after a crash rather twice than never.
         """
-        place, ping_after, shown = self._place, self._desk.ping_after, seen.shown
+        place, shown = self._place, seen.shown
+        ping_after = None if self._quietly else self._desk.ping_after
         if not is_private:
             await seen.tell_requester(self._interaction)
         if not shown.pictures:
@@ -248,11 +257,12 @@ class JobPost:
                 yield
 
     async def _show_progress(self, ticket: Ticket, first_look: float) -> None:
-        """Edit the message whenever there is something new and the pacer agrees, until the job is over."""
+        """Edit the message whenever there is something new and the pacer agrees, until the job is over. Of one that is
+        followed quietly there is none: only its end is waited for."""
         pacer, refused, delay = self._desk.pacer, False, first_look
         while not await self._desk.wait(ticket, delay):
             delay, progress = pacer.message_interval, ticket.progress
-            if refused or self._news(progress) == self._shown:
+            if self._quietly or refused or self._news(progress) == self._shown:
                 continue
             # Asked before anything is put into words: most of those who wait may show nothing now.
             wait = pacer.ask(self._job.id, self._place.channel, progress.place or 0)

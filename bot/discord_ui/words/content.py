@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 import discord
 
@@ -28,6 +29,23 @@ _RESULT_BUTTONS = (
     ButtonAction.INFO,
     ButtonAction.DELETE,
 )
+
+
+class Sayable(Protocol):
+    """What a message may hold."""
+
+    @property
+    def job_id(self) -> UUID:
+        """Of the job, or of the batch, that it is about."""
+        ...
+
+    def to_send(self) -> dict[str, Any]:
+        """Arguments for a new message."""
+        ...
+
+    def to_edit(self) -> dict[str, Any]:
+        """Arguments for an edit."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

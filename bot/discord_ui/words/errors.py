@@ -74,6 +74,7 @@ _SENTENCES = {
     "requester_or_moderator": "Only its requester, or a moderator (Manage Messages), may do that.",
     "review": "Only a moderator of the moderators' channel (Manage Messages there), or Manage Server, may decide that.",
     "shutting_down": "I am about to restart and take no new jobs. Please try again in a minute.",
+    "question_gone": "This question is answered already, or too old. Nothing was drawn by this press; ask again.",
     "stale_button": "I do not know this button or form any more.",
     "storage": "I cannot reach my records at the moment. Please try again in a minute.",
     "too_busy": "I am very busy right now and could not take this in time. Nothing was started; please try again.",

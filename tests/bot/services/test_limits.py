@@ -52,7 +52,7 @@ def verdict(values: LimitValues, use: DayUse, request: GenerationRequest, now: d
     """The refusal, or None, on a server that has set these limits."""
     row = LimitRow(scope=LimitScope.SERVER, subject=None, values=values)
     try:
-        RULES.check(RULES.effective([row], ANN), use, request, SECONDS, now)
+        RULES.check(RULES.effective([row], ANN), use, [(request, SECONDS)], now)
     except LimitReached as error:
         return error
     return None
@@ -126,6 +126,15 @@ class TestRefusals:
     def test_more_than_a_whole_days_worth_never_frees_up(self):
         assert refusal(limits={"images_a_day": 3}, count=4).resets_at is None
         assert refusal(limits={"images_a_day": 0}).resets_at is None
+
+    def test_what_comes_together_is_one_job_at_once_and_all_pictures_of_the_day(self):
+        rows = [LimitRow(scope=LimitScope.SERVER, subject=None, values={"images_a_day": 4, "jobs_at_once": 1})]
+        limits = RULES.effective(rows, ANN)
+        batch = [(request_of(count=2), 1.0)] * 2
+        RULES.check(limits, DayUse(), batch, NOW)
+        with pytest.raises(LimitReached) as reached:
+            RULES.check(limits, DayUse(images=1), batch, NOW)
+        assert (reached.value.limit, reached.value.asked) == ("images_a_day", 4)
 
     def test_a_cooldown_frees_up_that_long_after_the_last_job(self):
         error = refusal(limits={"cooldown": 60}, use=DayUse(last_accepted_at=NOW - timedelta(seconds=20)))
@@ -312,6 +321,6 @@ def test_device_seconds_are_judged_by_the_estimate_and_by_what_is_spent():
 def test_a_used_up_day_refuses_a_job_whose_cost_nobody_can_estimate():
     limits = RULES.effective([server(device_seconds_a_day=60)], ANN)
 
-    RULES.check(limits, DayUse(device_seconds=59.9), request_of(), 0.0, NOW)
+    RULES.check(limits, DayUse(device_seconds=59.9), [(request_of(), 0.0)], NOW)
     with pytest.raises(LimitReached):
-        RULES.check(limits, DayUse(device_seconds=60), request_of(), 0.0, NOW)
+        RULES.check(limits, DayUse(device_seconds=60), [(request_of(), 0.0)], NOW)

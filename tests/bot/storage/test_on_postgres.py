@@ -29,7 +29,7 @@ def test_the_migrations_go_up_and_down_and_up(postgres_url: str) -> None:
         for revision in ("base", "head", "0003", "head", "base", "head"):
             (schema.downgrade if revision in ("base", "0003") else schema.upgrade)(connection, revision)
         assert set(inspect(connection).get_table_names()) >= set(METADATA.tables)
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0007"
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0008"
     engine.dispose()
 
 
