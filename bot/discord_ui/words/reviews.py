@@ -1,5 +1,6 @@
 """Held pictures, as those who decide about them and those who asked for them see them. No I/O."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
@@ -26,6 +27,8 @@ DELETE_WHY = (
 )
 DELETED = "It is deleted."
 DELETED_FOR_CONTENT = "It is deleted, and what looks like it will be held back here."
+#: What a message with pictures says of those that it lacks; where its files had to be smaller, that follows.
+_HELD_LINE = re.compile(r"(?m)^(-# )[🔒🔓] .*?(?=$| \()")
 _NO_FILE = "The picture cannot be shown: its file is gone."
 
 
@@ -109,11 +112,15 @@ def let_through(shown: Shown, image: ImageRecord) -> LateContent:
     )
 
 
-def moved(job: JobRecord) -> str:
-    """What the message of a job says that had no picture to show, and now has one below it."""
-    waiting = sum(image.waits for image in job.images)
-    left = f" {text.counted(waiting, 'picture')} still held back." if waiting else ""
-    return f"✅ For **{text.shown(job.requester_name)}**: let through by a moderator, see below.{left}"
+def decided_later(job: JobRecord, said: str) -> str:
+    """What a job's message is to say instead of what it has `said`, as decisions came when it was there already."""
+    late = sum(map(job.came_late, job.images))
+    below = f"{text.counted(late, 'picture')} let through by a moderator, see below." if late else ""
+    held = text.held_of(job)
+    words, mark = " ".join(filter(None, [below, held])), "🔒" if held else "🔓"
+    if all(image.held_at is not None and (image.is_held or job.came_late(image)) for image in job.images):
+        return f"{mark} For **{text.shown(job.requester_name)}**: {words}"  # it never had a picture
+    return _HELD_LINE.sub(lambda line: f"{line[1]}{mark} {words}", said)
 
 
 def told_let_through(job: JobRecord, server: str | None, there: Place) -> str:

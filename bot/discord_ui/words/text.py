@@ -92,11 +92,20 @@ def unread(words: str) -> str:
 
 def not_shown(result: Shown) -> str:
     """How many of a job's pictures are not seen here, and why."""
-    held, left_out = result.held, result.left_out
-    words = [f"{counted(held, 'picture')} {'is' if held == 1 else 'are'} held back."] if held else []
-    if left_out:
-        words.append(f"{counted(left_out, 'picture')} {'is' if left_out == 1 else 'are'} not for this channel.")
-    return " ".join(words) or "There is no picture."
+    left_out = [_are(result.left_out, "not for this channel.")] if result.left_out else []
+    return " ".join([*filter(None, [held_of(result.job)]), *left_out]) or "There is no picture."
+
+
+def held_of(job: JobRecord) -> str:
+    """What is to be said of a job's pictures that are held back as things stand, or were kept back; mostly nothing."""
+    waiting = sum(image.waits for image in job.images)
+    kept = sum(image.is_held for image in job.images) - waiting
+    words = [_are(waiting, "held back.")] if waiting else []
+    return " ".join([*words, _are(kept, "not shown.")] if kept else words)
+
+
+def _are(number: int, words: str) -> str:
+    return f"{counted(number, 'picture')} {'is' if number == 1 else 'are'} {words}"
 
 
 def held_back(job: JobRecord, server: str | None) -> str:
