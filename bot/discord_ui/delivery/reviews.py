@@ -52,6 +52,7 @@ class HeldPictures:
         self._deliveries = deliveries
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()  # nothing is delivered twice
+        self._direct_is_known = False  #: the operator was told that one of direct messages is held
         self._out_of_reach = set[str]()  #: moderators' channels that the operator was told of
 
     async def show(self, image_id: UUID, *, of_before: bool = False) -> None:
@@ -102,7 +103,12 @@ class HeldPictures:
 
     async def _show(self, held: HeldPicture, *, of_before: bool) -> None:
         job, server = held.job, held.job.server
-        if server is None or not held.image.waits:
+        if not held.image.waits:
+            return
+        if server is None:
+            if not self._direct_is_known:
+                self._direct_is_known = True
+                log.warning("a picture in direct messages is held back: nobody can decide about those (SAFETY_DM)")
             return
         settings = await self._server_safety.of(server)
         channel = settings.review_channel
@@ -217,7 +223,7 @@ class HeldPictures:
             return
         await self._given(image.id)
         if not is_private:
-            await self._tell(job, words.told_let_through(job, self._name(job), there))
+            await self._tell(job, words.told_let_through(held, self._name(job), there))
             await self._mend_message(job.id)
 
     async def _mend_message(self, job_id: JobId) -> None:

@@ -8,6 +8,7 @@ import discord
 from bot.records import JobRecord
 from bot.services.answers import Shown
 from bot.services.limits import LimitKind
+from bot.services.reviews import EXPIRES_AFTER
 from generation.catalog import ModelSpec
 from generation.prompt_hints import prompt_hint
 from generation.request import GenerationRequest
@@ -109,14 +110,17 @@ def _are(number: int, words: str) -> str:
 
 
 def held_back(job: JobRecord, server: str | None) -> str:
-    """What the requester of pictures that wait for a decision is told, and nobody else."""
-    waiting, count = sum(image.waits for image in job.images), len(job.images)
-    what, they = (f"{waiting} of the {count} pictures", "they") if count > 1 else ("the picture", "it")
+    """What the requester of pictures that wait for a decision is told, and nobody else; `server` is its name."""
+    waiting, count = [image for image in job.images if image.waits], len(job.images)
+    what, they = (f"{len(waiting)} of the {count} pictures", "they") if count > 1 else ("the picture", "it")
     where = f" on **{shown(server)}**" if server else ""
-    prompt = shown(job.request.prompt)
+    told = f"I have held back {what} that you asked for{where}: {shown(job.request.template or job.request.prompt)}\n"
+    if job.server is not None:
+        return f"{told}A moderator is to decide whether {they} may be shown, and you will be told."
+    until = min(image.held_at for image in waiting if image.held_at is not None) + EXPIRES_AFTER
     return (
-        f"I have held back {what} that you asked for{where}: {prompt}\n"
-        f"A moderator is to decide whether {they} may be shown, and you will be told."
+        f"{told}Direct messages have no moderator who could let {they if they == 'it' else 'them'} through. So nobody "
+        f"will see {they if they == 'it' else 'them'}, and {relative(until)} {they} will count for none of your limits."
     )
 
 
