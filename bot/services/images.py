@@ -92,7 +92,7 @@ class ImageService:
         if member.server is None and not self._direct_messages:
             raise NotInDirectMessages
         self._dispatcher.check_room()
-        request = await self._words.accepted(request, member.server, pictures)
+        request = await self._words.accepted(request, member.server)
         await self.check_source(request, member, pictures)
         asked = Asked(
             job_id=uuid4(),

@@ -66,7 +66,7 @@ def waiting(held: HeldPicture, picture: Picture) -> ReviewContent:
         text=f"🔒 Held back, asked for by <@{held.job.requester}>: {link(held.job)}",
         embed=_facts(held),
         buttons=(),
-        attachments=(Attachment.picture(picture, held.job.request.prompt),),
+        attachments=(Attachment.picture(picture, _prompt(held)),),
         image=held.image.id,
     )
 
@@ -89,7 +89,7 @@ def queue(page: QueuePage, picture: Picture | None) -> dict[str, Any]:
         return {"content": NOTHING_WAITS, "embeds": [], "attachments": []}
     number = f"{page.waiting} or more" if page.waiting == MOST_WAITING else str(page.waiting)
     words = f"🔒 {number} waiting. This one was asked for by <@{held.job.requester}>: {link(held.job)}"
-    files = [] if picture is None else [Attachment.picture(picture, held.job.request.prompt).to_file()]
+    files = [] if picture is None else [Attachment.picture(picture, _prompt(held)).to_file()]
     return {
         "content": words if picture is not None else f"{words}\n{_NO_FILE}",
         "embeds": [_facts(held)],
@@ -123,15 +123,15 @@ def decided_later(job: JobRecord, said: str) -> str:
     return _HELD_LINE.sub(lambda line: f"{line[1]}{mark} {words}", said)
 
 
-def told_let_through(job: JobRecord, server: str | None, there: Place) -> str:
+def told_let_through(held: HeldPicture, server: str | None, there: Place) -> str:
     """What the requester of a picture is told, privately, that was delivered there after all."""
-    shown = replace(job, place=there)
-    return f"A moderator{_on(server)} let your picture through: {text.shown(job.request.prompt)}\n{link(shown)}"
+    shown = replace(held.job, place=there)
+    return f"A moderator{_on(server)} let your picture through: {text.shown(_prompt(held))}\n{link(shown)}"
 
 
 def told_kept_back(held: HeldPicture, server: str | None, strikes: Strikes | None) -> str:
     """The same of one that stays hidden; `strikes`: how they stand now, where a person kept it back."""
-    about = f"{text.shown(held.job.request.prompt)}\nIt does not count."
+    about = f"{text.shown(_prompt(held))}\nIt does not count."
     if held.image.decision is Decision.EXPIRED:
         return f"Nobody{_on(server)} decided about your picture in time, so it is kept back: {about}"
     words = f"A moderator{_on(server)} kept your picture back: {about}"
@@ -155,9 +155,14 @@ def _decision(image: ImageRecord) -> str:
             return "⌛ Nobody decided in time: kept back"
 
 
+def _prompt(held: HeldPicture) -> str:
+    """What this picture was drawn from."""
+    return held.job.request.texts_of(held.image.seed)[0]
+
+
 def _facts(held: HeldPicture) -> discord.Embed:
     job, score = held.job, held.image.score
-    embed = discord.Embed(description=text.shown(job.request.prompt), colour=COLOUR)
+    embed = discord.Embed(description=text.shown(_prompt(held)), colour=COLOUR)
     embed.add_field(name="Score", value="none" if score is None else f"{score:.2f}")
     embed.add_field(name="Model", value=text.shown(job.request.model, 100))
     if held.image.held_at is not None:
