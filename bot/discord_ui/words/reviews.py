@@ -102,10 +102,11 @@ def let_through(shown: Shown, image: ImageRecord) -> LateContent:
     job = shown.job
     result = Content.result(shown, job.requester_name)
     key = late_id(image.id)
+    embed = discord.Embed(description=text.shown(job.request.texts_of(image.seed)[0]), colour=COLOUR)
     return LateContent(
         job_id=key,
         text=f"✅ Let through by a moderator, for **{text.shown(job.requester_name)}**\n-# seed `{image.seed}`",
-        embed=result.embed.copy().set_footer(text=f"Picture {key}"),
+        embed=embed.set_footer(text=f"Picture {key}"),
         buttons=result.buttons,
         attachments=result.attachments,
         of=job.id,

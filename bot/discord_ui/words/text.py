@@ -112,15 +112,16 @@ def _are(number: int, words: str) -> str:
 def held_back(job: JobRecord, server: str | None) -> str:
     """What the requester of pictures that wait for a decision is told, and nobody else; `server` is its name."""
     waiting, count = [image for image in job.images if image.waits], len(job.images)
-    what, they = (f"{len(waiting)} of the {count} pictures", "they") if count > 1 else ("the picture", "it")
+    what = f"{len(waiting)} of the {count} pictures" if count > 1 else "the picture"
+    they, them = ("it", "it") if len(waiting) == 1 else ("they", "them")
     where = f" on **{shown(server)}**" if server else ""
     told = f"I have held back {what} that you asked for{where}: {shown(job.request.template or job.request.prompt)}\n"
     if job.server is not None:
         return f"{told}A moderator is to decide whether {they} may be shown, and you will be told."
     until = min(image.held_at for image in waiting if image.held_at is not None) + EXPIRES_AFTER
     return (
-        f"{told}Direct messages have no moderator who could let {they if they == 'it' else 'them'} through. So nobody "
-        f"will see {they if they == 'it' else 'them'}, and {relative(until)} {they} will count for none of your limits."
+        f"{told}Direct messages have no moderator who could let {them} through. So nobody "
+        f"will see {them}, and {relative(until)} {they} will count for none of your limits."
     )
 
 

@@ -104,6 +104,7 @@ async def test_one_of_four_is_held_and_the_others_are_posted(world: World) -> No
     assert len(answer.response.attachments) == 3
     assert labels(answer.response) == RESULT
     assert "held back 1 of the 4 pictures" in answer.followups[0].content
+    assert "whether it may be shown" in answer.followups[0].content
     (job,) = await world.jobs()
     assert job.status is JobStatus.POSTED
     shown = await world.alice.slash(world.channel, "result")

@@ -129,6 +129,21 @@ async def test_a_false_positive_is_delivered_and_counted_as_one(world: World, mo
     assert "pinwheel: 1" in words((await world.admin.slash(world.channel, "admin stats")).response)
 
 
+async def test_a_picture_with_words_of_its_own_is_shown_and_delivered_with_those(
+    world: World, mods: ChannelHandle
+) -> None:
+    await asked(world, prompt="a {secret|red|blue|green} cat", seed=7, count=4)
+    job = await only_job(world)
+    assert [prompt for prompt, _ in job.request.texts if "secret" in prompt] == ["a secret cat"]
+    (shown,) = mods.history()
+    assert shown.embeds[0].description == "a secret cat"
+    await world.mod.click(shown, label="Approve")
+    late = world.channel.last_message
+    assert late.embeds[0].description == "a secret cat"
+    assert late.attachments[0].filename == f"a-secret-cat-{job.images[3].seed}.png"
+    assert [one for one in told(world) if "let your picture through: a secret cat" in one]
+
+
 async def test_one_of_four_is_held_and_comes_later(world: World, mods: ChannelHandle, check: FakeCheck) -> None:
     check.by_words.clear()
     check.in_turn = [0.0, 0.9, 0.0, 0.0]
