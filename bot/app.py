@@ -183,6 +183,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             dispatcher=dispatcher,
             input_files=input_files,
             catalog=catalog,
+            words=words,
             limits=limits,
             clock=utc_now,
         )

@@ -89,7 +89,8 @@ class NotAllowed(Refusal):
 class WordRefused(Refusal, code="words"):
     """A word or a pattern of this server's list is in it; which one is nobody's business."""
 
-    where: Literal["prompt", "negative_prompt", "image"]  #: image: in the parameters that a picture's file carries
+    #: image: in the parameters that a picture's file carries; job: anywhere in one that was accepted before.
+    where: Literal["prompt", "negative_prompt", "image", "job"]
 
 
 class BadPattern(Refusal):

@@ -112,6 +112,12 @@ class JobRecord:
         """Whether all of its pictures are held back, and somebody is to decide about them."""
         return self.status is JobStatus.RENDERED and self.error_code == Held.code
 
+    def came_late(self, image: ImageRecord) -> bool:
+        """Whether one of its pictures was let through when its message was there already, so that it follows that."""
+        if image.decision is None or not image.decision.is_let_through or image.decided_at is None:
+            return False
+        return self.ended_at is None or image.decided_at >= self.ended_at
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:

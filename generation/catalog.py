@@ -78,6 +78,8 @@ class DrawingOptions:
     drawn: tuple[Texts, ...] = ()  #: what came of the alternatives for each image; else they are drawn from the seed
     understood: tuple[str, ...] = ()  #: what was taken out of the prompt as parameters
     ignored: tuple[str, ...] = ()  #: what looks like one there and is none
+    said: tuple[str, ...] = ()  #: prompts and names of adapters in the files of source and mask
+    said_negative: str = ""  #: the negative prompt there
 
     @classmethod
     def of(cls, request: GenerationRequest, *, seed: int) -> Self:
@@ -109,6 +111,8 @@ class DrawingOptions:
             hires_strength=request.hires_strength,
             tiles=request.tile is not None,
             loras=request.loras,
+            said=request.said,
+            said_negative=request.said_negative,
         )
 
 
@@ -245,6 +249,8 @@ class ModelSpec:
             syntax=options.syntax,
             understood=options.understood,
             ignored=options.ignored,
+            said=options.said,
+            said_negative=options.said_negative,
         )
         most = self.max_size / max(width, height)
         if request.hires is not None and request.hires > most:

@@ -152,6 +152,10 @@ class GenerationRequest:
     #: say how it was asked for, not what.
     understood: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     ignored: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    #: The same of the pictures that it begins with, as their files say: prompts and names of adapters, and the negative
+    #: prompt. The pictures that are kept say nothing any more.
+    said: tuple[str, ...] = dataclasses.field(default=(), compare=False, repr=False)
+    said_negative: str = dataclasses.field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.check()
@@ -163,7 +167,7 @@ class GenerationRequest:
         for field in fields(cls):
             object.__setattr__(request, field.name, values.get(field.name, field.default))
         object.__setattr__(request, "syntax", values.get("syntax", WORD_FOR_WORD))
-        for name in ("understood", "ignored"):  # JSON knows no tuples
+        for name in ("understood", "ignored", "said"):  # JSON knows no tuples
             object.__setattr__(request, name, tuple(values.get(name, ())))
         object.__setattr__(request, "others", tuple((one, other) for one, other in values.get("others", ())))
         with suppress(ValueError):  # a scheduler that is no longer on offer keeps its name

@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.clock import Clock
-from bot.errors import UnknownJob
+from bot.errors import UnknownJob, WordRefused
 from bot.records import AuditRecord, BlockRecord, Gallery, JobRecord, LimitRow, LimitScope, LimitValues, Member
 from bot.services.answers import Resumed, ServerLimits, Stats
 from bot.services.audit import FALSE_POSITIVE, Values, changed, note_by, server_of
 from bot.services.limits import KINDS, Limits, check_ranges
 from bot.services.recovery import resume
+from bot.services.words import Words
 from bot.storage import jobs, servers, stars, unfinished, usage
 from bot.storage.database import Database, Transaction
 from bot.storage.input_files import InputFiles
@@ -37,10 +38,12 @@ class AdminService:
         dispatcher: Dispatcher[JobRecord],
         input_files: InputFiles,
         catalog: ModelCatalog,
+        words: Words,
         limits: Limits,
         clock: Clock,
     ) -> None:
         self._database = database
+        self._words = words
         self._limits = limits
         self._dispatcher = dispatcher
         self._input_files = input_files
@@ -172,8 +175,8 @@ class AdminService:
     async def release(self, admin: Member, job_id: JobId) -> Resumed:
         """Let a job that was set aside try again, alone, however long the line is.
 
-        Raises UnknownJob, InvalidRequest when its model is no longer on offer, and what the dispatcher's
-        `check_open` raises.
+        Raises UnknownJob, InvalidRequest when its model is no longer on offer, WordRefused for what the server's words
+        refuse by now, and what the dispatcher's `check_open` raises.
         """
         server = server_of(admin)
         self._dispatcher.check_open()
@@ -185,6 +188,8 @@ class AdminService:
                 raise UnknownJob
             self._catalog.get(record.request.model)  # what these raise leaves the job where it was
             record.request.check()
+            if not self._words.still_accepts(transaction, record):
+                raise WordRefused("job")
             servers.ensure(transaction, server)
             about = replace(note, subject=record.requester)
             servers.note(transaction, changed(about, "quarantine.release", {"job": None}, {"job": str(job_id)}))

@@ -92,7 +92,7 @@ class ImageService:
         called under a deadline, which leaves nothing behind.
         """
         self._check_open(member)
-        request = await self._words.accepted(request, member.server, pictures)
+        request = await self._words.accepted(request, member.server)
         await self.check_source(request, member, pictures)
         asked = replace(self._asked(request, member, at), parent=parent, action=action)
         try:

@@ -5,7 +5,7 @@ no spaces between words it is found anywhere.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -63,7 +63,7 @@ class WordList:
             reading = Reading.of(one)
             tokens = reading.words
             if any(map(str.isdigit, one)):
-                self._with_digits.add(reading.with_digits, word)
+                self._with_digits.add(reading.with_digits(), word)
                 continue
             whole = "".join(tokens)
             for index, change in ((self._plain, str), (self._folded, folded)):
@@ -81,10 +81,8 @@ class WordList:
             reading = Reading.of(one)
             yield from self._plain.found_in(reading.words)
             if self._with_digits:
-                yield from self._with_digits.found_in(reading.with_digits)
-            if reading.unsigned:
-                tokens = [token for token, _ in reading.unsigned]
-                yield from self._folded.found_in(tokens, where=[is_marked for _, is_marked in reading.unsigned])
+                yield from self._with_digits.found_in(reading.with_digits())
+            yield from self._folded.found_in(reading.unsigned, where=reading.signed)
             for token, is_marked in reading.joined:
                 yield from (self._folded if is_marked else self._plain).found_in((token,))
             for run, is_marked in reading.spelt:
@@ -125,12 +123,15 @@ class _Index:
         if tokens:
             self._rest.setdefault(tokens[0], []).append((tokens[1:], word))
 
-    def found_in(self, tokens: Sequence[str], *, where: Sequence[bool] | None = None) -> Iterator[str]:
+    def found_in(self, tokens: tuple[str, ...], *, where: Callable[[], Sequence[bool]] | None = None) -> Iterator[str]:
         """Yield what is there; with `where`, only what has one of the tokens that are so."""
+        if self._rest.keys().isdisjoint(tokens):  # mostly, and much faster than looking at each
+            return
+        counts = where() if where is not None else (True,) * len(tokens)
         for at, token in enumerate(tokens):
             for rest, word in self._rest.get(token, ()):
                 to = at + 1 + len(rest)
-                if tuple(tokens[at + 1 : to]) == rest and (where is None or any(where[at:to])):
+                if tokens[at + 1 : to] == rest and any(counts[at:to]):
                     yield word
 
 

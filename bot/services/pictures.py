@@ -95,7 +95,7 @@ class Pictures:
 def _picture(job: JobRecord, image: ImageRecord, png: bytes, *, is_spoiler: bool) -> Picture:
     return Picture(
         id=image.id,
-        filename=picture_filename(job.request.prompt, image.seed),
+        filename=picture_filename(job.request.texts_of(image.seed)[0], image.seed),
         png=png,
         seed=image.seed,
         width=image.width,

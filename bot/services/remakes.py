@@ -211,8 +211,16 @@ class Remakes:
         if mask is not None:
             require_same_ratio(source, mask)
         shape = None if options.width or options.height else options.aspect or source.aspect
-        options = replace(options, source=source.sha256, mask=mask and mask.sha256, aspect=shape)
         pictures = (source,) if mask is None else (source, mask)
+        options = replace(
+            options,
+            source=source.sha256,
+            mask=mask and mask.sha256,
+            aspect=shape,
+            # What is asked for in the same words is not written down twice.
+            said=tuple(words for picture in pictures for words in picture.says if words != options.prompt),
+            said_negative=", ".join(filter(None, (picture.says_negative for picture in pictures))),
+        )
         return Wish(request=self._images.catalog.request(options), pictures=pictures, parent=parent, action=action)
 
 

@@ -180,7 +180,7 @@ class Safety:
             return image
         is_exempt, score, look = self._is_exempt(request), image.score, image.look
         if score is None and not is_exempt:
-            score = await self._score(check, png, request.prompt)
+            score = await self._score(check, png, request.texts_of(image.seed)[0])
         if look is None and (rules.unwanted or not is_exempt):
             look = await asyncio.to_thread(look_of, png)
         return replace(image, score=score, look=look)

@@ -32,6 +32,8 @@ _SPELT = re.compile(rf"(?<!{_LETTER}){_LETTER}(?:{_GAP}{_LETTER}){{2,}}(?!{_LETT
 _LINKED = re.compile(rf"(?<!{_LETTER}){_LETTER}++(?:[^\w@$\s,;:?!|]{{1,3}}{_LETTER}++)+")
 _PART = re.compile(rf"{_LETTER}+")
 _RUN = re.compile(r"[\w@$!|]+")
+_EDGE = re.compile(r"(?<![\w@$!|])[!|]+|[!|]+(?![\w@$!|])")  #: of a run, where these are punctuation
+_WITH_DIGITS = re.compile(r"\w+")
 _WORD = re.compile(r"[^\W\d]+")
 _find = cast("Any", confusables).is_confusable
 _JOINED = 8  #: parts of a chain that may make one word
@@ -94,26 +96,31 @@ def latin(text: str) -> tuple[str, ...]:
 class Reading:
     """One way to read a text: its words in order, and what else may be words. All in small letters."""
 
+    text: str  #: as `latin` returns it
     words: tuple[str, ...]  #: runs of letters
-    with_digits: tuple[str, ...]  #: runs of letters and digits
-    unsigned: tuple[tuple[str, bool], ...]  #: runs with l as i and signs as letters; whether there was one to read so
-    joined: tuple[tuple[str, bool], ...]  #: parts without a space between them as one word; the same
+    unsigned: tuple[str, ...]  #: runs with l as i and signs as letters; none where nothing is to be read so
+    joined: tuple[tuple[str, bool], ...]  #: parts without a space between them as one word; whether it has such signs
     spelt: tuple[tuple[str, bool], ...]  #: single letters with gaps between them, joined; the same
 
     @classmethod
     def of(cls, text: str) -> "Reading":
         """Read one of the texts that `latin` returns."""
-        runs = [run for run in (found.strip("!|") for found in _RUN.findall(text)) if run]
         has_signs = _MARKED.search(text) is not None
         return cls(
-            words=tuple(map(str.lower, _WORD.findall(text))),
-            with_digits=tuple(found.lower() for found in re.findall(r"\w+", text)),
-            unsigned=tuple((folded(_unsigned(run)), _MARKED.search(run) is not None) for run in runs)
-            if has_signs
-            else (),
+            text=text,
+            words=tuple(_WORD.findall(text.lower())),
+            unsigned=tuple(_WITH_DIGITS.findall(folded(_unsigned(_EDGE.sub(" ", text))))) if has_signs else (),
             joined=tuple(_either(chain) for found in _LINKED.findall(text) for chain in _chains(found)),
             spelt=tuple(_either("".join(_PART.findall(found))) for found in _SPELT.findall(text)),
         )
+
+    def with_digits(self) -> tuple[str, ...]:
+        """Return the runs of letters and digits."""
+        return tuple(_WITH_DIGITS.findall(self.text.lower()))
+
+    def signed(self) -> tuple[bool, ...]:
+        """Return for each of `unsigned` whether there was a sign to read so."""
+        return tuple(_MARKED.search(run) is not None for run in _RUN.findall(_EDGE.sub(" ", self.text)))
 
 
 def for_patterns(text: str) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from bot.services.unmasking import bared, squashed
 from bot.storage import servers
 from bot.storage.database import Database, Transaction
 from generation.errors import InvalidRequest
-from generation.inputs import InputPicture
 from generation.prompt_grammar import plain
 from generation.request import GenerationRequest, clean_text
 
@@ -83,7 +82,7 @@ class _Ready:
         missing = [term for term in self.settings.negative if term.casefold() not in there]
         return ", ".join([*filter(None, [negative_prompt]), *missing]) if missing else negative_prompt
 
-    def check(self, request: GenerationRequest, pictures: Sequence[InputPicture] = ()) -> None:
+    def check(self, request: GenerationRequest) -> None:
         """Raise WordRefused. Not for the event loop."""
         if not self.found:
             return
@@ -92,8 +91,10 @@ class _Ready:
                 raise WordRefused("prompt")
             if any(map(self.found.found_in, _readings(self._own(negative)))):
                 raise WordRefused("negative_prompt")
-        for picture in pictures:
-            if any(map(self.found.found_in, (*picture.says, self._own(picture.says_negative)))):
+        if any(map(self.found.found_in, (*(use.name for use in request.loras), *request.ignored))):
+            raise WordRefused("prompt")
+        for text in dict.fromkeys((*request.said, self._own(request.said_negative))):
+            if any(map(self.found.found_in, _readings(text))):
                 raise WordRefused("image")
 
     def _own(self, text: str) -> str:
@@ -113,9 +114,7 @@ class Words:
         self._changes = 0  #: of all servers: what was read before one is not kept
         self._slow: dict[str, set[str]] = {}  #: by server, the patterns that were logged as too slow
 
-    async def accepted(
-        self, request: GenerationRequest, server: str | None, pictures: Sequence[InputPicture] = ()
-    ) -> GenerationRequest:
+    async def accepted(self, request: GenerationRequest, server: str | None) -> GenerationRequest:
         """The request as it may be drawn: with the server's terms in its negative prompt.
 
         Raises WordRefused, InvalidRequest for a negative prompt that gets too long by them, StorageFault.
@@ -124,12 +123,12 @@ class Words:
             return request
         ready = await self._of(server)
         if ready.found:
-            await asyncio.to_thread(ready.check, request, pictures)
+            await asyncio.to_thread(ready.check, request)
             self._log_slow(server, ready.found)
         return ready.forced(request)
 
     def still_accepts(self, transaction: Transaction, record: JobRecord) -> bool:
-        """Whether a job of an earlier run would be accepted today; what its pictures said is not known any more."""
+        """Whether a job of an earlier run would be accepted today."""
         if record.server is None:
             return True
         ready = self._ready.get(record.server)
@@ -271,8 +270,9 @@ _NOTHING = _Ready()
 
 
 def _readings(text: str) -> tuple[str, ...]:
-    """A text as it is written, and its bare words: brackets may take a word apart."""
-    return tuple(dict.fromkeys((text, plain(text))))
+    """A text as it is written, and its bare words: brackets may take a word apart, and so may the end of a chunk."""
+    closed_up = "".join(plain(part).strip() for part in text.split("BREAK"))
+    return tuple(dict.fromkeys((text, plain(text), *([closed_up] if "BREAK" in text else []))))
 
 
 def _terms(text: str) -> list[str]:

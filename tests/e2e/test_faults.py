@@ -81,6 +81,13 @@ class Scene:
         assert all([button.label for button in post.buttons] == RESULT for post in posts)
         return posts
 
+    async def written(self, query: str) -> list[tuple[Any, ...]]:
+        """Wait until the query finds something, and return that."""
+        async with asyncio.timeout(60):
+            while not (found := rows(self.settings.database, query)):  # noqa: ASYNC110 - a row tells no Event
+                await asyncio.sleep(0.1)
+        return found
+
     async def agrees(self) -> bool:
         """What `python -m bot check` says, and as many pictures as there are posts."""
         database = Database(self.settings.database)
@@ -352,14 +359,40 @@ async def test_a_bot_killed_before_it_has_told_what_is_held_tells_it_at_the_next
         await stage.server.slash("Ben", "imagine", where=stage.channel, prompt="a secret")
         assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
     assert rows(stage.settings.database, "SELECT status, error_code FROM jobs") == [("rendered", None)]
-    async with stage.bot(SAFETY="demonstration"), asyncio.timeout(60):
-        written = "SELECT id FROM jobs WHERE error_code = 'held'"
-        while not rows(stage.settings.database, written):  # noqa: ASYNC110 - its row tells no Event
-            await asyncio.sleep(0.1)
+    async with stage.bot(SAFETY="demonstration"):
+        await stage.written("SELECT id FROM jobs WHERE error_code = 'held'")
     [post] = stage.posts()
     assert "held back" in post.content
     assert not post.attachments
     assert any("held back the picture" in one.content for one in stage.server.messages("dm", viewer="Ben"))
+
+
+@pytest.mark.parametrize(("killed_at", "when", "delivered"), [("decide", "after", 0), ("given", "before", 1)])
+async def test_a_bot_killed_after_a_moderators_decision_delivers_the_picture_once_by_the_next_start(
+    stage: Scene, killed_at: str, when: str, delivered: int
+) -> None:
+    """Between the decision's row and the message, or between the message and the row that says so."""
+    play = replace(WORKER, killed_at=f"bot.services.reviews:Reviews.{killed_at}", killed=when)
+    async with stage.bot(play, SAFETY="demonstration") as bot:
+        await stage.server.until_ready("imagine", within=60)
+        await stage.server.slash("Ben", "imagine", where=stage.channel, prompt="a secret", steps=QUICK)
+        await stage.written("SELECT id FROM jobs WHERE error_code = 'held'")
+        queue = await stage.server.slash("Ada", "admin safety queue", where=stage.channel)
+        await stage.server.until(lambda: queue.post is not None and queue.post.buttons, within=10, what="the queue")
+        assert queue.post is not None
+        pressing = asyncio.create_task(stage.server.click("Ada", queue.post, label="Approve"))
+        assert await asyncio.wait_for(bot.wait(), 30) == -signal.SIGKILL
+        pressing.cancel()
+        await asyncio.gather(pressing, return_exceptions=True)
+    assert rows(stage.settings.database, "SELECT decision, given_at FROM images") == [("approved", None)]
+    assert len([post for post in stage.posts() if post.attachments]) == delivered
+    async with stage.bot(SAFETY="demonstration") as bot:
+        await stage.written("SELECT id FROM images WHERE given_at IS NOT NULL")
+        assert await bot.stop() == 0
+    first, late = stage.posts()
+    assert not first.attachments
+    assert (len(late.attachments), late.reply_to) == (1, first.id)
+    assert await check(stage.settings, mend=False) == 0
 
 
 @pytest.mark.parametrize(("killed_at", "when", "copies"), [("star", "after", 0), ("copied", "before", 1)])
@@ -378,10 +411,8 @@ async def test_a_bot_killed_around_a_gallerys_copy_posts_it_once_by_the_next_sta
         starring.cancel()
         await asyncio.gather(starring, return_exceptions=True)
     assert len(gallery.posts()) == copies
-    written = "SELECT message FROM gallery_copies WHERE message IS NOT NULL"
-    async with stage.bot(), asyncio.timeout(60):
-        while not (found := rows(stage.settings.database, written)):  # noqa: ASYNC110 - its row tells no Event
-            await asyncio.sleep(0.1)
+    async with stage.bot():
+        found = await stage.written("SELECT message FROM gallery_copies WHERE message IS NOT NULL")
     [copy] = gallery.posts()
     assert found == [(str(copy.id),)]
     assert len(copy.attachments) == 1

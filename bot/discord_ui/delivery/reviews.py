@@ -52,6 +52,7 @@ class HeldPictures:
         self._deliveries = deliveries
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()  # nothing is delivered twice
+        self._direct_is_known = False  #: the operator was told that one of direct messages is held
         self._out_of_reach = set[str]()  #: moderators' channels that the operator was told of
 
     async def show(self, image_id: UUID, *, of_before: bool = False) -> None:
@@ -102,7 +103,12 @@ class HeldPictures:
 
     async def _show(self, held: HeldPicture, *, of_before: bool) -> None:
         job, server = held.job, held.job.server
-        if server is None or not held.image.waits:
+        if not held.image.waits:
+            return
+        if server is None:
+            if not self._direct_is_known:
+                self._direct_is_known = True
+                log.warning("a picture in direct messages is held back: nobody can decide about those (SAFETY_DM)")
             return
         settings = await self._server_safety.of(server)
         channel = settings.review_channel
@@ -182,9 +188,12 @@ class HeldPictures:
                 await self._give(held, of_before=of_before)
         else:
             job = held.job
-            if job.status is JobStatus.FAILED and job.error_code == KeptBack.code:
+            is_over = job.status is JobStatus.FAILED and job.error_code == KeptBack.code
+            if is_over:
                 await self._deliveries.tell_end(job)
             await self._tell(job, words.told_kept_back(held, self._name(job), strikes))
+            if not is_over:
+                await self._mend_message(job.id)
         await self._tell_moderators(held)
 
     async def _give(self, held: HeldPicture, *, of_before: bool) -> None:
@@ -214,9 +223,26 @@ class HeldPictures:
             return
         await self._given(image.id)
         if not is_private:
-            if job.place.message is not None and all(one.held_at is not None for one in job.images):
-                await self._edit(job.place.channel, job.place.message, {"content": words.moved(job)})
-            await self._tell(job, words.told_let_through(job, self._name(job), there))
+            await self._tell(job, words.told_let_through(held, self._name(job), there))
+            await self._mend_message(job.id)
+
+    async def _mend_message(self, job_id: JobId) -> None:
+        """The job's message says what is true by now. One that was not posted yet will."""
+        job = await self._images.job(job_id)
+        if job.place.message is None or not (job.is_held or job.status is JobStatus.POSTED):
+            return
+        shown = self._client.get_partial_messageable(int(job.place.channel)).get_partial_message(int(job.place.message))
+
+        async def mended() -> None:
+            said = (await shown.fetch()).content
+            content = words.decided_later(job, said)
+            if content != said:
+                await shown.edit(content=content)
+
+        try:
+            await retried(mended, PATIENT, passing=is_passing, doing=f"the message of job {job_id}")
+        except UNSENT as error:  # it says less than it could
+            log.info("the message of job %s still says what was true before a decision: %r", job_id, error)
 
     async def _given(self, image_id: UUID) -> None:
         doing = f"that picture {image_id} is delivered"

@@ -66,9 +66,9 @@ class SeenResult:
     async def tell_requester(self, interaction: discord.Interaction | None) -> None:
         """Tell the requester alone what waits for a decision, if anything does; `interaction` is what they asked by."""
         job = self.shown.job
-        if job.server is None or not any(image.waits for image in job.images):
+        if not any(image.waits for image in job.images):
             return
-        guild = self._client.get_guild(int(job.server))
+        guild = self._client.get_guild(int(job.server)) if job.server is not None else None
         words = text.held_back(job, guild.name if guild is not None else None)
         if interaction is not None and not interaction.is_expired():
             try:

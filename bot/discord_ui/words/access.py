@@ -13,7 +13,7 @@ from bot.services.channel_defaults import DEFAULTS, Defaults
 
 _MOST_NAMED = 10  #: channels or roles in a sentence
 
-_ORDER = "A thread is what the channel above it is. Manage Server frees from roles and time, from nothing else."
+_ORDER = "A thread follows the channel above it. Members with Manage Server need no role and no time, only a channel."
 
 
 def refusal(error: NotInThisChannel | RoleNeeded | TooNew | ModelReserved) -> str:

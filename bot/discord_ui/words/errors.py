@@ -100,6 +100,7 @@ _WORDS_IN = {
     "prompt": "your prompt",
     "negative_prompt": "your negative prompt",
     "image": "the parameters that the picture's file carries",
+    "job": "this job",
 }
 
 #: Why a pattern cannot be taken.

@@ -1,5 +1,6 @@
 """Held pictures, as those who decide about them and those who asked for them see them. No I/O."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
@@ -26,6 +27,8 @@ DELETE_WHY = (
 )
 DELETED = "It is deleted."
 DELETED_FOR_CONTENT = "It is deleted, and what looks like it will be held back here."
+#: What a message with pictures says of those that it lacks; where its files had to be smaller, that follows.
+_HELD_LINE = re.compile(r"(?m)^(-# )[🔒🔓] .*?(?=$| \()")
 _NO_FILE = "The picture cannot be shown: its file is gone."
 
 
@@ -63,7 +66,7 @@ def waiting(held: HeldPicture, picture: Picture) -> ReviewContent:
         text=f"🔒 Held back, asked for by <@{held.job.requester}>: {link(held.job)}",
         embed=_facts(held),
         buttons=(),
-        attachments=(Attachment.picture(picture, held.job.request.prompt),),
+        attachments=(Attachment.picture(picture, _prompt(held)),),
         image=held.image.id,
     )
 
@@ -86,7 +89,7 @@ def queue(page: QueuePage, picture: Picture | None) -> dict[str, Any]:
         return {"content": NOTHING_WAITS, "embeds": [], "attachments": []}
     number = f"{page.waiting} or more" if page.waiting == MOST_WAITING else str(page.waiting)
     words = f"🔒 {number} waiting. This one was asked for by <@{held.job.requester}>: {link(held.job)}"
-    files = [] if picture is None else [Attachment.picture(picture, held.job.request.prompt).to_file()]
+    files = [] if picture is None else [Attachment.picture(picture, _prompt(held)).to_file()]
     return {
         "content": words if picture is not None else f"{words}\n{_NO_FILE}",
         "embeds": [_facts(held)],
@@ -99,32 +102,37 @@ def let_through(shown: Shown, image: ImageRecord) -> LateContent:
     job = shown.job
     result = Content.result(shown, job.requester_name)
     key = late_id(image.id)
+    embed = discord.Embed(description=text.shown(job.request.texts_of(image.seed)[0]), colour=COLOUR)
     return LateContent(
         job_id=key,
         text=f"✅ Let through by a moderator, for **{text.shown(job.requester_name)}**\n-# seed `{image.seed}`",
-        embed=result.embed.copy().set_footer(text=f"Picture {key}"),
+        embed=embed.set_footer(text=f"Picture {key}"),
         buttons=result.buttons,
         attachments=result.attachments,
         of=job.id,
     )
 
 
-def moved(job: JobRecord) -> str:
-    """What the message of a job says that had no picture to show, and now has one below it."""
-    waiting = sum(image.waits for image in job.images)
-    left = f" {text.counted(waiting, 'picture')} still held back." if waiting else ""
-    return f"✅ For **{text.shown(job.requester_name)}**: let through by a moderator, see below.{left}"
+def decided_later(job: JobRecord, said: str) -> str:
+    """What a job's message is to say instead of what it has `said`, as decisions came when it was there already."""
+    late = sum(map(job.came_late, job.images))
+    below = f"{text.counted(late, 'picture')} let through by a moderator, see below." if late else ""
+    held = text.held_of(job)
+    words, mark = " ".join(filter(None, [below, held])), "🔒" if held else "🔓"
+    if all(image.held_at is not None and (image.is_held or job.came_late(image)) for image in job.images):
+        return f"{mark} For **{text.shown(job.requester_name)}**: {words}"  # it never had a picture
+    return _HELD_LINE.sub(lambda line: f"{line[1]}{mark} {words}", said)
 
 
-def told_let_through(job: JobRecord, server: str | None, there: Place) -> str:
+def told_let_through(held: HeldPicture, server: str | None, there: Place) -> str:
     """What the requester of a picture is told, privately, that was delivered there after all."""
-    shown = replace(job, place=there)
-    return f"A moderator{_on(server)} let your picture through: {text.shown(job.request.prompt)}\n{link(shown)}"
+    shown = replace(held.job, place=there)
+    return f"A moderator{_on(server)} let your picture through: {text.shown(_prompt(held))}\n{link(shown)}"
 
 
 def told_kept_back(held: HeldPicture, server: str | None, strikes: Strikes | None) -> str:
     """The same of one that stays hidden; `strikes`: how they stand now, where a person kept it back."""
-    about = f"{text.shown(held.job.request.prompt)}\nIt does not count."
+    about = f"{text.shown(_prompt(held))}\nIt does not count."
     if held.image.decision is Decision.EXPIRED:
         return f"Nobody{_on(server)} decided about your picture in time, so it is kept back: {about}"
     words = f"A moderator{_on(server)} kept your picture back: {about}"
@@ -148,9 +156,14 @@ def _decision(image: ImageRecord) -> str:
             return "⌛ Nobody decided in time: kept back"
 
 
+def _prompt(held: HeldPicture) -> str:
+    """What this picture was drawn from."""
+    return held.job.request.texts_of(held.image.seed)[0]
+
+
 def _facts(held: HeldPicture) -> discord.Embed:
     job, score = held.job, held.image.score
-    embed = discord.Embed(description=text.shown(job.request.prompt), colour=COLOUR)
+    embed = discord.Embed(description=text.shown(_prompt(held)), colour=COLOUR)
     embed.add_field(name="Score", value="none" if score is None else f"{score:.2f}")
     embed.add_field(name="Model", value=text.shown(job.request.model, 100))
     if held.image.held_at is not None:

@@ -8,6 +8,7 @@ import discord
 from bot.records import JobRecord
 from bot.services.answers import Shown
 from bot.services.limits import LimitKind
+from bot.services.reviews import EXPIRES_AFTER
 from generation.catalog import ModelSpec
 from generation.prompt_hints import prompt_hint
 from generation.request import GenerationRequest
@@ -92,22 +93,35 @@ def unread(words: str) -> str:
 
 def not_shown(result: Shown) -> str:
     """How many of a job's pictures are not seen here, and why."""
-    held, left_out = result.held, result.left_out
-    words = [f"{counted(held, 'picture')} {'is' if held == 1 else 'are'} held back."] if held else []
-    if left_out:
-        words.append(f"{counted(left_out, 'picture')} {'is' if left_out == 1 else 'are'} not for this channel.")
-    return " ".join(words) or "There is no picture."
+    left_out = [_are(result.left_out, "not for this channel.")] if result.left_out else []
+    return " ".join([*filter(None, [held_of(result.job)]), *left_out]) or "There is no picture."
+
+
+def held_of(job: JobRecord) -> str:
+    """What is to be said of a job's pictures that are held back as things stand, or were kept back; mostly nothing."""
+    waiting = sum(image.waits for image in job.images)
+    kept = sum(image.is_held for image in job.images) - waiting
+    words = [_are(waiting, "held back.")] if waiting else []
+    return " ".join([*words, _are(kept, "not shown.")] if kept else words)
+
+
+def _are(number: int, words: str) -> str:
+    return f"{counted(number, 'picture')} {'is' if number == 1 else 'are'} {words}"
 
 
 def held_back(job: JobRecord, server: str | None) -> str:
-    """What the requester of pictures that wait for a decision is told, and nobody else."""
-    waiting, count = sum(image.waits for image in job.images), len(job.images)
-    what, they = (f"{waiting} of the {count} pictures", "they") if count > 1 else ("the picture", "it")
+    """What the requester of pictures that wait for a decision is told, and nobody else; `server` is its name."""
+    waiting, count = [image for image in job.images if image.waits], len(job.images)
+    what = f"{len(waiting)} of the {count} pictures" if count > 1 else "the picture"
+    they, them = ("it", "it") if len(waiting) == 1 else ("they", "them")
     where = f" on **{shown(server)}**" if server else ""
-    prompt = shown(job.request.prompt)
+    told = f"I have held back {what} that you asked for{where}: {shown(job.request.template or job.request.prompt)}\n"
+    if job.server is not None:
+        return f"{told}A moderator is to decide whether {they} may be shown, and you will be told."
+    until = min(image.held_at for image in waiting if image.held_at is not None) + EXPIRES_AFTER
     return (
-        f"I have held back {what} that you asked for{where}: {prompt}\n"
-        f"A moderator is to decide whether {they} may be shown, and you will be told."
+        f"{told}Direct messages have no moderator who could let {them} through. So nobody "
+        f"will see {them}, and {relative(until)} {they} will count for none of your limits."
     )
 
 

@@ -1,6 +1,8 @@
 """Pictures that the check finds unsafe: nobody sees them, whatever way they would take, and their requester is told."""
 
 import io
+import logging
+from datetime import timedelta
 from typing import Any
 
 import discord
@@ -11,6 +13,7 @@ from bot.discord_ui.words.attachments import BLOCKS, Attachment
 from bot.errors import CheckFault, StorageFault
 from bot.records import Decision
 from bot.services.policies import Policy, SafetySettings
+from bot.services.reviews import EXPIRES_AFTER
 from bot.services.safety import TOPIC
 from bot.storage import holds, servers
 from generation.job import JobStatus
@@ -101,6 +104,7 @@ async def test_one_of_four_is_held_and_the_others_are_posted(world: World) -> No
     assert len(answer.response.attachments) == 3
     assert labels(answer.response) == RESULT
     assert "held back 1 of the 4 pictures" in answer.followups[0].content
+    assert "whether it may be shown" in answer.followups[0].content
     (job,) = await world.jobs()
     assert job.status is JobStatus.POSTED
     shown = await world.alice.slash(world.channel, "result")
@@ -139,10 +143,29 @@ async def test_a_thread_follows_its_channel(world: World) -> None:
     assert len(answer.response.attachments) == 1
 
 
-async def test_in_direct_messages_the_operators_policy_holds(world: World) -> None:
-    answer = await world.alice.user.slash("imagine", prompt="a secret", model="pinwheel")
-    assert "held back" in answer.response.content
-    assert not answer.response.attachments
+async def test_in_direct_messages_the_operators_policy_holds_and_nobody_decides(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        answers = [await world.alice.user.slash("imagine", prompt="a secret", model="pinwheel") for _ in range(2)]
+        await world.env.settle()
+    assert len([one for one in caplog.records if "in direct messages is held back" in one.getMessage()]) == 1
+    (image,) = (await world.jobs())[0].images
+    assert image.held_at is not None
+    for answer in answers:
+        assert "held back" in answer.response.content
+        assert not answer.response.attachments
+        (told,) = answer.followups
+        assert "Direct messages have no moderator who could let it through." in told.content
+    assert f"<t:{int((image.held_at + EXPIRES_AFTER).timestamp())}:R>" in answers[0].followups[0].content
+
+    await world.age_holds(EXPIRES_AFTER + timedelta(hours=1))
+    await world.look_after_held()
+    assert "was held back, and it is not shown" in answers[0].response.content
+    told_again = [one for one in world.alice.user.dm_channel.history() if "Nobody decided" in one.content]
+    assert len(told_again) == 2
+    usage = await world.alice.user.slash("usage")
+    assert "Pictures 0" in words(usage.response)
 
 
 async def test_a_channel_whose_pictures_go_by_direct_message_cannot_lend_them_its_policy(world: World) -> None:

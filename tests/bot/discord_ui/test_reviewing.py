@@ -129,6 +129,21 @@ async def test_a_false_positive_is_delivered_and_counted_as_one(world: World, mo
     assert "pinwheel: 1" in words((await world.admin.slash(world.channel, "admin stats")).response)
 
 
+async def test_a_picture_with_words_of_its_own_is_shown_and_delivered_with_those(
+    world: World, mods: ChannelHandle
+) -> None:
+    await asked(world, prompt="a {secret|red|blue|green} cat", seed=7, count=4)
+    job = await only_job(world)
+    assert [prompt for prompt, _ in job.request.texts if "secret" in prompt] == ["a secret cat"]
+    (shown,) = mods.history()
+    assert shown.embeds[0].description == "a secret cat"
+    await world.mod.click(shown, label="Approve")
+    late = world.channel.last_message
+    assert late.embeds[0].description == "a secret cat"
+    assert late.attachments[0].filename == f"a-secret-cat-{job.images[3].seed}.png"
+    assert [one for one in told(world) if "let your picture through: a secret cat" in one]
+
+
 async def test_one_of_four_is_held_and_comes_later(world: World, mods: ChannelHandle, check: FakeCheck) -> None:
     check.by_words.clear()
     check.in_turn = [0.0, 0.9, 0.0, 0.0]
@@ -141,6 +156,63 @@ async def test_one_of_four_is_held_and_comes_later(world: World, mods: ChannelHa
     assert len(late.attachments) == 1
     assert (await only_job(world)).images[1].seed == (await only_job(world)).request.seeds[1]
     assert f"`{(await only_job(world)).request.seeds[1]}`" in late.content
+
+
+def content_of(world: World, answer: Any) -> str:
+    return next(one.content for one in world.channel.history() if one.id == answer.response.id)
+
+
+@pytest.mark.parametrize(
+    ("decided", "said"),
+    [
+        (["Approve", "Approve"], "-# 🔓 2 pictures let through by a moderator, see below."),
+        (["Keep back", "Approve"], "-# 🔒 1 picture let through by a moderator, see below. 1 picture is not shown."),
+        (["Keep back", "Keep back"], "-# 🔒 2 pictures are not shown."),
+        (["Keep back"], "-# 🔒 1 picture is held back. 1 picture is not shown."),
+        (["False positive"], "-# 🔒 1 picture let through by a moderator, see below. 1 picture is held back."),
+    ],
+)
+async def test_the_first_message_of_a_partly_held_job_says_what_was_decided(
+    world: World, mods: ChannelHandle, check: FakeCheck, decided: list[str], said: str
+) -> None:
+    check.by_words.clear()
+    check.in_turn = [0.0, 0.9, 0.9, 0.0]
+    first = await asked(world, prompt="a cat", count=4)
+    before = first.response.content
+    assert before.endswith("\n-# 🔒 2 pictures are held back.")
+    for shown, label in zip(mods.history(), decided, strict=False):
+        await world.mod.click(shown, label=label)
+    assert content_of(world, first) == before.replace("-# 🔒 2 pictures are held back.", said)
+    assert len(first.response.attachments) == 2
+
+
+async def test_the_message_of_a_job_without_a_picture_says_what_was_decided(world: World, mods: ChannelHandle) -> None:
+    first = await asked(world, count=3)
+    left = iter(mods.history())
+    await world.mod.click(next(left), label="Keep back")
+    assert content_of(world, first) == "🔒 For **alice**: 2 pictures are held back. 1 picture is not shown."
+    await world.mod.click(next(left), label="Approve")
+    said = "🔒 For **alice**: 1 picture let through by a moderator, see below. 1 picture is "
+    assert content_of(world, first) == f"{said}held back. 1 picture is not shown."
+    await world.age_holds(timedelta(days=15))
+    await world.look_after_held()
+    assert content_of(world, first) == said.replace("1 picture is ", "2 pictures are not shown.")
+
+
+async def test_a_message_that_cannot_be_mended_keeps_nobody_from_their_picture(
+    world: World, mods: ChannelHandle, check: FakeCheck
+) -> None:
+    check.by_words.clear()
+    check.in_turn = [0.0, 0.9]
+    first = await asked(world, prompt="a cat", count=2)
+    path = f"/channels/{world.channel.id}/messages/{first.response.id}"
+    world.env.inject_error("GET", path, status=403, code=50001, times=None)
+    await world.mod.click(mods.last_message, label="Approve")
+    assert len(world.channel.last_message.attachments) == 1
+    assert "1 picture is held back" in content_of(world, first)
+    assert [one for one in told(world) if "let your picture through" in one]
+    await world.look_after_held()
+    assert (await only_job(world)).images[1].given_at is not None
 
 
 async def test_a_member_without_rights_is_refused_privately_and_decides_nothing(

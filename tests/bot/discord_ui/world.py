@@ -166,6 +166,7 @@ class World:
             dispatcher=dispatcher,
             input_files=input_files,
             catalog=self.catalog,
+            words=server_words,
             limits=Limits(self.ceiling),
             clock=discord.utils.utcnow,
         )

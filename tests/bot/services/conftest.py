@@ -120,6 +120,7 @@ class House:
             dispatcher=self.dispatcher,
             input_files=self.input_files,
             catalog=self.catalog,
+            words=self.words,
             limits=Limits(self.ceiling),
             clock=self.clock,
         )

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import update
 
-from bot.errors import NotAllowed, UnknownJob
+from bot.errors import NotAllowed, UnknownJob, WordRefused
 from bot.records import Change, LimitRow, LimitScope
 from bot.storage import jobs, servers
 from bot.storage.tables import JOBS
@@ -185,6 +185,16 @@ async def test_a_job_in_quarantine_is_seen_and_released_by_its_own_server_only(h
     )  # fmt: skip
     house.worker.release()
     assert len((await resumed.ticket.result()).images) == 1
+
+
+async def test_what_the_words_of_the_server_refuse_by_now_stays_in_quarantine(house, quarantined, admin):
+    await house.words.add(admin, ["heart"])
+    with pytest.raises(WordRefused):
+        await house.admin.release(admin, quarantined)
+    assert [job.id for job in await house.admin.quarantined(admin)] == [quarantined]
+    assert house.dispatcher.waiting() == ()
+    await house.words.remove(admin, ["heart"])
+    assert (await house.admin.release(admin, quarantined)).job.id == quarantined
 
 
 async def test_a_full_queue_keeps_nobody_in_quarantine(house, quarantined, admin, monkeypatch):

@@ -6,18 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bot.errors import CheckFault, Held, UnsafeInput
 from bot.picture_checks.looks import look_of
 from bot.records import Decision, Unwanted
 from bot.services.policies import Policy, SafetySettings, Where
+from bot.services.remakes import Remakes
 from bot.services.safety import TOPIC
-from bot.storage import holds, servers
+from bot.storage import holds, requests, servers
+from generation.catalog import DrawingOptions
 from generation.inputs import InputPicture
 from generation.job import JobStatus
 from generation.loras import LoraUse
+from generation.request import GenerationRequest
 from generation.workers.fake import FakeWorker
 from tests.bot.fake_check import FakeCheck
+from tests.pictures import png_of
 
 HERE = Where(server="9000", channel="5000")
 RESTRICTED = replace(HERE, channel="5001", is_restricted=True)
@@ -175,6 +180,31 @@ async def test_an_input_picture_or_a_lora_ends_the_exemption(open_house, ann, he
     assert (await house.images.pictures.shown(with_more, HERE)).held == 1
 
 
+async def test_a_mask_alone_ends_the_exemption(open_house, ann, here):
+    """No request has one without an input picture, which ends it too; a stored one is checked by nobody."""
+    house = await open_house(worker=FakeWorker(room=64), check=FakeCheck(score_of_all=0.9))
+    job = await drawn(house, ann, here)
+    values = {**requests.to_data(job.request), "mask": "0" * 64}
+    shown = await house.images.pictures.shown(replace(job, request=GenerationRequest.stored(values)), HERE)
+    assert (shown.held, house.check.asked) == (1, ["a red heart"])
+
+
+async def test_a_mask_is_shown_to_nobody_and_not_looked_at(house, ann, here):
+    await drawn(house, ann, here)
+    wish = await Remakes(house.images).begun_with(
+        DrawingOptions(prompt="a cat"),
+        house.pictures_on_disk()[0].read_bytes(),
+        png_of(Image.new("RGB", (64, 64), "red")),
+    )
+    source, mask = wish.pictures
+    house.check.asked.clear()
+    job = await (await house.images.imagine(wish.request, ann, at=here, pictures=wish.pictures)).result()
+    shown = await house.images.pictures.shown(job, HERE)
+    assert house.check.asked == ["", "a cat"], "the source, and what was drawn"
+    assert mask.png not in [picture.png for picture in shown.pictures]
+    assert source.sha256 != mask.sha256
+
+
 async def test_what_was_removed_for_its_content_is_recognised_when_it_comes_again(open_house, ann, here):
     house = await open_house(worker=FakeWorker(room=64))
     job = await house.images.pictures.with_looks(await drawn(house, ann, here))
@@ -326,3 +356,19 @@ def test_the_bytes_of_results_are_read_in_one_module_only():
     """Whatever else wants to show a picture has to say where."""
     readers = [file.name for file in Path("bot").rglob("*.py") if "files.read(" in file.read_text("utf-8")]
     assert readers == ["pictures.py"]
+
+
+async def test_each_picture_is_named_and_checked_by_what_it_was_drawn_from(house, ann, here):
+    """Where alternatives are drawn, each picture of a job has a prompt of its own."""
+    house.check.by_words = {"secret": 0.9}
+    job = await drawn(house, ann, here, prompt="a {secret|red|blue} heart", seed=1, count=4)
+    prompts = [prompt for prompt, _ in job.request.texts]
+    assert {"secret" in prompt for prompt in prompts} == {True, False}
+    shown = await house.images.pictures.shown(job, HERE)
+    assert [image.is_held for image in shown.job.images] == ["secret" in prompt for prompt in prompts]
+    expected = [
+        f"{prompt.replace(' ', '-')}-{seed}.png"
+        for prompt, seed in zip(prompts, job.request.seeds, strict=True)
+        if "secret" not in prompt
+    ]
+    assert [picture.filename for picture in shown.pictures] == expected

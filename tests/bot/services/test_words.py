@@ -3,6 +3,7 @@
 import io
 import logging
 import time
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -16,7 +17,9 @@ from bot.services.words import MAX_NEGATIVE, MAX_WORD, MOST_PATTERNS, MOST_WORDS
 from generation.alternatives import Wildcards
 from generation.catalog import DrawingOptions
 from generation.errors import InvalidRequest
+from generation.inline_parameters import applied
 from generation.job import JobStatus
+from generation.loras import LoraUse
 
 HERE = Place(channel="5000")
 
@@ -138,6 +141,92 @@ async def test_the_parameters_in_a_picture_are_judged(house, ann, admin, said):
     assert (await house.images.imagine(plain.request, ann, at=HERE, pictures=plain.pictures)).job
 
 
+@pytest.mark.parametrize("said", ["a g0re scene", "a cat\nNegative prompt: gore", "a cat <lora:gore:1>"])
+@pytest.mark.parametrize("begins_as", ["source", "mask"])
+async def test_what_a_file_said_is_judged_whenever_its_picture_is_drawn_from_again(
+    house, open_house, ann, admin, said, begins_as
+):
+    """The picture that is kept has no text in it, and the file is gone."""
+    remakes = Remakes(house.images)
+    files = (png(said), None) if begins_as == "source" else (png(), png(said))
+    wish = await remakes.begun_with(DrawingOptions(prompt="a cat"), *files)
+    drawn = await house.images.imagine(wish.request, ann, at=HERE, pictures=wish.pictures)
+    first = drawn.job.id
+    house.worker.release(first)
+    await drawn.result()
+    await house.images.posted(first, message="6000")
+    waits = await house.images.imagine(wish.request, ann, at=HERE, pictures=wish.pictures)
+    await house.words.add(admin, ["gore"])
+    with pytest.raises(WordRefused):
+        await house.images.rerun(first, ann, at=HERE)
+    with pytest.raises(WordRefused):
+        await Replays(house.images).draw(first, ann, at=HERE)
+    edited = await remakes.edit(first, 0, Edit(prompt="a dog"), None, ann)
+    with pytest.raises(WordRefused):
+        await house.images.imagine(edited.request, ann, at=HERE)
+    (ended,) = (await (await open_house()).restart.recover()).ended
+    assert (ended.id, ended.error_code) == (waits.job.id, "words")
+
+
+async def test_a_variation_of_a_picture_whose_words_were_edited_is_judged_by_what_it_was(house, ann, admin):
+    first = await house.drawn(ann, prompt="a red heart")
+    remakes = Remakes(house.images)
+    wish = await remakes.edit(first, 0, Edit(prompt="a cat", strength=0.5), None, ann)
+    edited = await house.images.imagine(wish.request, ann, at=HERE, parent=first, pictures=wish.pictures)
+    assert edited.job.request.said == ("a red heart",)
+    await house.words.add(admin, ["heart"])
+    with pytest.raises(WordRefused) as refused:
+        await house.images.rerun(edited.job.id, ann, at=HERE)
+    assert refused.value.where == "image"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "se(cr)et",
+        "s[ec]ret",
+        "se(cret:1.1)",
+        "(((s)e)c)ret",
+        r"se\(cr\)et",
+        "x(secret)x",
+        "a sec BREAK ret",
+        "s BREAK e BREAK c BREAK r BREAK e BREAK t",
+        "{se|se}cret",
+        "se{cr|cr}et",
+        "se(c{r|r}:1.3)et",
+        "a cat --no secret",
+        "a cat --no se(cr)et",
+        "a cat --lora secret:0.8",
+        "a cat <lora:s3cret:0.8>",
+        "a cat --stepps secret9",
+        "a cat <lyco:secret:1>",
+    ],
+)
+async def test_no_grammar_hides_a_word(house, ann, admin, prompt):
+    await house.words.add(admin, ["secret", "secret9"])
+    with pytest.raises(WordRefused):
+        await house.images.imagine(written(house, prompt), ann, at=HERE)
+    assert (await house.images.imagine(written(house, prompt.replace("t", "d")), ann, at=HERE)).job
+
+
+def written(house, prompt: str):
+    return house.catalog.request(applied(DrawingOptions(prompt=prompt), house.catalog))
+
+
+async def test_the_name_of_a_chosen_lora_is_judged(house, ann, admin):
+    request = replace(house.request(prompt="a cat"), loras=(LoraUse(name="g0re-style", sha256="0" * 64),))
+    await house.words.add(admin, ["gore"])
+    with pytest.raises(WordRefused):
+        await house.words.accepted(request, ann.server)
+
+
+async def test_what_is_forced_may_be_asked_for_behind_the_prompt(house, ann, admin):
+    await house.words.set_negative(admin, "gore")
+    await house.words.add(admin, ["gore"])
+    request = (await house.images.imagine(written(house, "a cat --no gore"), ann, at=HERE)).job.request
+    assert request.negative_prompt == "gore"
+
+
 async def test_forced_words_are_in_every_negative_prompt_once_also_where_they_are_listed(house, ann, admin):
     await house.words.set_negative(admin, "Gore,  nsfw, gore")
     await house.words.add(admin, ["gore", "nsfw", "blood"])
@@ -226,4 +315,5 @@ async def test_each_picture_of_a_job_is_judged_and_has_the_terms_of_the_server(h
         await asked(house, ann, prompt="a {cat|dog|fox}", seed=7, count=4)
     await house.words.set_negative(admin, "blurry")
     request = (await asked(house, ann, prompt="a {cat|fox}", negative_prompt="{x|y}", count=4)).job.request
-    assert all(negative.endswith(", blurry") for _, negative in request.texts)
+    assert {negative for _, negative in request.texts} == {"x, blurry", "y, blurry"}
+    assert [one.negative_prompt for one in request.alone] == [negative for _, negative in request.texts]
