@@ -37,8 +37,8 @@ _ANSWERS = (
 )
 
 
-class ImageBot(commands.Bot):
-    """One bot on Discord."""
+class ImageBot(commands.AutoShardedBot):
+    """One bot on Discord, over as many connections as Discord asks for."""
 
     tree: CommandTree  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
 

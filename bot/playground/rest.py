@@ -62,7 +62,9 @@ def json_response(data: Any, status: int = 200, headers: dict[str, str] | None =
 class RestApi:
     """Answers `/api/v10/...`."""
 
-    def __init__(self, world: World, gateway_url: str, interceptors: list[Interceptor]) -> None:
+    def __init__(self, world: World, gateway_url: str, interceptors: list[Interceptor], *, shards: int = 1) -> None:
+        """`shards`: how many connections a bot is told to open."""
+        self._shards = shards
         self._world = world
         self._gateway_url = gateway_url
         self._interceptors = interceptors
@@ -81,8 +83,8 @@ class RestApi:
         return self.dispatch(call)
 
     def _gateway_info(self) -> dict[str, Any]:
-        limits = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
-        return {"url": self._gateway_url, "shards": 1, "session_start_limit": limits}
+        limits = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": self._shards}
+        return {"url": self._gateway_url, "shards": self._shards, "session_start_limit": limits}
 
     def dispatch(self, call: RestCall) -> web.Response:
         """Do what is asked, past all interceptors: one that is to lose the answer calls this first."""

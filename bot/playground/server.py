@@ -43,11 +43,14 @@ class PlaygroundServer:
         note: str | None = None,
         answer_within: float = 3.0,
         publish_after: float = 0.2,
+        shards: int = 1,
     ) -> None:
         """Without a port: 8400, or a free one where that is taken. With one: that one (0: any), or an OSError.
 
-        With a folder to keep messages in, its next start shows them again. The page shows the note.
+        With a folder to keep messages in, its next start shows them again. The page shows the note. `shards`: how many
+        connections the bot is told to open.
         """
+        self._shards = shards
         self._keep_in = keep_in
         self._note = note
         self._wanted_port = port
@@ -114,7 +117,7 @@ class PlaygroundServer:
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[only_from_here(self.port)])
-        self.api = RestApi(self.world, self.gateway_url, self.interceptors)
+        self.api = RestApi(self.world, self.gateway_url, self.interceptors, shards=self._shards)
         app.router.add_route("*", rest.PREFIX + "/{path:.*}", self.api.answer)
         app.router.add_get("/gw", self.gateway.answer)
         app.router.add_get("/attachments/{path:.*}", self.world.attachments.answer)

@@ -207,7 +207,7 @@ class World:
 
     async def start(self) -> None:
         parts = await self.build()
-        self.env = simcord.Env(parts.bot, settle_timeout=2.0, check_errors=False)
+        self.env = simcord.Env(parts.bot, settle_timeout=2.0, check_errors=False, shard_count=1)
         parts.worker.env = self.env
         await self.env.start()
         self.guild = self.env.create_guild()
