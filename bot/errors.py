@@ -39,6 +39,7 @@ KnownError
 ├── DataInUse                   another bot has this DATA_DIR
 ├── DatabaseInUse               another bot has this database
 ├── WrongFolder                 this DATA_DIR is not the one the database was used with
+├── CannotListen                the port of METRICS_PORT cannot be had
 └── CannotConnect               Discord does not let this bot in, and waiting will not help
 """
 
@@ -260,6 +261,15 @@ class WrongFolder(KnownError):
     folder: str
     database: str  #: its id
     file: str  #: where the folder's id stands, or would
+
+
+class CannotListen(KnownError):
+    """The port that is to tell of the bot's health is taken, or is not ours to take."""
+
+    host: str
+    port: int
+    _: KW_ONLY
+    detail: str = ""
 
 
 class CannotConnect(KnownError):

@@ -80,6 +80,21 @@ class ImageBot(commands.AutoShardedBot):
             log.warning("the slash commands could not be sent to Discord: %r", error)
         await self._logged_in()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether every connection is there now, and all servers are known."""
+        return self.is_ready() and not any(shard.is_closed() for shard in self.shards.values())
+
+    def on_refusal(self, tell: Callable[[BaseException], None]) -> None:
+        """Have somebody told of each error that a member was told of, but for what discord.py itself refuses."""
+
+        async def on_refused(error: BaseException) -> None:
+            cause: BaseException = getattr(error, "original", error)
+            if not isinstance(cause, app_commands.AppCommandError):
+                tell(cause)
+
+        self.add_listener(on_refused)
+
     async def ask_the_time(self) -> None:
         """Have Discord answer something, as its answers say what time it is there."""
         try:
