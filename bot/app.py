@@ -33,6 +33,7 @@ from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
+from bot.services.workers import Workers
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
@@ -223,6 +224,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             server_safety=ServerSafety(database=database, clock=utc_now),
             reviews=Reviews(database=database, clock=utc_now),
+            workers=Workers(dispatcher=dispatcher, supervisor=supervisor, clock=utc_now),
             clock=utc_now,
             is_checked=settings.safety != "off",
             command_hash_file=settings.folder / "commands.hash",

@@ -17,6 +17,7 @@ KnownError
 │   ├── TooNew                  an admin lets only those draw who have been on the server for a while
 │   ├── ModelReserved           an admin lets only those with certain roles use this model
 │   ├── MissingPermissions      the bot could draw the picture and not deliver it
+│   ├── UnknownWorker           is not there any more, or cannot be drained
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
 │   ├── AlreadyOver             too late to cancel
 │   ├── NothingToCancel         no job of theirs waits or runs
@@ -83,7 +84,7 @@ class AlreadyDecided(Refusal):
 class NotAllowed(Refusal):
     """Not theirs, or they lack a permission."""
 
-    needed: Literal["requester_or_moderator", "manage_server", "use_commands", "review"]
+    needed: Literal["requester_or_moderator", "manage_server", "use_commands", "review", "operator"]
 
 
 class WordRefused(Refusal, code="words"):
@@ -143,6 +144,10 @@ class MissingPermissions(Refusal):
     """The bot could draw the picture and not deliver it."""
 
     names: tuple[str, ...]  #: discord.py's flags, such as "attach_files"
+
+
+class UnknownWorker(Refusal):
+    """No worker has this name, or it is in the bot's own process and leaves with it."""
 
 
 class UnknownJob(Refusal):

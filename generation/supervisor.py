@@ -75,6 +75,8 @@ class Supervisor:
         self._unwanted[name].set()
         if self._known[name].state is DeviceState.LOST:
             self._note(name, DeviceState.DRAINED, worker=None)
+        elif self._known[name].state is DeviceState.READY:
+            self._note(name, DeviceState.LEAVING)
 
     def take_back(self, name: str) -> None:
         """Let a device that was drained draw again."""
@@ -138,7 +140,7 @@ class Supervisor:
                 log.info("the device %s is ready to draw", device)
                 lost = await self._lost_or_unwanted(device, worker)
                 if lost is None:
-                    self._note(device, DeviceState.LEAVING)
+                    self._note(device, DeviceState.LEAVING)  # also one that was only starting when it was drained
                     await self._dispatcher.remove(worker, self._grace)
                     pause = 0.0
                     continue

@@ -32,6 +32,7 @@ _ANSWERS = (
     "discord.py: on_review_button",
     "discord.py: on_held_page",
     "discord.py: on_removal",
+    "discord.py: on_worker_button",
     "discord.py: on_raw_reaction_add",
     "discord.py: on_raw_reaction_remove",
 )

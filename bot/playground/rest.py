@@ -11,11 +11,12 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from aiohttp import web
+from simcord.backend import serializers
 from simcord.backend.errors import BackendError, SetupError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
 from .nonces import Nonces
-from .world import World
+from .world import OWNER, World
 
 _log = logging.getLogger(__name__)
 
@@ -111,6 +112,9 @@ class RestApi:
             return json_response({"code": 50035, "message": f"Invalid Form Body: {error}"}, 400)
         finally:
             self._world.touch()
+        if call.path == "/oauth2/applications/@me":  # of which SimCord says that it is the bot's own
+            owner = self._world.backend.get_user(self._world.members[OWNER].id)
+            result["owner"] = dict(serializers.user_payload(owner))
         self._nonces.remember(call.method, call.path, call.json, result)
         wordless = call.path.endswith("/callback") and call.params.get("with_response", "").lower() not in ("true", "1")
         if result is None or wordless:
