@@ -400,8 +400,7 @@ class Dispatcher(Generic[R]):
                     if event.has_rows and not ticket.begun:
                         await self._journal.started(job)
                         ticket.begun = True
-                        for listener in self._listeners:
-                            listener.began(job, self._clock() - ticket.since)
+                        self._tell_of_the_begin(ticket)
                     if event.has_rows or ticket.share_done < 1:
                         self._standing.note_rows(job, has_rows=event.has_rows)
                 case StepDone():
@@ -430,6 +429,13 @@ class Dispatcher(Generic[R]):
                     stopped = Postponed() if put_back else Cancelled()
                     return stopped, event.device_seconds
         raise RuntimeError("the worker's events ended without a last one")
+
+    def _tell_of_the_begin(self, ticket: JobTicket[R]) -> None:
+        """Tell the listeners how long a job has waited; once, also where it begins again after a loss."""
+        if ticket.since is not None:
+            for listener in self._listeners:
+                listener.began(ticket.job, self._clock() - ticket.since)
+            ticket.since = None
 
     def _advance(self, job: Job, part: float) -> None:
         """Note that so much more of the job is done."""

@@ -14,7 +14,7 @@ class Listener(Protocol[R]):
     """Is told in the event loop, where it must neither wait nor raise."""
 
     def began(self, job: Job, waited: float) -> None:
-        """A device works for the job from now on, which was in line for so many seconds."""
+        """A device works for the job for the first time, which was in line for so many seconds."""
         ...
 
     def drawn(self, worker: Worker, job: Job, last: JobDone | JobFailed | JobCancelled) -> None:

@@ -151,10 +151,16 @@ class PlaygroundServer:
         *,
         announce: Callable[[str], None],
         stop_within: float = 20.0,
+        workers: str | None = None,
     ) -> BotKeeper:
-        """A keeper for the bot, which the page's buttons then work on."""
+        """A keeper for the bot, which the page's buttons then work on; `workers` as the keeper says."""
         self.keeper = BotKeeper(
-            command, {**env, **self.environment()}, gateway=self.gateway, announce=announce, stop_within=stop_within
+            command,
+            {**env, **self.environment()},
+            gateway=self.gateway,
+            announce=announce,
+            stop_within=stop_within,
+            workers=workers,
         )
         return self.keeper
 
@@ -172,6 +178,7 @@ class PlaygroundServer:
             "connected": self.connected,
             "phase": phase,
             "kept": self.keeper is not None,
+            "workers": self.keeper.workers if self.keeper else None,
             "start": self._start,
             "threads": [{"key": thread_key(thread.id), "name": thread.name} for thread in self.world.threads],
             "menus": {"message": self._names(AppCommandType.MESSAGE), "member": self._names(AppCommandType.USER)},

@@ -53,9 +53,9 @@ def _worker(worker: WorkerState) -> str:
     elif worker.state is DeviceState.READY:
         known.append("nothing to draw")
     if worker.models:
-        known.append("has " + ", ".join(text.shown(model) for model in worker.models))
+        known.append(", ".join(text.shown(model) for model in worker.models) + " loaded")
     if worker.pace is not None:
         known.append(f"{worker.pace:.3g} steps a second")
     if worker.losses:
         known.append(f"lost {text.counted(worker.losses, 'time')}")
-    return f"**{text.shown(worker.name)}** {state}" + ("\n-# " + " · ".join(known) if known else "")
+    return f"**{text.shown(worker.name)}** {state}" + ("\n" + " · ".join(known) if known else "")

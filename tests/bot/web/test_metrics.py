@@ -139,3 +139,24 @@ async def test_no_prompt_no_name_and_no_id_is_on_the_page(bot: Bot) -> None:
     assert set(labels) == {"state", "worker", "end", "code", "le", "version"} - {"version"}
     for secret in (TELLING, "dragon", REQUESTER, str(job_id), job_id.hex, "a0b1c2d3", "tiny"):
         assert secret not in page
+
+
+async def test_a_job_that_begins_again_after_a_loss_has_waited_once() -> None:
+    bot = Bot()
+    children = [FakeWorker(hold=True), FakeWorker()]
+    for child in children:
+        child.in_this_process = False
+    await bot.dispatcher.start()
+    await bot.dispatcher.ready()
+    await bot.dispatcher.remove(bot.worker, 0.0)
+    await bot.dispatcher.add(children[0])
+    ticket = bot.dispatcher.submit(bot.job())
+    await asyncio.sleep(0)
+    bot.now += 5
+    await bot.dispatcher.add(children[1])
+    children[0].lose()
+    await ticket.result()
+    assert [job.id for job in children[1].drawn] == [ticket.job.id]
+    assert bot.value("imagine_job_wait_seconds_count") == 1
+    assert bot.value("imagine_job_wait_seconds_sum") == 0
+    await bot.dispatcher.close()
