@@ -24,13 +24,14 @@ from generation.fleet import Fleet
 from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
+from generation.listener import Listener
 from generation.loss import Loss
 from generation.queue import FairQueue
 from generation.result import GeneratedImage, GenerationResult
 from generation.standing import Standing
 from generation.ticket import JobTicket, Progress
 from generation.workers.base import Worker
-from generation.workers.stream import EventStream
+from generation.workers.stream import LAST, EventStream
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Dispatcher(Generic[R]):
         self._tickets: dict[JobId, JobTicket[R]] = {}  #: every live job
         self._pushed: tuple[JobId, ...] = ()  #: the order that the workers know
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[Listener[R]] = []
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
@@ -89,6 +91,24 @@ class Dispatcher(Generic[R]):
         if self._first_ready is None:
             raise RuntimeError("start() comes first")
         await asyncio.shield(self._first_ready)
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether a job that is submitted now would be drawn."""
+        return bool(self._fleet.ready) and not self._closing
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a worker of this process is lost, and with it all that this process could draw."""
+        return self._lost.is_set()
+
+    def has(self, worker: Worker) -> tuple[Job, ...]:
+        """List the jobs that a worker has, drawing or standing."""
+        return tuple(self._fleet.jobs_of(worker))
+
+    def listen(self, listener: Listener[R]) -> None:
+        """Have somebody told of what becomes of jobs, from now on."""
+        self._listeners.append(listener)
 
     def check_open(self) -> None:
         """Check that a job can be restored now. Raises ShuttingDown, or why no worker could start."""
@@ -123,7 +143,10 @@ class Dispatcher(Generic[R]):
 
     def _ticket(self, job: Job) -> JobTicket[R]:
         ticket: JobTicket[R] = JobTicket(
-            job, waiting=lambda: self._in_line(job.id), seconds_left=lambda: self.seconds_left(job.id)
+            job,
+            waiting=lambda: self._in_line(job.id),
+            seconds_left=lambda: self.seconds_left(job.id),
+            since=self._clock(),
         )
         self._tickets[job.id] = ticket
         self._hand_out()
@@ -363,6 +386,9 @@ class Dispatcher(Generic[R]):
         ticket = self._tickets[job.id]
         loads_since: float | None = None
         async for event in events:
+            if isinstance(event, LAST):
+                for listener in self._listeners:
+                    listener.drawn(worker, job, event)
             match event:
                 case ModelLoading():
                     loads_since = self._clock()
@@ -374,6 +400,7 @@ class Dispatcher(Generic[R]):
                     if event.has_rows and not ticket.begun:
                         await self._journal.started(job)
                         ticket.begun = True
+                        self._tell_of_the_begin(ticket)
                     if event.has_rows or ticket.share_done < 1:
                         self._standing.note_rows(job, has_rows=event.has_rows)
                 case StepDone():
@@ -402,6 +429,13 @@ class Dispatcher(Generic[R]):
                     stopped = Postponed() if put_back else Cancelled()
                     return stopped, event.device_seconds
         raise RuntimeError("the worker's events ended without a last one")
+
+    def _tell_of_the_begin(self, ticket: JobTicket[R]) -> None:
+        """Tell the listeners how long a job has waited; once, also where it begins again after a loss."""
+        if ticket.since is not None:
+            for listener in self._listeners:
+                listener.began(ticket.job, self._clock() - ticket.since)
+            ticket.since = None
 
     def _advance(self, job: Job, part: float) -> None:
         """Note that so much more of the job is done."""
@@ -490,6 +524,8 @@ class Dispatcher(Generic[R]):
         self._postponed.discard(job.id)
         self._cancelled.pop(job.id, None)
         ticket.resolve(outcome)
+        for listener in self._listeners:
+            listener.over(job, outcome)
         self._hand_out()
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:

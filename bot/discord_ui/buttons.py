@@ -15,6 +15,7 @@ from bot.discord_ui.batch_buttons import BATCH
 from bot.discord_ui.pages import PAGES
 from bot.discord_ui.replay_button import REPLAY
 from bot.discord_ui.review_buttons import REMOVAL, REVIEW
+from bot.discord_ui.worker_buttons import WORKERS
 from generation.job import JobId
 
 
@@ -122,6 +123,10 @@ def is_ours(interaction: discord.Interaction) -> bool:
 
 
 _OURS = (
-    (discord.ComponentType.button, discord.Button, (_TEMPLATE, PAGES, REPLAY, REVIEW, REMOVAL, BATCH)),
+    (
+        discord.ComponentType.button,
+        discord.Button,
+        (_TEMPLATE, PAGES, REPLAY, REVIEW, REMOVAL, BATCH, WORKERS),
+    ),
     (discord.ComponentType.string_select, discord.SelectMenu, (_CHOICE,)),
 )

@@ -17,6 +17,7 @@ from tests.benchmarks.figures import Figure, keep, show
 from tests.benchmarks.links import measure_links
 from tests.benchmarks.loop_lag import measure_loop_lag
 from tests.benchmarks.placing import measure_placement
+from tests.benchmarks.shards import measure_shards
 
 
 def main() -> None:
@@ -48,6 +49,7 @@ def main() -> None:
         "placement": measure_placement,
         "links": lambda: asyncio.run(measure_links()),
         "start": lambda: [measure_start()],
+        "shards": lambda: asyncio.run(measure_shards()),
         "loop_lag": lambda: asyncio.run(measure_loop_lag()),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="The CPU benchmarks.")
