@@ -10,6 +10,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from generation.errors import (
     Cancelled,
     KnownError,
+    LoraUnavailable,
     ModelUnavailable,
     Postponed,
     QueueFull,
@@ -372,6 +373,8 @@ class Dispatcher(Generic[R]):
                 await self._put_back(job, device_seconds)
             case Cancelled():
                 await self._end(job, JobStatus.CANCELLED, outcome, device_seconds)
+            case LoraUnavailable(reason="gone" | "replaced"):  # it was well when the job was accepted
+                await self._end(job, JobStatus.INTERRUPTED, outcome, device_seconds)
             case WorkerLost():
                 # Not written down: the next run shall know that this job was in the crash, and try it alone.
                 self._leave(job, Postponed())

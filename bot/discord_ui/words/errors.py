@@ -58,6 +58,7 @@ _SENTENCES = {
     "input_gone": "The {role} that this begins with is no longer kept.",
     "interrupted": f"I was restarted before this was done. {NOT_COUNTED} Please ask again.",
     "kept_back": f"What was drawn was held back, and it is not shown. {NOT_COUNTED}",
+    "lora_unavailable": f"A LoRA of this cannot be used any more, or was replaced. {NOT_COUNTED}",
     "manage_server": "Only those who may manage this server (Manage Server) may do that.",
     "model_unavailable": "The model {model} cannot be loaded at the moment.",
     "no_picture": "There is no picture in this message.",
@@ -94,6 +95,7 @@ _END_CODES = (
     "storage",
     "broken_image",
     "kept_back",
+    "lora_unavailable",
     "words",
 )
 
@@ -149,8 +151,10 @@ def member_words(error: KnownError) -> str:
             return _invalid(error)
         case BadPicture():
             return f"{bad_picture(error)}."
-        case LoraRefused() | LoraUnavailable():
+        case LoraRefused():
             return f"{lora_words(error, shown=text.shown)}."
+        case LoraUnavailable():
+            return f"{lora_words(error, shown=text.shown)}. {NOT_COUNTED}"
         case LimitReached():
             return _limit_reached(error)
         case Blocked():

@@ -2,9 +2,10 @@
 
 import pytest
 
+from bot.discord_ui.words.errors import end_in_row, member_words
 from bot.errors import LimitReached
 from bot.records import LimitScope, Place
-from generation.errors import BrokenImage, Cancelled
+from generation.errors import BrokenImage, Cancelled, LoraUnavailable
 from generation.job import JobStatus
 
 
@@ -93,6 +94,28 @@ async def test_what_failed_counts_nothing(house, ann, here):
 
     assert await seconds_of(house, ann) == 0
     assert (await house.images.job(ticket.job.id)).device_seconds == 0.5, "it is written down all the same"
+
+
+@pytest.mark.parametrize(("reason", "ends"), [("gone", "interrupted"), ("replaced", "interrupted"), ("dora", "failed")])
+async def test_a_lora_that_vanished_interrupts_its_jobs_and_gives_them_back(house, ann, here, reason, ends):
+    house.worker.fail_next(LoraUnavailable("chalk", reason))
+    ticket = await house.images.imagine(house.request(), ann, at=here)
+    house.worker.release()
+    with pytest.raises(LoraUnavailable, match=reason):
+        await ticket.result()
+
+    record = await house.images.job(ticket.job.id)
+    assert (record.status, record.error_code) == (JobStatus(ends), "lora_unavailable")
+    used = await house.images.usage(ann)
+    assert (used.images, used.device_seconds) == (0, 0)
+    assert "LoRA" in end_in_row(record)
+
+    house.worker.fail_next(LoraUnavailable("chalk", reason))
+    again = await house.images.rerun(record.id, ann, at=here)
+    house.worker.release()
+    with pytest.raises(LoraUnavailable) as failure:
+        await again.result()
+    assert member_words(failure.value).startswith("The LoRA chalk is ")
 
 
 async def test_the_weight_of_the_moment_is_kept_for_the_next_run(open_house, ann, admin, here):
