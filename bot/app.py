@@ -49,9 +49,10 @@ from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.estimates import Estimates
 from generation.supervisor import Supervisor
+from generation.workers import child
 from generation.workers.base import Worker
 from generation.workers.local import LocalWorker
-from generation.workers.pipe_link import LOCAL_WORKER, PipeLink
+from generation.workers.pipe_link import PipeLink
 from generation.workers.remote import RemoteWorker
 
 log = logging.getLogger(__name__)
@@ -76,13 +77,8 @@ def children(settings: Settings, specs: Sequence[ModelSpec]) -> dict[str, Callab
     threads = {"OMP_NUM_THREADS": str(max(1, cores // devices.count("cpu")))} if "cpu" in devices else {}
 
     def make(name: str, device: str) -> Worker:
-        arguments = {
-            "sources": [(spec.source, spec.config) for spec in specs],
-            "device": device,
-            "cache": str(settings.folder / "cache"),
-            **_engine(settings),
-        }
-        return RemoteWorker(PipeLink(LOCAL_WORKER, arguments, environment=threads | os.environ), name=name)
+        worker = child.local_worker(specs, device=device, cache=settings.folder / "cache", **_engine(settings))
+        return RemoteWorker(PipeLink(name, environment=threads | os.environ), worker, name=name)
 
     names = [f"{number} ({device})" for number, device in enumerate(devices, 1)]
     return {name: partial(make, name, device) for name, device in zip(names, devices, strict=True)}

@@ -1,33 +1,43 @@
-"""`python -m generation.workers.child MAKE ARGUMENTS`: the far end of a PipeLink."""
+"""`python -m generation.workers.child TITLE`: the far end of a PipeLink."""
 
 import asyncio
 import importlib
-import json
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from generation.catalog import ModelSpec
 from generation.diffusion.loading.sources import inspect_model
 from generation.errors import KnownError, ModelUnavailable
+from generation.loras import LoraOffer
 from generation.workers.base import Worker
 from generation.workers.host import Host
 from generation.workers.local import LocalWorker
-from generation.workers.messages import Closed, Logged, Open, Opened, Report, versions
+from generation.workers.messages import Closed, Logged, Make, Open, Opened, Report, versions
 from generation.workers.pipe_link import BUFFER
-from generation.workers.wire import encode, read
+from generation.workers.wire import Unreadable, encode, read
 
 
-def local_worker(*, sources: Sequence[tuple[str, str | None]], cache: str | None, **settings: Any) -> Worker:
-    """Make a LocalWorker for these models, each a source and the folder of its configs, as `inspect_model` says.
+def local_worker(specs: Sequence[ModelSpec], *, cache: Path | None, **settings: Any) -> Make:
+    """Ask for a LocalWorker that draws with these models, and with the LoRAs that they offer.
 
-    The other settings are those of `LocalWorker.for_models`. Raises ModelUnavailable.
+    The other settings are those of `LocalWorker.for_models`: plain data.
     """
-    specs = [inspect_model(source, config) for source, config in sources]
+    models = tuple((spec.source, spec.config, spec.loras) for spec in specs)
+    arguments = {"models": models, "cache": str(cache) if cache else None, **settings}
+    return Make(function="generation.workers.child:make_local_worker", arguments=tuple(arguments.items()))
+
+
+def make_local_worker(
+    *, models: Sequence[tuple[str, str | None, LoraOffer]], cache: str | None, **settings: Any
+) -> Worker:
+    """Make it, over there. Raises ModelUnavailable."""
+    specs = [replace(inspect_model(source, config), loras=loras) for source, config, loras in models]
     return LocalWorker.for_models(specs, cache=Path(cache) if cache else None, **settings)
 
 
@@ -62,20 +72,23 @@ class OutletHandler(logging.Handler):
         self._outlet.say(Logged(logger=record.name, level=record.levelno, line=self.format(record)))
 
 
-async def serve(make: str, arguments: dict[str, Any], inlet: int, outlet: Outlet) -> None:
+async def serve(inlet: int, outlet: Outlet) -> None:
     """Be the worker until the other side closes it, or is gone."""
     reader = asyncio.StreamReader(limit=BUFFER)
     pipe = os.fdopen(inlet, "rb", 0)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-    first = await read(reader)
+    try:
+        first = await read(reader)
+    except Unreadable:
+        first = None
     if not isinstance(first, Open) or first.versions != versions():
         theirs = first.versions if isinstance(first, Open) else ()
         differ = ", ".join(sorted(set(versions()) - set(theirs)))
         outlet.say(Opened(error=ModelUnavailable("?", "other_version", detail=differ)))
         return
-    module, _, name = make.partition(":")
+    module, _, name = first.make.function.partition(":")
     try:
-        worker: Worker = getattr(importlib.import_module(module), name)(**arguments)
+        worker: Worker = getattr(importlib.import_module(module), name)(**dict(first.make.arguments))
     except KnownError as error:
         outlet.say(Opened(error=error))
         return
@@ -102,7 +115,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     logging.basicConfig(level=logging.INFO, handlers=[OutletHandler(outlet)])
-    asyncio.run(serve(sys.argv[1], json.loads(sys.argv[2]), inlet, outlet))
+    asyncio.run(serve(inlet, outlet))
     logging.shutdown()
     os._exit(0)  # the interpreter's own end would wait for the device
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from generation.errors import KnownError, WorkerLost
 from generation.events import WorkerEvent
@@ -20,11 +20,20 @@ _LIBRARIES = ("torch", "diffusers", "transformers")  #: that decide how pictures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Make:
+    """Which worker the other side is to make."""
+
+    function: str  #: makes it, over there; "package.module:name"
+    arguments: tuple[tuple[str, Any], ...] = ()  #: that it is called with, by their names
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Open:
     """The first word: bring the worker up, if the versions there are these."""
 
     versions: tuple[str, ...]
     heartbeat: float  #: seconds between two signs of life
+    make: Make
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

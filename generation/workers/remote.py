@@ -24,6 +24,7 @@ from generation.workers.messages import (
     Forget,
     Logged,
     Lost,
+    Make,
     Open,
     Opened,
     Order,
@@ -69,6 +70,7 @@ class RemoteWorker:
     def __init__(
         self,
         link: Link,
+        make: Make,
         *,
         name: str,
         memory: int = STANDING_BYTES,
@@ -82,6 +84,7 @@ class RemoteWorker:
         self.places = 1
         self.in_this_process = False
         self._link = link
+        self._make = make
         self._heartbeat = heartbeat
         self._silence = silence
         self._starting_silence = starting_silence
@@ -197,7 +200,7 @@ class RemoteWorker:
     async def _read(self) -> None:
         try:
             await self._link.open()
-            self._link.tell(Open(versions=versions(), heartbeat=self._heartbeat))
+            self._link.tell(Open(versions=versions(), heartbeat=self._heartbeat, make=self._make))
             async for report in self._link.reports():
                 self._watchdog.beat()
                 self._hear(report)

@@ -14,11 +14,12 @@ from generation.journal import MemoryJournal
 from generation.result import GenerationResult
 from generation.supervisor import Supervisor
 from generation.ticket import JobTicket
+from generation.workers.messages import Make
 from generation.workers.pipe_link import PipeLink
 from generation.workers.remote import RemoteWorker
 from tests.generation.test_dispatcher import error_of, job
 
-MAKE = "tests.generation.workers.far_end:poisonable"
+POISONABLE = Make(function="tests.generation.workers.far_end:poisonable", arguments=(("room", 4),))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -41,8 +42,8 @@ class Devices:
         )
 
     def _make(self, device: str) -> RemoteWorker:
-        self.links[device].append(PipeLink(MAKE, {"room": 4}))
-        self.workers[device] = RemoteWorker(self.links[device][-1], name=device, heartbeat=0.1, silence=3.0)
+        self.links[device].append(PipeLink(device))
+        self.workers[device] = RemoteWorker(self.links[device][-1], POISONABLE, name=device, heartbeat=0.1, silence=3.0)
         return self.workers[device]
 
     async def ready(self) -> None:
