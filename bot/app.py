@@ -53,6 +53,7 @@ from generation.workers import child
 from generation.workers.base import Worker
 from generation.workers.local import LocalWorker
 from generation.workers.pipe_link import PipeLink
+from generation.workers.ray_link import RayCluster, RayLink
 from generation.workers.remote import RemoteWorker
 
 log = logging.getLogger(__name__)
@@ -71,17 +72,31 @@ def local_worker(settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
     return LocalWorker.for_models(specs, device=settings.all_devices[0], cache=folder, **_engine(settings))
 
 
-def children(settings: Settings, specs: Sequence[ModelSpec]) -> dict[str, Callable[[], Worker]]:
-    """What makes a worker for each of several devices, each in a process of its own, by the device's name."""
+def children(settings: Settings, specs: Sequence[ModelSpec], in_use: dict[str, str]) -> dict[str, Callable[[], Worker]]:
+    """What makes a worker for each of several devices, each in a process of its own, by the device's name.
+
+    `in_use`: as RemoteWorker says.
+    """
     devices, cores = settings.all_devices, os.cpu_count() or 1
     threads = {"OMP_NUM_THREADS": str(max(1, cores // devices.count("cpu")))} if "cpu" in devices else {}
 
     def make(name: str, device: str) -> Worker:
         worker = child.local_worker(specs, device=device, cache=settings.folder / "cache", **_engine(settings))
-        return RemoteWorker(PipeLink(name, environment=threads | os.environ), worker, name=name)
+        return RemoteWorker(PipeLink(name, environment=threads | os.environ), worker, name=name, in_use=in_use)
 
     names = [f"{number} ({device})" for number, device in enumerate(devices, 1)]
     return {name: partial(make, name, device) for name, device in zip(names, devices, strict=True)}
+
+
+def clusters(settings: Settings, specs: Sequence[ModelSpec], in_use: dict[str, str]) -> list[RayCluster]:
+    """The Ray cluster whose devices draw, if there is one."""
+
+    def make(link: RayLink, name: str, gpu: bool) -> Worker:
+        device, cache = "cuda" if gpu else "cpu", (settings.folder / "cache").absolute()
+        worker = child.local_worker(specs, device=device, cache=cache, **_engine(settings))
+        return RemoteWorker(link, worker, name=name, in_use=in_use)
+
+    return [RayCluster(settings.ray_address, make)] if settings.ray_address else []
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
@@ -148,9 +163,11 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         suspects = SuspectsFile(settings.folder / SUSPECTS)
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         # One device works in this process. Several are children of it, and none of them takes it down.
-        inside = [make_worker(settings, specs)] if len(settings.all_devices) == 1 else []
+        inside = [make_worker(settings, specs)] if settings.has_one_device else []
         dispatcher = Dispatcher(inside, journal, estimates=Estimates(specs))
-        supervisor = Supervisor(dispatcher, {} if inside else children(settings, specs))
+        in_use: dict[str, str] = {}
+        elsewhere = clusters(settings, specs, in_use)
+        supervisor = Supervisor(dispatcher, {} if inside else children(settings, specs, in_use), elsewhere)
         inputs = Inputs(database=database, files=input_files)
         words = Words(database=database, clock=utc_now)
         safety = Safety(
@@ -223,6 +240,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         )
         parts.push_async_callback(front.bot.close)
         parts.push_async_callback(lambda: front.deliveries.close(silently=stop.hurried.is_set()))
+        for cluster in elsewhere:
+            parts.push_async_callback(cluster.close)
         # Closed first: what is not done goes back into its row, and the deliveries then have words to say.
         parts.push_async_callback(dispatcher.close)
         await dispatcher.start()

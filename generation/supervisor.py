@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerLost
@@ -14,11 +14,25 @@ from generation.workers.base import Worker
 log = logging.getLogger(__name__)
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
+Devices: TypeAlias = Mapping[str, Callable[[], Worker]]  #: what makes a worker for each, by the name the log has for it
 
 STEADY = 60.0  #: seconds after which a worker that is lost was no failed start
 FIRST_PAUSE = 1.0  #: seconds until the next start, after two within that time; then twice as many each time
 LONGEST_PAUSE = 300.0  #: seconds
 ATTEMPTS = 3  #: starts in a row after which a device counts as one that cannot be started
+
+
+class Cluster(Protocol):
+    """Where devices come and go."""
+
+    name: str  #: that the log has for it
+
+    def devices(self) -> AsyncIterator[Devices]:
+        """Yield the devices that are there, each time they are others.
+
+        Raises WorkerLost when it cannot be reached, or no more; may be called again then.
+        """
+        ...
 
 
 class Supervisor:
@@ -27,17 +41,19 @@ class Supervisor:
     def __init__(
         self,
         dispatcher: Dispatcher[Any],
-        devices: Mapping[str, Callable[[], Worker]],
+        devices: Devices,
+        clusters: Sequence[Cluster] = (),
         *,
         pause: Pause = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`devices` makes a worker for each, by the name that the log has for it."""
         self._dispatcher = dispatcher
         self._devices = devices
+        self._clusters = clusters
         self._pause = pause
         self._clock = clock
-        self._unusable: dict[str, KnownError] = {}  #: devices that cannot be started for now, and why
+        self._keeping: dict[str, asyncio.Task[None]] = {}  #: the devices that are there, and the clusters
+        self._unusable: dict[str, KnownError] = {}  #: of these, which cannot be started for now, and why
         self._hopeless = asyncio.Event()
         self._has_drawn = False  #: at least one has been ready
 
@@ -45,9 +61,12 @@ class Supervisor:
         """Keep all devices at work. Raises WorkerLost when none is left and none can be started.
 
         Where none could ever be, `Dispatcher.ready` says why instead. A device that cannot be started is tried again
-        all the same, as long as another one is there.
+        all the same, as long as another one is there, or a cluster that may get one.
         """
-        keeping = [asyncio.create_task(self._keep(device), name=f"keep {device}") for device in self._devices]
+        for device, make in self._devices.items():
+            self._keep(device, self._supply(device, make))
+        for cluster in self._clusters:
+            self._keep(cluster.name, self._follow(cluster))
         try:
             await self._hopeless.wait()
             error = next(iter(self._unusable.values()))
@@ -56,14 +75,48 @@ class Supervisor:
                 await asyncio.Event().wait()
             raise WorkerLost(detail=f"no device is left: {error}")
         finally:
-            for task in keeping:
-                task.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
+            await self._let_go(tuple(self._keeping))
 
-    async def _keep(self, device: str) -> None:
+    def _keep(self, name: str, work: Any) -> None:
+        self._keeping[name] = asyncio.create_task(work, name=f"keep {name}")
+
+    async def _let_go(self, names: Sequence[str]) -> None:
+        tasks = [self._keeping.pop(name) for name in names]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for name in names:
+            self._unusable.pop(name, None)
+
+    async def _follow(self, cluster: Cluster) -> None:
+        """Keep the devices of a cluster at work while they are there."""
+        failures, pause = 0, 0.0
+        theirs: Devices = {}
+        while True:
+            began = self._clock()
+            try:
+                async for devices in cluster.devices():
+                    failures = 0
+                    self._unusable.pop(cluster.name, None)
+                    log.info("%s has %d devices", cluster.name, len(devices))
+                    await self._let_go([name for name in theirs if name not in devices])
+                    for name in devices.keys() - theirs.keys():
+                        self._keep(name, self._supply(name, devices[name]))
+                    theirs = devices
+            except WorkerLost as error:
+                failures += 1
+                log.error("%s cannot be reached: %s", cluster.name, operator_words(error))
+                await self._let_go(tuple(theirs))
+                theirs = {}
+                if failures >= ATTEMPTS:
+                    self._note_unusable(cluster.name, error)
+            pause = await self._rest(pause, began)
+
+    async def _supply(self, device: str, make: Callable[[], Worker]) -> None:
+        """Start a device's worker, and another one whenever it is lost."""
         failures, pause = 0, 0.0
         while True:
-            worker = self._devices[device]()
+            worker = make()
             began = self._clock()
             try:
                 await self._dispatcher.add(worker)
@@ -71,6 +124,7 @@ class Supervisor:
                 return
             except KnownError as error:
                 failures += 1
+                began = self._clock()
                 log.error("the device %s cannot be started: %s", device, operator_words(error))
                 if isinstance(error, ModelUnavailable) or failures >= ATTEMPTS:
                     self._note_unusable(device, error)
@@ -80,13 +134,17 @@ class Supervisor:
                 log.info("the device %s is ready to draw", device)
                 lost = await worker.lost()
                 log.error("the device %s is lost and will be started again: %s", device, operator_words(lost))
-                if self._clock() - began >= STEADY:
-                    pause = 0.0
-            if pause:
-                await self._pause(pause)
-            pause = min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
+            pause = await self._rest(pause, began)
 
-    def _note_unusable(self, device: str, error: KnownError) -> None:
-        self._unusable[device] = error
-        if len(self._unusable) == len(self._devices):
+    async def _rest(self, pause: float, began: float) -> float:
+        """Wait before what began then is tried again; return how long to wait the next time."""
+        if self._clock() - began >= STEADY:
+            pause = 0.0
+        if pause:
+            await self._pause(pause)
+        return min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
+
+    def _note_unusable(self, name: str, error: KnownError) -> None:
+        self._unusable[name] = error
+        if len(self._unusable) == len(self._keeping):
             self._hopeless.set()

@@ -25,6 +25,7 @@ class Make:
 
     function: str  #: makes it, over there; "package.module:name"
     arguments: tuple[tuple[str, Any], ...] = ()  #: that it is called with, by their names
+    device: str = ""  #: that it draws on, as torch calls it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +79,13 @@ Order: TypeAlias = Open | Draw | Cancel | Forget | Reorder | Close
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Which device it is, by its UUID: that no other worker may draw on. Said before anything is loaded onto it."""
+
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Opened:
     """The worker can draw; or the error that kept it from that."""
 
@@ -121,7 +129,7 @@ class Closed:
     """The last word."""
 
 
-Report: TypeAlias = Opened | Drawing | Batch | Lost | Logged | Closed
+Report: TypeAlias = Found | Opened | Drawing | Batch | Lost | Logged | Closed
 
 
 @cache

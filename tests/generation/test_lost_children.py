@@ -22,9 +22,9 @@ from tests.generation.test_dispatcher import error_of, job
 POISONABLE = Make(function="tests.generation.workers.far_end:poisonable", arguments=(("room", 4),))
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what a process does, of which nobody tells."""
-    async with asyncio.timeout(60):
+async def until(condition: Callable[[], bool], within: float = 60) -> None:
+    """Wait for what a process does, of which nobody tells, for so many seconds at most."""
+    async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - there is nothing else to wait for
             await asyncio.sleep(0.01)
 
