@@ -244,6 +244,7 @@ class RemoteWorker:
     def _take(self, device: str) -> None:
         """Note that the device is this worker's, unless it is another one's."""
         if (other := self._in_use.setdefault(device, self.name)) != self.name:
+            self._closing = True  # nothing that it says from now on matters
             self._not_started(ModelUnavailable("?", "device_taken", detail=f"{device} ({other})"))
             self._spawn(self._link.kill())
 

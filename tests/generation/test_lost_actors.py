@@ -1,4 +1,4 @@
-"""Dispatcher, supervisor and a Ray cluster: actors, nodes and its head may go, and no picture is lost or comes twice."""
+"""Dispatcher, supervisor and a Ray cluster: whatever of it goes, no picture is lost, and none comes twice."""
 
 import asyncio
 import os
