@@ -13,8 +13,9 @@ from generation.job import Job
 from generation.journal import MemoryJournal
 from generation.result import GenerationResult
 from generation.workers.base import Worker
+from generation.workers.child import local_worker
 from generation.workers.local import LocalWorker
-from generation.workers.pipe_link import LOCAL_WORKER, PipeLink
+from generation.workers.pipe_link import PipeLink
 from generation.workers.remote import RemoteWorker
 from tests.benchmarks.figures import Figure, ratio
 
@@ -28,8 +29,9 @@ def local() -> Worker:
 
 def child() -> Worker:
     """The same in a process of its own."""
-    arguments = {"sources": [(BUILTIN, None)], "cache": None, "device": "cpu"}
-    return RemoteWorker(PipeLink(LOCAL_WORKER, arguments), name="child")
+    return RemoteWorker(
+        PipeLink("child"), local_worker([inspect_model(BUILTIN)], cache=None, device="cpu"), name="child"
+    )
 
 
 async def opened(workers: Sequence[Worker]) -> Dispatcher[GenerationResult]:
