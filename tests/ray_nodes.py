@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,11 +93,12 @@ class RayNode:
 class RayNodes:
     """The head and what has joined it."""
 
-    def __init__(self, folder: Path, *, draws: bool = True) -> None:
+    def __init__(self, *, draws: bool = True) -> None:
         """`draws`: the head is a device too."""
         port = free_port()
         self.address = f"127.0.0.2:{port}"
-        self._folder = folder
+        self._temporary = tempfile.TemporaryDirectory(prefix="ray")  # a longer path is too long for Ray's sockets
+        self._folder = folder = Path(self._temporary.name)
         self._number = 2
         drawing = ['--resources={"imagine_bot": 1}'] if draws else []
         self.nodes = [
@@ -121,6 +123,7 @@ class RayNodes:
     def close(self) -> None:
         for node in reversed(self.nodes):
             node.close()
+        self._temporary.cleanup()
 
 
 def _program(pid: str) -> str:

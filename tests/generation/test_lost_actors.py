@@ -4,13 +4,12 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from generation.dispatcher import Dispatcher
-from generation.errors import ModelUnavailable, WorkerLost
-from generation.events import ImageReady, JobDone
+from generation.errors import DoesNotFit, ModelUnavailable, WorkerLost
+from generation.events import ImageReady, JobDone, JobFailed
 from generation.job import JobInputs, JobStatus
 from generation.journal import MemoryJournal
 from generation.result import GenerationResult
@@ -68,8 +67,8 @@ class Devices:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
-    nodes = RayNodes(tmp_path_factory.mktemp("ray"))
+def nodes() -> Iterator[RayNodes]:
+    nodes = RayNodes()
     nodes.add()
     yield nodes
     nodes.close()
@@ -94,9 +93,9 @@ async def devices(nodes: RayNodes) -> AsyncIterator[Devices]:
 
 
 @pytest.fixture
-async def own_devices(tmp_path: Path) -> AsyncIterator[Devices]:
+async def own_devices() -> AsyncIterator[Devices]:
     """With a cluster that may be broken."""
-    nodes = RayNodes(tmp_path)
+    nodes = RayNodes()
     nodes.add()
     async for devices in opened(nodes):
         yield devices
@@ -145,8 +144,9 @@ async def test_a_device_of_the_cluster_that_is_taken_out_leaves_its_jobs_to_the_
 
 async def test_actors_are_not_nicer_than_others(devices: Devices) -> None:
     """Ray would have them yield every core."""
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
     for node in devices.nodes.nodes:
-        assert [os.getpriority(os.PRIO_PROCESS, actor) for actor in node.actors()] == [0]
+        assert all(os.getpriority(os.PRIO_PROCESS, actor) <= ours for actor in node.actors())
 
 
 async def test_signals_and_the_end_of_the_process_that_joined_reach_no_job_and_not_us(devices: Devices) -> None:
@@ -226,20 +226,22 @@ async def test_pictures_of_40_mb_come_over_whole_and_a_job_that_does_not_fit_fai
 ) -> None:
     far, worker = one
     await worker.start()
-    await asyncio.to_thread(far.ask, "no_memory")
-    await asyncio.to_thread(far.ask, "release")
-    failed = (await follow(worker.draw(make_job())))[-1]
-    assert "out_of_memory" in str(failed)
     await asyncio.to_thread(far.ask, "large", str(40_000_000))
     events = await follow(worker.draw(drawn_with_inputs(JobInputs(source=bytes(30_000_000)))))
     (image,) = [event.image for event in events if isinstance(event, ImageReady)]
     assert (len(image.png), image.png[-1]) == (40_000_000, 1)
     assert isinstance(events[-1], JobDone)
+    for words in (("large", "0"), ("no_memory",), ("release",)):
+        await asyncio.to_thread(far.ask, *words)
+    failed, drawn = [(await follow(worker.draw(make_job())))[-1] for _ in range(2)]
+    assert isinstance(failed, JobFailed)
+    assert isinstance(failed.error, DoesNotFit)
+    assert isinstance(drawn, JobDone)
 
 
-async def test_each_gpu_of_a_node_is_a_device_and_a_node_without_gpu_and_resource_is_none(tmp_path: Path) -> None:
+async def test_each_gpu_of_a_node_is_a_device_and_a_node_without_gpu_and_resource_is_none() -> None:
     """Ray takes our word for GPUs."""
-    nodes = RayNodes(tmp_path, draws=False)
+    nodes = RayNodes(draws=False)
     make = Make(function=POISONABLE.function, arguments=POISONABLE.arguments)
     cluster = RayCluster(nodes.address, lambda link, name, gpu: RemoteWorker(link, make, name=f"{name} {gpu}"))
     found = cluster.devices()

@@ -72,8 +72,8 @@ class OneDevice:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OneDevice]:
-    nodes = RayNodes(tmp_path_factory.mktemp("ray"))
+async def cluster() -> AsyncIterator[OneDevice]:
+    nodes = RayNodes()
     one = OneDevice(nodes.address)
     await one.open()
     yield one
