@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run playground test bench load lint
+.PHONY: help setup run playground test test-all bench load lint
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(VENV)/.installed ## make .venv and install everything into it
 
@@ -27,6 +27,9 @@ playground: setup ## start the playground, a local Discord in the browser
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-all: setup ## run the tests, those on a Ray cluster too where the extra [ray] is installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "cluster or not cluster"
 
 bench: setup ## run the CPU benchmarks
 	$(BIN)/python -m tests.benchmarks

@@ -76,7 +76,7 @@ def _playground(settings: Settings, port: int | None) -> int:
     }
     messages = data.with_name("playground-messages")
     note = _DEMONSTRATION if safety == "demonstration" else None
-    has_children = len(settings.all_devices) > 1
+    has_children = bool(settings.all_devices) and not settings.has_one_device
     playing = run_playground(
         bot_command=bot_command,
         bot_env=bot_env,

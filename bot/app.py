@@ -53,9 +53,11 @@ from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.estimates import Estimates
 from generation.supervisor import Supervisor
+from generation.workers import child
 from generation.workers.base import Worker
 from generation.workers.local import LocalWorker
-from generation.workers.pipe_link import LOCAL_WORKER, PipeLink
+from generation.workers.pipe_link import PipeLink
+from generation.workers.ray_link import RayCluster, RayLink
 from generation.workers.remote import RemoteWorker
 
 log = logging.getLogger(__name__)
@@ -74,22 +76,31 @@ def local_worker(settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
     return LocalWorker.for_models(specs, device=settings.all_devices[0], cache=folder, **_engine(settings))
 
 
-def children(settings: Settings, specs: Sequence[ModelSpec]) -> dict[str, Callable[[], Worker]]:
-    """What makes a worker for each of several devices, each in a process of its own, by the device's name."""
+def children(settings: Settings, specs: Sequence[ModelSpec], in_use: dict[str, str]) -> dict[str, Callable[[], Worker]]:
+    """What makes a worker for each of several devices, each in a process of its own, by the device's name.
+
+    `in_use`: as RemoteWorker says.
+    """
     devices, cores = settings.all_devices, os.cpu_count() or 1
     threads = {"OMP_NUM_THREADS": str(max(1, cores // devices.count("cpu")))} if "cpu" in devices else {}
 
     def make(name: str, device: str) -> Worker:
-        arguments = {
-            "sources": [(spec.source, spec.config) for spec in specs],
-            "device": device,
-            "cache": str(settings.folder / "cache"),
-            **_engine(settings),
-        }
-        return RemoteWorker(PipeLink(LOCAL_WORKER, arguments, environment=threads | os.environ), name=name)
+        worker = child.local_worker(specs, device=device, cache=settings.folder / "cache", **_engine(settings))
+        return RemoteWorker(PipeLink(name, environment=threads | os.environ), worker, name=name, in_use=in_use)
 
     names = [f"{number} ({device})" for number, device in enumerate(devices, 1)]
     return {name: partial(make, name, device) for name, device in zip(names, devices, strict=True)}
+
+
+def clusters(settings: Settings, specs: Sequence[ModelSpec], in_use: dict[str, str]) -> list[RayCluster]:
+    """The Ray cluster whose devices draw, if there is one."""
+
+    def make(link: RayLink, name: str, gpu: bool) -> Worker:
+        device, cache = "cuda" if gpu else "cpu", (settings.folder / "cache").absolute()
+        worker = child.local_worker(specs, device=device, cache=cache, **_engine(settings))
+        return RemoteWorker(link, worker, name=name, in_use=in_use)
+
+    return [RayCluster(settings.ray_address, make)] if settings.ray_address else []
 
 
 def _engine(settings: Settings) -> dict[str, Any]:
@@ -159,10 +170,12 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         suspects = SuspectsFile(settings.folder / SUSPECTS)
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         # One device works in this process. Several are children of it, and none of them takes it down.
-        devices = settings.all_devices
-        inside = {devices[0]: make_worker(settings, specs)} if len(devices) == 1 else {}
+        inside = {settings.all_devices[0]: make_worker(settings, specs)} if settings.has_one_device else {}
         dispatcher = Dispatcher(tuple(inside.values()), journal, estimates=Estimates(specs))
-        supervisor = Supervisor(dispatcher, {} if inside else children(settings, specs), inside=inside)
+        in_use: dict[str, str] = {}
+        elsewhere = clusters(settings, specs, in_use)
+        devices = {} if inside else children(settings, specs, in_use)
+        supervisor = Supervisor(dispatcher, devices, elsewhere, inside=inside)
         watched = Watched(
             dispatcher=dispatcher, supervisor=supervisor, seconds_in_line=lambda: database.seconds_in_line
         )
@@ -244,6 +257,8 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         )
         parts.push_async_callback(front.bot.close)
         parts.push_async_callback(lambda: front.deliveries.close(silently=stop.hurried.is_set()))
+        for cluster in elsewhere:
+            parts.push_async_callback(cluster.close)
         # Closed first: what is not done goes back into its row, and the deliveries then have words to say.
         parts.push_async_callback(dispatcher.close)
         if listening is not None and metrics is not None:

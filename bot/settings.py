@@ -1,5 +1,6 @@
 """Settings: read once from the environment and `.env`, all mistakes reported together."""
 
+import importlib.util
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     model_memory: float | None = Field(None, gt=0, le=1e6)  #: GiB
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     devices: str = Field("", pattern=r"^\s*((cpu|mps|cuda(:\d+)?)\s*(,\s*(cpu|mps|cuda(:\d+)?)\s*)*)?$")
+    ray_address: str = Field("", pattern=r"^(\S+:\d{1,5})?$")
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     reproducible: bool = False
     graphs: Literal["off", "on", "auto"] = "off"  #: "auto" stands in older files, and means off
@@ -115,6 +117,15 @@ class Settings(BaseSettings):
             raise ValueError("goes together with DEVICE=auto only, which it takes the place of")
         return value
 
+    @field_validator("ray_address")
+    @classmethod
+    def _ray_is_there(cls, value: str, info: ValidationInfo) -> str:
+        if value and importlib.util.find_spec("ray") is None:
+            raise ValueError("needs Ray: pip install 'imagine-bot[ray]'")
+        if value and info.data.get("device", "auto") != "auto":
+            raise ValueError("goes together with DEVICE=auto only: DEVICES names those of this machine")
+        return value
+
     @field_validator("model_config_dir")
     @classmethod
     def _a_folder(cls, value: Path | None) -> Path | None:
@@ -146,8 +157,13 @@ class Settings(BaseSettings):
 
     @property
     def all_devices(self) -> tuple[str, ...]:
-        """DEVICES, or DEVICE alone."""
-        return tuple(_listed(self.devices)) or (self.device,)
+        """DEVICES, or DEVICE alone; nothing where there is only a cluster."""
+        return tuple(_listed(self.devices)) or (() if self.ray_address else (self.device,))
+
+    @property
+    def has_one_device(self) -> bool:
+        """Whether there is one device and no more, which works in the bot's process."""
+        return len(self.all_devices) == 1 and not self.ray_address
 
     @property
     def lora_folders(self) -> tuple[str, ...]:

@@ -20,19 +20,19 @@ from generation.errors import (
     new_reference,
 )
 from generation.estimates import Estimates
-from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, RowsChanged, StepDone
 from generation.fleet import Fleet
+from generation.follower import Follower
 from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
 from generation.listener import Listener
 from generation.loss import Loss
 from generation.queue import FairQueue
-from generation.result import GeneratedImage, GenerationResult
+from generation.result import GenerationResult
 from generation.standing import Standing
 from generation.ticket import JobTicket, Progress
 from generation.workers.base import Worker
-from generation.workers.stream import LAST, EventStream
+from generation.workers.stream import EventStream
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +57,28 @@ class Dispatcher(Generic[R]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.estimates = estimates or Estimates()
-        self._forecast = Forecast(self.estimates)
         self._clock = clock
+        self._forecast = Forecast(self.estimates)
         self._workers = list(workers)
         self._journal = journal
         self._fleet = Fleet(journal.drawing)
         self._running = self._fleet.running
         self._standing = Standing(places=lambda: self._fleet.places)
         self._queue = FairQueue(capacity=capacity, cost=lambda job: self.estimates.cost(job.request))
+        self._listeners: list[Listener[R]] = []
+        self._follower = Follower(
+            queue=self._queue,
+            standing=self._standing,
+            estimates=self.estimates,
+            forecast=self._forecast,
+            started=journal.started,
+            listeners=self._listeners,
+            hand_out=self._hand_out,
+            clock=clock,
+        )
         self._tickets: dict[JobId, JobTicket[R]] = {}  #: every live job
         self._pushed: tuple[JobId, ...] = ()  #: the order that the workers know
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listeners: list[Listener[R]] = []
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
@@ -342,7 +352,7 @@ class Dispatcher(Generic[R]):
         device_seconds = 0.0
         try:
             async with aclosing(events):
-                outcome, device_seconds = await self._follow(job, worker, events)
+                outcome, device_seconds = await self._follower.follow(job, worker, self._tickets[job.id], events)
         except Exception as error:
             outcome = _fault(job, error)
         if isinstance(outcome, WorkerLost):
@@ -350,6 +360,8 @@ class Dispatcher(Generic[R]):
         # The stream is closed: its room is free, and the worker has nothing left to cancel.
         del self._running[job.id]
         self._standing.note_rows(job, has_rows=True)  # it is in nobody's line any more
+        if isinstance(outcome, Cancelled) and self._is_put_back(job, worker):
+            outcome = Postponed()
         if job.id in self._cancelled:
             outcome = Cancelled(self._cancelled[job.id])  # it was told so, also where the last step was made meanwhile
         fell = (loss := self._losses.get(worker)) is not None and isinstance(outcome, WorkerLost)
@@ -381,69 +393,9 @@ class Dispatcher(Generic[R]):
             case _:
                 await self._end(job, JobStatus.FAILED, outcome, device_seconds)
 
-    async def _follow(
-        self, job: Job, worker: Worker, events: EventStream
-    ) -> tuple[GenerationResult | KnownError, float]:
-        """Relay progress to the ticket and gather the images, up to the job's last event."""
-        images: list[GeneratedImage] = []
-        ticket = self._tickets[job.id]
-        loads_since: float | None = None
-        async for event in events:
-            if isinstance(event, LAST):
-                for listener in self._listeners:
-                    listener.drawn(worker, job, event)
-            match event:
-                case ModelLoading():
-                    loads_since = self._clock()
-                    ticket.report(Progress(loading=True))
-                case RowsChanged():
-                    if event.has_rows and loads_since is not None:
-                        self.estimates.learn_load(self._clock() - loads_since)
-                        loads_since = None
-                    if event.has_rows and not ticket.begun:
-                        await self._journal.started(job)
-                        ticket.begun = True
-                        self._tell_of_the_begin(ticket)
-                    if event.has_rows or ticket.share_done < 1:
-                        self._standing.note_rows(job, has_rows=event.has_rows)
-                case StepDone():
-                    self._advance(job, event.step / event.steps - ticket.share_done)
-                    ticket.report(Progress(step=event.step, steps=event.steps, preview=event.preview))
-                case ImageReady():
-                    images.append(event.image)
-                    self._hand_out()
-                case JobDone():
-                    self.estimates.learn(job.request, event.device_seconds)
-                    self._queue.costs_changed()
-                    images.sort(key=lambda image: image.index)
-                    result = GenerationResult(
-                        job_id=job.id,
-                        images=tuple(images),
-                        device_seconds=event.device_seconds,
-                        unread=event.unread,
-                        unread_negative=event.unread_negative,
-                        drawn_with=event.drawn_with,
-                    )
-                    return result, event.device_seconds
-                case JobFailed():
-                    return event.error, event.device_seconds
-                case JobCancelled():
-                    put_back = self._closed is not None or job.id in self._postponed or worker in self._leaving
-                    stopped = Postponed() if put_back else Cancelled()
-                    return stopped, event.device_seconds
-        raise RuntimeError("the worker's events ended without a last one")
-
-    def _tell_of_the_begin(self, ticket: JobTicket[R]) -> None:
-        """Tell the listeners how long a job has waited; once, also where it begins again after a loss."""
-        if ticket.since is not None:
-            for listener in self._listeners:
-                listener.began(ticket.job, self._clock() - ticket.since)
-            ticket.since = None
-
-    def _advance(self, job: Job, part: float) -> None:
-        """Note that so much more of the job is done."""
-        self._queue.advance(job, part)
-        self._forecast.advance(job, part)
+    def _is_put_back(self, job: Job, worker: Worker) -> bool:
+        """Whether a job that was stopped goes on later, since it was not stopped for its own sake."""
+        return self._closed is not None or job.id in self._postponed or worker in self._leaving
 
     async def _end(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         try:
@@ -472,15 +424,7 @@ class Dispatcher(Generic[R]):
             self._spawn(self._see_to(worker, loss), name="see to a lost worker")
 
     async def _see_to(self, worker: Worker, loss: Loss) -> None:
-        """Write down what the loss of a worker means for its jobs, once all of them have heard of it."""
-        await loss.complete.wait()
-        drawn = [job for job in loss.fallen if job.id in loss.drawn]
-        standing = [job for job in loss.fallen if job.id not in loss.drawn]
-        try:
-            loss.over.set_result(await self._journal.worker_lost(drawn, standing) if loss.fallen else {})
-        except Exception:
-            log.exception("what a lost worker had drawn could not be written down")
-            loss.over.set_result({})
+        await loss.write_down(self._journal.worker_lost)
         await worker.close()
         self._forget_worker(worker)
 

@@ -196,6 +196,7 @@ NotLoaded: TypeAlias = Literal[
     "no_such_device",
     "device_absent",
     "device_not_built",
+    "device_taken",
     "other_version",
     "does_not_load",
 ]

@@ -75,10 +75,21 @@ class Fleet:
         if len(self.ready) <= 1:
             return self._turn_of_one(queue)
         queue.passing = max(PASSING, worth * len(self.ready))
-        for job in queue.may_go(self.alone, self._kept):
+        for job in queue.may_go(self.alone, self._kept.keys() | self._awaiting_their_model(queue)):
             if (worker := self._placed(job, queue, worth)) is not None:
                 return job, worker
         return None
+
+    def _awaiting_their_model(self, queue: FairQueue) -> set[JobId]:
+        """Return the jobs that wait and whose model is being loaded: a worker is on its way for them."""
+        loading = {
+            job.request.model
+            for job, worker in self.running.values()
+            if worker.loaded is not None and job.request.model not in worker.loaded
+        }
+        if not loading:
+            return set()
+        return {job.id for job in queue.in_order() if job.request.model in loading and queue.waits(job.id)}
 
     def _turn_of_one(self, queue: FairQueue) -> tuple[Job, Worker] | None:
         """Choose for a worker that has no other beside it."""
@@ -93,7 +104,7 @@ class Fleet:
         return None
 
     def _placed(self, job: Job, queue: FairQueue, worth: float) -> Worker | None:
-        """Choose a worker of several; None while the job waits for one, which may be kept free for it."""
+        """Choose a worker of several; None while the job waits for one."""
         open_to_it = self._open_to(job)
         owed = Counter[Worker]()
         for other in takewhile(lambda other: other is not job, queue.in_order()):
@@ -108,14 +119,9 @@ class Fleet:
             same_model=waiting[job.request.model],
             others=waiting.total() - job.request.count,
             worth=worth,
-            is_due=queue.is_due(job),
         )
         site = place(sites, job.request.count, line)
-        if site is not None and site.has_room:
-            return site.worker
-        if site is not None:
-            self._kept.setdefault(job.id, site.worker)
-        return None
+        return None if site is None else site.worker
 
     def _site(self, worker: Worker, job: Job, owed: int, waiting: Counter[str]) -> Site[Worker]:
         model, loaded = job.request.model, worker.loaded

@@ -1,10 +1,13 @@
 """Loss: a worker in another process is gone, and what becomes of its jobs is decided once all have heard of it."""
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 
 from generation.errors import KnownError
 from generation.job import Job, JobId
+
+log = logging.getLogger(__name__)
 
 
 class Loss:
@@ -25,6 +28,20 @@ class Loss:
             self.fallen.append(job)
         self._having.discard(job.id)
         self._look()
+
+    async def write_down(self, lost: Callable[[list[Job], list[Job]], Awaitable[Mapping[JobId, KnownError]]]) -> None:
+        """Write down what it means for its jobs, once all of them have heard of it.
+
+        `lost` gets those that were drawn and those that were not, and says which of them are over.
+        """
+        await self.complete.wait()
+        drawn = [job for job in self.fallen if job.id in self.drawn]
+        standing = [job for job in self.fallen if job.id not in self.drawn]
+        try:
+            self.over.set_result(await lost(drawn, standing) if self.fallen else {})
+        except Exception:
+            log.exception("what a lost worker had drawn could not be written down")
+            self.over.set_result({})
 
     def _look(self) -> None:
         if not self._having:

@@ -42,6 +42,7 @@ _NOT_LOADED: dict[NotLoaded, str] = {
     "no_such_device": "it is not known here: write auto, cpu, cuda, cuda:1 or mps",
     "device_absent": "there is none here that answers: write auto or cpu, or look at its driver",
     "device_not_built": "torch is built without it: write auto or cpu, or install a torch that is built for it",
+    "device_taken": "another worker draws on it; name it in DEVICES, or leave it to the cluster",
     "other_version": "its process is of another version than this one, so this one has to be started anew",
     "does_not_load": "it does not load",
 }
@@ -77,7 +78,7 @@ _NOT_ADAPTED: dict[NotAdapted, str] = {
     "gone": "is no longer there",
     "replaced": "is another file now than it was",
 }
-_DEVICES = ("no_such_device", "device_absent", "device_not_built")
+_DEVICES = ("no_such_device", "device_absent", "device_not_built", "device_taken")
 _MOST = 300  #: characters of a library's own words
 
 

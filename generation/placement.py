@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 W = TypeVar("W")
 
-WORTH_A_LOAD = 0.5  #: of the images that a worker draws while a model is loaded: so many waiting ones are worth it
+WORTH_A_LOAD = 1.0  #: of the images that a worker draws while a model is loaded: so many waiting ones are worth it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,14 +34,10 @@ class Line:
     same_model: int  #: images that wait for the job's model, its own among them
     others: int = 0  #: images of other jobs
     worth: float  #: images that a worker draws while a model is loaded
-    is_due: bool = False  #: others have passed the job as often as may be
 
 
 def place(sites: Sequence[Site[W]], images: int, line: Line) -> Site[W] | None:
-    """Choose where a job of so many images goes; None: it is better to wait.
-
-    Where the chosen one has no room, it is to be kept free for the job.
-    """
+    """Choose where a job of so many images goes, among those that have room; None: it is better to wait."""
     warm = [site for site in sites if site.has_model]
     if open_now := [site for site in warm if site.has_room]:
         at_once = [site for site in open_now if site.owed + images <= site.places]
@@ -53,12 +49,5 @@ def place(sites: Sequence[Site[W]], images: int, line: Line) -> Site[W] | None:
     cold = [site for site in sites if not site.has_model]
     wanted = not warm or line.same_model >= WORTH_A_LOAD * line.worth * len(warm)
     if wanted and (empty := [site for site in cold if site.has_room]):
-        return min(empty, key=_least_missed)
-    if line.is_due:
-        # It waited its turn: the next that is free is kept for it, one that has the model if there is any.
-        return min(warm or cold, key=_least_missed, default=None)
+        return min(empty, key=lambda site: (site.is_last_copy, site.owed))
     return None
-
-
-def _least_missed(site: Site[W]) -> tuple[bool, int]:
-    return site.is_last_copy, site.owed

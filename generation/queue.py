@@ -79,7 +79,8 @@ class FairQueue:
     def may_go(self, aside: Container[JobId] = (), kept: Container[JobId] = ()) -> Iterator[Job]:
         """Yield the jobs whose turn it may be: the next one, then the first of each other model that may still pass.
 
-        Those that stand `aside` keep nobody waiting, and those for which a worker is `kept` only jobs of their model.
+        Those that stand `aside` keep nobody waiting, and those for which a worker is `kept`, or loads their model, only
+        jobs of their model.
         """
         seen: set[str] = set()
         slack = math.inf
@@ -104,10 +105,6 @@ class FairQueue:
                 break
             entry.passed += job.request.count
         self._waiting -= 1
-
-    def is_due(self, job: Job) -> bool:
-        """Whether others have passed the job as often as may be."""
-        return self._entries[job.id].passed + 1 > self.passing
 
     def give_back(self, job: Job) -> None:
         """Note that the job waits again, because its worker is gone: where it stood, and all of it is to be done."""

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias
 
 from generation.device import Device, DeviceState
 from generation.dispatcher import Dispatcher
@@ -16,6 +16,7 @@ from generation.workers.base import Worker
 log = logging.getLogger(__name__)
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
+Devices: TypeAlias = Mapping[str, Callable[[], Worker]]  #: what makes a worker for each, by the name the log has for it
 
 STEADY = 60.0  #: seconds after which a worker that is lost was no failed start
 FIRST_PAUSE = 1.0  #: seconds until the next start, after two within that time; then twice as many each time
@@ -24,37 +25,52 @@ ATTEMPTS = 3  #: starts in a row after which a device counts as one that cannot 
 GRACE = 30.0  #: seconds that what a device draws may take when it is to be drained
 
 
+class Cluster(Protocol):
+    """Where devices come and go."""
+
+    name: str  #: that the log has for it
+
+    def devices(self) -> AsyncIterator[Devices]:
+        """Yield the devices that are there, each time they are others.
+
+        Raises WorkerLost when it cannot be reached, or no more; may be called again then.
+        """
+        ...
+
+
 class Supervisor:
     """One worker in another process for each device, for as long as `run` runs; or the one in this process."""
 
     def __init__(
         self,
         dispatcher: Dispatcher[Any],
-        devices: Mapping[str, Callable[[], Worker]],
+        devices: Devices,
+        clusters: Sequence[Cluster] = (),
         *,
         inside: Mapping[str, Worker] | None = None,
         grace: float = GRACE,
         pause: Pause = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`devices` makes a worker for each, by the name that the log has for it; `inside` has the workers that the
-        dispatcher itself starts in this process. `grace`: seconds that a device which is drained has for what it draws.
-        """
+        """`inside` has the workers that the dispatcher itself starts in this process. `grace`: seconds that a device
+        which is drained has for what it draws."""
         self._dispatcher = dispatcher
         self._devices = devices
         self._grace = grace
+        self._clusters = clusters
         self._pause = pause
         self._clock = clock
-        self._unusable: dict[str, KnownError] = {}  #: devices that cannot be started for now, and why
+        self._keeping: dict[str, asyncio.Task[None]] = {}  #: the devices that are there, and the clusters
+        self._unusable: dict[str, KnownError] = {}  #: of these, which cannot be started for now, and why
         self._hopeless = asyncio.Event()
         self._has_drawn = False  #: at least one has been ready
-        self._known = {name: Device(name=name, since=clock()) for name in devices}
+        self._known: dict[str, Device] = {}
+        self._wanted: dict[str, asyncio.Event] = {}  #: the device is to draw
+        self._unwanted: dict[str, asyncio.Event] = {}  #: it is not
         for name, worker in (inside or {}).items():
             self._known[name] = Device(name=name, since=clock(), worker=worker, may_leave=False)
-        self._wanted = {name: asyncio.Event() for name in devices}  #: it is to draw
-        self._unwanted = {name: asyncio.Event() for name in devices}  #: it is not
-        for wanted in self._wanted.values():
-            wanted.set()
+        for name in devices:
+            self._meet(name)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -90,11 +106,14 @@ class Supervisor:
         this process is lost.
 
         Where none could ever be started, `Dispatcher.ready` says why instead. A device that cannot be started is tried
-        again all the same, as long as another one is there.
+        again all the same, as long as another one is there, or a cluster that may get one.
         """
-        if not self._devices:
+        if not self._devices and not self._clusters:
             await self._follow_the_inside()
-        keeping = [asyncio.create_task(self._keep(device), name=f"keep {device}") for device in self._devices]
+        for device, make in self._devices.items():
+            self._keep(device, self._supply(device, make))
+        for cluster in self._clusters:
+            self._keep(cluster.name, self._follow(cluster))
         try:
             await self._hopeless.wait()
             error = next(iter(self._unusable.values()))
@@ -103,9 +122,7 @@ class Supervisor:
                 await asyncio.Event().wait()
             raise WorkerLost(detail=f"no device is left: {error}")
         finally:
-            for task in keeping:
-                task.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
+            await self._let_go(tuple(self._keeping))
 
     async def _follow_the_inside(self) -> NoReturn:
         await self._dispatcher.ready()
@@ -113,14 +130,53 @@ class Supervisor:
             self._note(name, DeviceState.READY)
         await self._dispatcher.lost()
 
-    async def _keep(self, device: str) -> None:
+    def _keep(self, name: str, work: Any) -> None:
+        self._keeping[name] = asyncio.create_task(work, name=f"keep {name}")
+
+    async def _let_go(self, names: Sequence[str]) -> None:
+        tasks = [self._keeping.pop(name) for name in names]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for name in names:
+            self._unusable.pop(name, None)
+            for of_it in (self._known, self._wanted, self._unwanted):
+                of_it.pop(name, None)
+
+    async def _follow(self, cluster: Cluster) -> None:
+        """Keep the devices of a cluster at work while they are there."""
+        failures, pause = 0, 0.0
+        theirs: Devices = {}
+        while True:
+            began = self._clock()
+            try:
+                async for devices in cluster.devices():
+                    failures = 0
+                    self._unusable.pop(cluster.name, None)
+                    log.info("%s has %d devices", cluster.name, len(devices))
+                    await self._let_go([name for name in theirs if name not in devices])
+                    for name in devices.keys() - theirs.keys():
+                        self._meet(name)
+                        self._keep(name, self._supply(name, devices[name]))
+                    theirs = devices
+            except WorkerLost as error:
+                failures += 1
+                log.error("%s cannot be reached: %s", cluster.name, operator_words(error))
+                await self._let_go(tuple(theirs))
+                theirs = {}
+                if failures >= ATTEMPTS:
+                    self._note_unusable(cluster.name, error)
+            pause = await self._rest(pause, began)
+
+    async def _supply(self, device: str, make: Callable[[], Worker]) -> None:
+        """Start a device's worker, and another one whenever it is lost."""
         failures, pause = 0, 0.0
         while True:
             if not self._wanted[device].is_set():
                 self._note(device, DeviceState.DRAINED, worker=None)
                 log.info("the device %s is drained", device)
                 await self._wanted[device].wait()
-            worker = self._devices[device]()
+            worker = make()
             began = self._clock()
             self._note(device, DeviceState.STARTING, worker=worker)
             try:
@@ -129,6 +185,7 @@ class Supervisor:
                 return
             except KnownError as error:
                 failures += 1
+                began = self._clock()
                 self._note_loss(device)
                 log.error("the device %s cannot be started: %s", device, operator_words(error))
                 if isinstance(error, ModelUnavailable) or failures >= ATTEMPTS:
@@ -146,11 +203,7 @@ class Supervisor:
                     continue
                 self._note_loss(device)
                 log.error("the device %s is lost and will be started again: %s", device, operator_words(lost))
-                if self._clock() - began >= STEADY:
-                    pause = 0.0
-            if pause:
-                await self._pause(pause)
-            pause = min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
+            pause = await self._rest(pause, began)
 
     async def _lost_or_unwanted(self, device: str, worker: Worker) -> WorkerLost | None:
         """Wait until the worker is lost, and return why; None as soon as the device is to be drained."""
@@ -163,6 +216,12 @@ class Supervisor:
             lost.cancel()
             unwanted.cancel()
 
+    def _meet(self, device: str) -> None:
+        """A device that is to draw is there."""
+        self._known[device] = Device(name=device, since=self._clock())
+        self._wanted[device], self._unwanted[device] = asyncio.Event(), asyncio.Event()
+        self._wanted[device].set()
+
     def _note(self, device: str, state: DeviceState, **changes: Any) -> None:
         known = self._known[device]
         since = known.since if known.state is state else self._clock()
@@ -171,7 +230,15 @@ class Supervisor:
     def _note_loss(self, device: str) -> None:
         self._note(device, DeviceState.LOST, worker=None, losses=self._known[device].losses + 1)
 
-    def _note_unusable(self, device: str, error: KnownError) -> None:
-        self._unusable[device] = error
-        if len(self._unusable) == len(self._devices):
+    async def _rest(self, pause: float, began: float) -> float:
+        """Wait before what began then is tried again; return how long to wait the next time."""
+        if self._clock() - began >= STEADY:
+            pause = 0.0
+        if pause:
+            await self._pause(pause)
+        return min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
+
+    def _note_unusable(self, name: str, error: KnownError) -> None:
+        self._unusable[name] = error
+        if len(self._unusable) == len(self._keeping):
             self._hopeless.set()

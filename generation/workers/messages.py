@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from generation.errors import KnownError, WorkerLost
 from generation.events import WorkerEvent
@@ -20,11 +20,21 @@ _LIBRARIES = ("torch", "diffusers", "transformers")  #: that decide how pictures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Make:
+    """Which worker the other side is to make."""
+
+    function: str  #: makes it, over there; "package.module:name"
+    arguments: tuple[tuple[str, Any], ...] = ()  #: that it is called with, by their names
+    device: str = ""  #: that it draws on, as torch calls it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Open:
     """The first word: bring the worker up, if the versions there are these."""
 
     versions: tuple[str, ...]
     heartbeat: float  #: seconds between two signs of life
+    make: Make
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +76,13 @@ Order: TypeAlias = Open | Draw | Cancel | Forget | Reorder | Close
 
 
 # back
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Which device it is, by its UUID: that no other worker may draw on. Said before anything is loaded onto it."""
+
+    device: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +129,7 @@ class Closed:
     """The last word."""
 
 
-Report: TypeAlias = Opened | Drawing | Batch | Lost | Logged | Closed
+Report: TypeAlias = Found | Opened | Drawing | Batch | Lost | Logged | Closed
 
 
 @cache

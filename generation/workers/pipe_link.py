@@ -1,33 +1,28 @@
 """PipeLink: the other side is a child process on this machine, which is spoken to through its stdin and stdout."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from generation.errors import WorkerLost
-from generation.workers.messages import Closed, Order, Report
+from generation.workers.messages import Closed
+from generation.workers.pipes import BUFFER
 from generation.workers.wire import Unreadable, encode, read
 
-BUFFER = 2**20  #: bytes that are read ahead; a picture has a few times as many
-LOCAL_WORKER = "generation.workers.child:local_worker"  #: makes a LocalWorker over there
 _CHILD = "generation.workers.child"
 
 
 class PipeLink:
     """Starts the child, and carries frames. The kernel says at once when the child is gone."""
 
-    def __init__(
-        self, make: str, arguments: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
-    ) -> None:
-        """`make` names a function, as "package.module:name"; the child calls it with the arguments for its worker.
+    def __init__(self, title: str, *, module: str = _CHILD, environment: Mapping[str, str] | None = None) -> None:
+        """`title` is the child's argument, so that `ps` tells which is which; `module` is what runs there.
 
-        They have to be JSON and no secrets: they stand in the child's command line, so that `ps` tells which is which.
         `environment` takes the place of this process' own.
         """
-        self._command = ("-m", _CHILD, make, json.dumps(dict(arguments)))
+        self._command = ("-m", module, title)
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
@@ -51,18 +46,18 @@ class PipeLink:
         except OSError as error:
             raise WorkerLost(detail=f"its process cannot be started: {error}") from error
 
-    def tell(self, order: Order) -> None:
+    def tell(self, order: object) -> None:
         pipe = self._process.stdin if self._process is not None else None
         if pipe is not None and not pipe.is_closing():
             pipe.write(encode(order))
 
-    async def reports(self) -> AsyncIterator[Report]:
+    async def reports(self) -> AsyncIterator[Any]:
         process = self._process
         if process is None or process.stdout is None:
             raise RuntimeError("open() comes first")
         while True:
             try:
-                report: Report = await read(process.stdout)
+                report = await read(process.stdout)
             except asyncio.IncompleteReadError as end:
                 raise WorkerLost(detail=f"its process ended with {await process.wait()}") from end
             except Unreadable as error:

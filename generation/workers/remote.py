@@ -22,8 +22,10 @@ from generation.workers.messages import (
     Draw,
     Drawing,
     Forget,
+    Found,
     Logged,
     Lost,
+    Make,
     Open,
     Opened,
     Order,
@@ -69,19 +71,25 @@ class RemoteWorker:
     def __init__(
         self,
         link: Link,
+        make: Make,
         *,
         name: str,
+        in_use: dict[str, str] | None = None,
         memory: int = STANDING_BYTES,
         heartbeat: float = HEARTBEAT,
         silence: float = SILENCE,
         starting_silence: float = STARTING_SILENCE,
     ) -> None:
-        """`memory`: bytes as for LocalWorker. Three of the times are in seconds: between two signs of life, and how
+        """`in_use` has the devices of all workers by their UUIDs, and whose they are: one of them is refused here.
+
+        `memory`: bytes as for LocalWorker. Three of the times are in seconds: between two signs of life, and how
         long none may come, while it works and while it starts."""
         self.name = name
         self.places = 1
         self.in_this_process = False
         self._link = link
+        self._make = make
+        self._in_use = {} if in_use is None else in_use
         self._heartbeat = heartbeat
         self._silence = silence
         self._starting_silence = starting_silence
@@ -146,6 +154,7 @@ class RemoteWorker:
             await asyncio.wait({self._reading}, timeout=CLOSING_GRACE)
         self._watchdog.rest()
         await self._link.kill()
+        self._give_back()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})
@@ -197,7 +206,7 @@ class RemoteWorker:
     async def _read(self) -> None:
         try:
             await self._link.open()
-            self._link.tell(Open(versions=versions(), heartbeat=self._heartbeat))
+            self._link.tell(Open(versions=versions(), heartbeat=self._heartbeat, make=self._make))
             async for report in self._link.reports():
                 self._watchdog.beat()
                 self._hear(report)
@@ -216,6 +225,8 @@ class RemoteWorker:
         match report:
             case Drawing():
                 self._drawing(report.jobs)
+            case Found():
+                self._take(report.device)
             case Batch():
                 self._loaded, self.places = report.loaded, report.places
                 self._pass_on(report)
@@ -229,6 +240,17 @@ class RemoteWorker:
                 logging.getLogger(report.logger).log(report.level, "%s: %s", self.name, report.line)
             case Closed():
                 pass
+
+    def _take(self, device: str) -> None:
+        """Note that the device is this worker's, unless it is another one's."""
+        if (other := self._in_use.setdefault(device, self.name)) != self.name:
+            self._closing = True  # nothing that it says from now on matters
+            self._not_started(ModelUnavailable("?", "device_taken", detail=f"{device} ({other})"))
+            self._spawn(self._link.kill())
+
+    def _give_back(self) -> None:
+        for device in [device for device, name in self._in_use.items() if name == self.name]:
+            del self._in_use[device]
 
     def _has_started(self) -> None:
         self._open = not self._closing

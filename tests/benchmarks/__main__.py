@@ -14,7 +14,6 @@ from pathlib import Path
 from tests.benchmarks.busy_hour import measure_estimates
 from tests.benchmarks.fair_hour import measure_fairness
 from tests.benchmarks.figures import Figure, keep, show
-from tests.benchmarks.links import measure_links
 from tests.benchmarks.loop_lag import measure_loop_lag
 from tests.benchmarks.placing import measure_placement
 from tests.benchmarks.shards import measure_shards
@@ -47,7 +46,6 @@ def main() -> None:
         "estimates": lambda: [measure_estimates()],
         "fairness": measure_fairness,
         "placement": measure_placement,
-        "links": lambda: asyncio.run(measure_links()),
         "start": lambda: [measure_start()],
         "shards": lambda: asyncio.run(measure_shards()),
         "loop_lag": lambda: asyncio.run(measure_loop_lag()),

@@ -19,6 +19,7 @@ from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.families.base import Parts
 from generation.diffusion.families.calls import Part, part_of
 from generation.diffusion.loading.model import LoadedModel
+from generation.request import SYNTAX
 from tests.benchmarks.random_models import random_model
 
 SD, XL = ModelFamily.STABLE_DIFFUSION, ModelFamily.STABLE_DIFFUSION_XL
@@ -126,7 +127,7 @@ class Bench:
         model = self.model(family)
         side = model.spec.native_size
         latent = model.latent_shape(side, side)
-        row = model.encode("", "", guidance_scale=1.0, width=side, height=side).positive
+        row = model.encode("", "", syntax=SYNTAX, guidance_scale=1.0, width=side, height=side).positive
         inputs = (row.text, row.pooled, row.time_ids, row.guidance)
         return [GraphKey("vae", ((1, *latent),))] + [
             GraphKey("denoiser", ((n, *latent), (n,), *(None if x is None else (n, *x.shape[1:]) for x in inputs)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from generation.request import SYNTAX
 from tests.benchmarks import peers
 from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.gpu_bench import SD, XL, Bench, ModelFamily, engine_of, kinds_of_calls
@@ -21,7 +22,7 @@ def matmul_share(bench: Bench, name: str, family: ModelFamily, *, bar: float) ->
     works: list[Callable[[], object]] = [lambda: matrix @ matrix]
     size = model.spec.native_size
     shape = model.latent_shape(size, size)
-    row = model.encode("", "", guidance_scale=1.0, width=size, height=size).positive
+    row = model.encode("", "", syntax=SYNTAX, guidance_scale=1.0, width=size, height=size).positive
     for rows in bench.rows[family]:
         latents = torch.randn(rows, *shape, device=bench.device, dtype=bench.dtype)
         timesteps = torch.full((rows,), 500.0, device=bench.device)

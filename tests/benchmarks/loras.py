@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from generation.diffusion.families.base import Conditioning
 from generation.diffusion.families.lora_layers import Adapter, Columns, LoraLayer
+from generation.request import SYNTAX
 from tests.benchmarks.figures import Figure, ratio
 from tests.benchmarks.gpu_bench import XL, Bench
 from tests.benchmarks.peers import interleaved, seconds
@@ -56,7 +57,7 @@ def rows_with_loras(bench: Bench) -> list[Figure]:
     """H16: eight rows with eight LoRAs of rank 16, over the same rows without any, eagerly on both sides."""
     with bench.eager(XL) as model:
         side, unet = model.spec.native_size, model.family.parts.denoiser
-        conditioning = model.encode("", "", guidance_scale=1.0, width=side, height=side).positive
+        conditioning = model.encode("", "", syntax=SYNTAX, guidance_scale=1.0, width=side, height=side).positive
         conditioning = Conditioning.stack([conditioning] * ROWS)
         latents = torch.randn(ROWS, *model.latent_shape(side, side)).to(model.device, model.dtype)
         timesteps = torch.linspace(999, 1, ROWS).to(model.device)

@@ -22,7 +22,7 @@ from generation.diffusion.families.calls import lay_out, made_in
 from generation.diffusion.families.sdxl import StableDiffusionXL
 from generation.diffusion.families.stable_diffusion import StableDiffusion
 from generation.diffusion.loading.model import LoadedModel
-from generation.request import SchedulerName
+from generation.request import SYNTAX, SchedulerName
 
 TOKENS = 77
 
@@ -74,7 +74,7 @@ class _RandomPrompts(StableDiffusion):
     """Stands in for tokenizer and text encoder: every prompt is the same random embedding."""
 
     def encode(
-        self, prompt: str, negative_prompt: str, *, guidance_scale: float, width: int, height: int
+        self, prompt: str, negative_prompt: str, *, syntax: int, guidance_scale: float, width: int, height: int
     ) -> PromptConditioning:
         guided = self.spec.rows(guidance_scale) == 2
         generator = torch.Generator("cpu").manual_seed(0)
@@ -155,7 +155,7 @@ def random_model(
 
 def embeddings_of(model: LoadedModel, guidance_scale: float, side: int) -> dict[str, torch.Tensor]:
     """The same prompt as the pipeline's own arguments."""
-    both = model.encode("", "", guidance_scale=guidance_scale, width=side, height=side)
+    both = model.encode("", "", syntax=SYNTAX, guidance_scale=guidance_scale, width=side, height=side)
     arguments = {"prompt_embeds": both.positive.text}
     if both.positive.pooled is not None:
         arguments["pooled_prompt_embeds"] = both.positive.pooled

@@ -14,16 +14,17 @@ from generation.journal import MemoryJournal
 from generation.result import GenerationResult
 from generation.supervisor import Supervisor
 from generation.ticket import JobTicket
+from generation.workers.messages import Make
 from generation.workers.pipe_link import PipeLink
 from generation.workers.remote import RemoteWorker
 from tests.generation.test_dispatcher import error_of, job
 
-MAKE = "tests.generation.workers.far_end:poisonable"
+POISONABLE = Make(function="tests.generation.workers.far_end:poisonable", arguments=(("room", 4),))
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what a process does, of which nobody tells."""
-    async with asyncio.timeout(60):
+async def until(condition: Callable[[], bool], within: float = 60) -> None:
+    """Wait for what a process does, of which nobody tells, for so many seconds at most."""
+    async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - there is nothing else to wait for
             await asyncio.sleep(0.01)
 
@@ -41,8 +42,8 @@ class Devices:
         )
 
     def _make(self, device: str) -> RemoteWorker:
-        self.links[device].append(PipeLink(MAKE, {"room": 4}))
-        self.workers[device] = RemoteWorker(self.links[device][-1], name=device, heartbeat=0.1, silence=3.0)
+        self.links[device].append(PipeLink(device))
+        self.workers[device] = RemoteWorker(self.links[device][-1], POISONABLE, name=device, heartbeat=0.1, silence=3.0)
         return self.workers[device]
 
     async def ready(self) -> None:

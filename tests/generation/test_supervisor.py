@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError, ModelUnavailable, Postponed, WorkerLost
 from generation.journal import MemoryJournal
-from generation.supervisor import LONGEST_PAUSE, STEADY, Supervisor
+from generation.supervisor import LONGEST_PAUSE, STEADY, Devices, Supervisor
 from generation.workers.base import Drawing, told_nobody
 from generation.workers.fake import FakeWorker
 from tests.generation.test_dispatcher import error_of, job, soon
@@ -32,23 +32,41 @@ class Child(FakeWorker):
             raise self._error
 
 
+class Cluster:
+    """Where devices come and go as the test says."""
+
+    name = "the cluster"
+
+    def __init__(self) -> None:
+        self.says: asyncio.Queue[Devices | WorkerLost] = asyncio.Queue()
+        self.asked = 0
+
+    async def devices(self) -> AsyncIterator[Devices]:
+        self.asked += 1
+        while not isinstance(said := await self.says.get(), WorkerLost):
+            yield said
+        raise said
+
+
 class World:
     """Devices, time that stands still until somebody waits, and a bot."""
 
-    def __init__(self, *devices: str) -> None:
+    def __init__(self, *devices: str, clustered: bool = False) -> None:
         self.now = 0.0
         self.pauses: list[float] = []
         self.made: defaultdict[str, list[Child]] = defaultdict(list)
-        self.errors: dict[str, list[KnownError]] = {device: [] for device in devices}  #: of the next starts
+        self.errors: defaultdict[str, list[KnownError]] = defaultdict(list)  #: of the next starts
         self.dispatcher = Dispatcher([], MemoryJournal())
+        self.cluster = Cluster()
         self.supervisor = Supervisor(
             self.dispatcher,
-            {device: self._maker(device) for device in devices},
+            {device: self.maker(device) for device in devices},
+            [self.cluster] if clustered else (),
             pause=self._wait,
             clock=lambda: self.now,
         )
 
-    def _maker(self, device: str) -> Callable[[], Child]:
+    def maker(self, device: str) -> Callable[[], Child]:
         def make() -> Child:
             errors = self.errors[device]
             self.made[device].append(Child(errors.pop(0) if errors else None))
@@ -114,7 +132,7 @@ async def test_a_device_that_does_not_start_is_tried_again_while_another_one_dra
 async def test_without_any_device_left_that_can_be_started_the_worker_is_lost() -> None:
     world = World("a", "b")
     running = await world.begin()
-    world.errors = {"a": [NO_MEMORY] * 1000, "b": [DIED] * 1000}
+    world.errors |= {"a": [NO_MEMORY] * 1000, "b": [DIED] * 1000}
     world.made["a"][0].lose()
     await soon()
     assert not running.done(), "the other one draws"
@@ -248,3 +266,54 @@ async def test_the_device_of_this_process_is_listed_and_its_loss_ends_the_run() 
         await running
     assert dispatcher.is_lost
     await dispatcher.close()
+
+
+async def test_devices_of_a_cluster_come_and_go_while_others_draw() -> None:
+    world = World("a", clustered=True)
+    running = await world.begin()
+    far = {"x": world.maker("x"), "y": world.maker("y")}
+    world.cluster.says.put_nowait(far)
+    await soon()
+    assert {device: len(made) for device, made in world.made.items()} == {"a": 1, "x": 1, "y": 1}
+    world.made["x"][0].lose()
+    await soon()
+    assert len(world.made["x"]) == 2
+    world.cluster.says.put_nowait({"y": far["y"]})
+    await soon()
+    world.made["x"][1].lose()
+    await soon()
+    assert len(world.made["x"]) == 2, "it is not there any more"
+    world.cluster.says.put_nowait(far)
+    await soon()
+    assert {device: len(made) for device, made in world.made.items()} == {"a": 1, "x": 3, "y": 1}
+    await world.end(running)
+
+
+async def test_a_cluster_that_is_lost_is_joined_again_and_its_devices_with_it() -> None:
+    world = World(clustered=True)
+    running = await world.begin()
+    world.cluster.says.put_nowait({"x": world.maker("x")})
+    await soon()
+    world.made["x"][0].lose()
+    world.cluster.says.put_nowait(DIED)
+    await soon()
+    assert world.cluster.asked == 2
+    waiting = world.dispatcher.submit(job())
+    world.cluster.says.put_nowait({"x": world.maker("x")})
+    await soon()
+    await waiting.result()
+    await world.end(running)
+
+
+async def test_a_cluster_without_devices_is_waited_for_and_one_that_cannot_be_reached_is_given_up() -> None:
+    world = World(clustered=True)
+    running = await world.begin()
+    world.cluster.says.put_nowait({})
+    await soon()
+    assert not running.done()
+    for _ in range(3):
+        world.cluster.says.put_nowait(DIED)
+        await soon()
+    with pytest.raises(WorkerLost):
+        await world.dispatcher.ready()
+    await world.end(running)

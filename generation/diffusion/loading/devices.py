@@ -19,6 +19,21 @@ def require_device(name: str) -> None:
         raise ModelUnavailable("?", "device_not_built", detail=name)
 
 
+def identity(name: str) -> str:
+    """Return the UUID of a GPU, by which it is known on whatever machine and by whatever number; "" for others.
+
+    Imports torch where it is a GPU. Raises ModelUnavailable for one that is not there.
+    """
+    if not name.startswith("cuda"):
+        return ""
+    import torch
+
+    try:
+        return str(getattr(torch.cuda.get_device_properties(torch.device(name)), "uuid", ""))
+    except (RuntimeError, AssertionError) as error:
+        raise ModelUnavailable("?", "device_absent", detail=name) from error
+
+
 def _is_built_for_gpus() -> bool:
     """Whether torch's own version file names CUDA, or ROCm, which goes by the name of CUDA there; True in doubt."""
     spec = importlib.util.find_spec("torch")

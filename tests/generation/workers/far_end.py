@@ -17,10 +17,9 @@ from generation.job import Job
 from generation.result import GeneratedImage
 from generation.workers.base import Worker
 from generation.workers.fake import FakeWorker
+from generation.workers.messages import Make
 from generation.workers.stream import EventStream
 from tests.e2e.launcher import TimedWorker
-
-MAKE = "tests.generation.workers.far_end:make"
 
 
 class FarEnd:
@@ -33,7 +32,10 @@ class FarEnd:
         self._listening.bind(path)
         self._listening.listen()
         self._talk: socket.socket | None = None
-        self.arguments = {"path": path, "room": room, "loaded": loaded}
+        self.make = Make(
+            function="tests.generation.workers.far_end:make",
+            arguments=(("path", path), ("room", room), ("loaded", loaded)),
+        )
         self.pid = 0
 
     def ask(self, *words: str) -> None:

@@ -42,7 +42,7 @@ from generation.workers.stream import EventStream
 from generation.workers.workload import standing_bytes
 from tests.generation.diffusion.conftest import load_tiny, make_job
 from tests.generation.diffusion.tiny_models import save_folder
-from tests.generation.workers.far_end import MAKE, FarEnd
+from tests.generation.workers.far_end import FarEnd
 from tests.generation.workers.threads import is_alive, thread_has_ended
 
 ROOM = 2
@@ -81,7 +81,7 @@ class PipeBench:
 
     def __init__(self, loaded: str | None = None) -> None:
         self.far = FarEnd(room=ROOM, loaded=loaded)
-        self.worker = RemoteWorker(PipeLink(MAKE, self.far.arguments), name="child", memory=MEMORY)
+        self.worker = RemoteWorker(PipeLink("far end"), self.far.make, name="child", memory=MEMORY)
 
     async def close(self) -> None:
         await self.worker.close()

@@ -6,22 +6,25 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from generation.diffusion.loading.sources import BUILTIN
+from generation.diffusion.loading.sources import BUILTIN, inspect_model
 from generation.errors import DoesNotFit, InputGone, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobDone, JobFailed, RowsChanged
 from generation.job import Job, JobInputs
 from generation.workers.child import local_worker
-from generation.workers.pipe_link import LOCAL_WORKER, PipeLink
+from generation.workers.messages import Make
+from generation.workers.pipe_link import PipeLink
 from generation.workers.remote import RemoteWorker
 from tests.generation.diffusion.conftest import make_job
-from tests.generation.workers.far_end import MAKE, FarEnd
+from tests.generation.workers.far_end import FarEnd
 from tests.generation.workers.test_contract import follow
 
 SILENCE = 2.0  #: seconds
-BUILTIN_ON_CPU = {"sources": [[BUILTIN, None]], "cache": None, "device": "cpu"}
+SPEC = inspect_model(BUILTIN)
+BUILTIN_ON_CPU = local_worker([SPEC], cache=None, device="cpu")
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ async def far() -> AsyncIterator[FarEnd]:
 @pytest.fixture
 async def worker(far: FarEnd) -> AsyncIterator[RemoteWorker]:
     """A FakeWorker in a child."""
-    worker = RemoteWorker(PipeLink(MAKE, far.arguments), name="child", heartbeat=0.1, silence=SILENCE)
+    worker = RemoteWorker(PipeLink("child"), far.make, name="child", heartbeat=0.1, silence=SILENCE)
     await worker.start()
     yield worker
     await worker.close()
@@ -45,37 +48,13 @@ def drawn_with_inputs(inputs: JobInputs, **wishes: object) -> Job:
     return replace(job, inputs=lambda: inputs)
 
 
-async def test_a_child_draws_what_this_process_would() -> None:
-    """Byte for byte, the picture that it begins with among what it needs for that."""
-    job = Job(
-        id=make_job().id,
-        request=replace(make_job("a red heart", model=BUILTIN, width=64, height=64).request),
-        requester="ada",
-    )
-    child, local = RemoteWorker(PipeLink(LOCAL_WORKER, BUILTIN_ON_CPU), name="child"), local_worker(**BUILTIN_ON_CPU)
-    await asyncio.gather(child.start(), local.start())
-    assert child.loaded == local.loaded == {BUILTIN}
-    pictures = []
-    for worker in (child, local):
-        events = await follow(worker.draw(job))
-        assert isinstance(events[-1], JobDone)
-        assert events[-1].drawn_with.torch
-        first = next(event.image for event in events if isinstance(event, ImageReady))
-        begun = replace(job.request, source="0" * 64, strength=0.5)
-        changed = replace(job, request=begun, inputs=lambda png=first.png: JobInputs(source=png))
-        events = await follow(worker.draw(changed))
-        pictures.append((first, next(event.image for event in events if isinstance(event, ImageReady))))
-    assert pictures[0] == pictures[1]
-    assert pictures[0][0] != pictures[0][1]
-    await asyncio.gather(child.close(), local.close())
-
-
-async def test_a_model_that_a_child_cannot_load_is_raised_by_start() -> None:
-    for wrong, reason in (
-        ({"sources": [["no/such/folder", None]]}, "no_such_source"),
-        ({"device": "cuda:77"}, "device_absent"),
+async def test_a_model_that_a_child_cannot_load_is_raised_by_start(tmp_path: Path) -> None:
+    for source, device, reason in (
+        (str(tmp_path / "none"), "cpu", "no_such_source"),
+        (BUILTIN, "cuda:77", "device_absent"),
     ):
-        child = RemoteWorker(PipeLink(LOCAL_WORKER, BUILTIN_ON_CPU | wrong), name="child")
+        models = local_worker([replace(SPEC, source=source)], cache=None, device=device)
+        child = RemoteWorker(PipeLink("child"), models, name="child")
         with pytest.raises(ModelUnavailable) as raised:
             await child.start()
         assert raised.value.reason in (reason, "device_not_built")
@@ -85,21 +64,23 @@ async def test_a_model_that_a_child_cannot_load_is_raised_by_start() -> None:
 async def test_a_child_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch, far: FarEnd) -> None:
     """The code was updated while this process ran."""
     monkeypatch.setattr("generation.workers.remote.versions", lambda: ("Python 3", "code of yesterday"))
-    child = RemoteWorker(PipeLink(MAKE, far.arguments), name="child")
+    child = RemoteWorker(PipeLink("child"), far.make, name="child")
     with pytest.raises(ModelUnavailable, match="other_version"):
         await child.start()
     await child.close()
 
 
 async def test_a_process_that_ends_while_it_starts_is_lost() -> None:
-    child = RemoteWorker(PipeLink("tests.generation.workers.far_end:no_such_maker", {}), name="child")
+    child = RemoteWorker(
+        PipeLink("child"), Make(function="tests.generation.workers.far_end:no_such_maker"), name="child"
+    )
     with pytest.raises(WorkerLost, match="ended with 1"):
         await child.start()
     await child.close()
 
 
 async def test_closing_does_not_wait_for_a_child_that_starts(far: FarEnd) -> None:
-    child = RemoteWorker(PipeLink(LOCAL_WORKER, BUILTIN_ON_CPU), name="child")
+    child = RemoteWorker(PipeLink("child"), BUILTIN_ON_CPU, name="child")
     starting = asyncio.create_task(child.start())
     await asyncio.sleep(0)
     await child.close()

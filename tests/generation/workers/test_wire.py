@@ -10,20 +10,34 @@ import pytest
 from generation.errors import DoesNotFit, InvalidRequest, ModelUnavailable, WorkerFault, WorkerLost
 from generation.events import ImageReady, JobDone, JobFailed, StepDone
 from generation.job import JobInputs
+from generation.loras import LoraFile, LoraOffer, LoraUse
 from generation.request import GenerationRequest
 from generation.result import DrawnWith, GeneratedImage
-from generation.workers.messages import Batch, Draw, Drawing, Open, Opened, Reorder, versions
+from generation.workers.messages import Batch, Draw, Drawing, Make, Open, Opened, Reorder, versions
 from generation.workers.wire import Unreadable, decode, encode
 from tests.generation.diffusion.conftest import make_job
 
 JOB = uuid.uuid4()
+CHALK = LoraFile(
+    name="chalk", path="/l/chalk.safetensors", sha256="0" * 64, rank=4, size=9, modified=1, triggers=("c",)
+)
+OFFER = LoraOffer(files=(CHALK,), columns=128)
 PICTURE = bytes(range(256)) * 1000
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        Open(versions=versions(), heartbeat=2.0),
+        Open(
+            versions=versions(),
+            heartbeat=2.0,
+            make=Make(function="m:f", arguments=(("models", (("m", None, OFFER),)), ("memory", 1), ("graphs", True))),
+        ),
+        Draw(
+            job_id=JOB,
+            request=make_job("(a:1.3) b", loras=(LoraUse(name="chalk", weight=0.8, sha256="0" * 64),)).request,
+            inputs=JobInputs(),
+        ),
         Draw(job_id=JOB, request=make_job("ein Herz ❤️ \ud800").request, inputs=JobInputs(source=PICTURE, mask=b"")),
         Reorder(order=(JOB, uuid.uuid4())),
         Drawing(jobs=frozenset({JOB})),
