@@ -5,6 +5,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 from generation.errors import ModelUnavailable
 
@@ -29,7 +30,8 @@ def identity(name: str) -> str:
     import torch
 
     try:
-        return str(getattr(torch.cuda.get_device_properties(torch.device(name)), "uuid", ""))
+        properties: Any = cast(Any, torch.cuda).get_device_properties(torch.device(name))
+        return str(getattr(properties, "uuid", ""))
     except (RuntimeError, AssertionError) as error:
         raise ModelUnavailable("?", "device_absent", detail=name) from error
 
