@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import update
@@ -31,6 +31,7 @@ async def test_what_goes_in_comes_out(database, new_record, stored, now):
     child = new_record(
         parent=stored.id,
         action="vary",
+        batch=UUID(int=7),
         server=None,
         place=Place(channel="5000", message="1", reply_to="2", token="t", token_expires=now),
         weight=2.5,
