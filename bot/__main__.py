@@ -76,7 +76,16 @@ def _playground(settings: Settings, port: int | None) -> int:
     }
     messages = data.with_name("playground-messages")
     note = _DEMONSTRATION if safety == "demonstration" else None
-    return asyncio.run(run_playground(bot_command=bot_command, bot_env=bot_env, port=port, keep_in=messages, note=note))
+    has_children = len(settings.all_devices) > 1
+    playing = run_playground(
+        bot_command=bot_command,
+        bot_env=bot_env,
+        port=port,
+        keep_in=messages,
+        note=note,
+        workers="generation.workers.child" if has_children else None,
+    )
+    return asyncio.run(playing)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -32,6 +33,7 @@ from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
+from bot.services.workers import Workers
 from bot.settings import IMAGES, INPUTS, Settings
 from bot.storage.addresses import say_if_former
 from bot.storage.clearing import clear_rest
@@ -43,6 +45,8 @@ from bot.storage.inspection import remove_leftovers
 from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from bot.turn import patience_with, take_turn
+from bot.web.metrics import Metrics, Watched
+from bot.web.server import answering, listen
 from generation.catalog import ModelCatalog, ModelSpec
 from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.sources import inspect_model
@@ -146,6 +150,9 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         say_if_former(settings.database_url or "")
         database = Database(settings.database)
         await take_turn(settings.folder, database, parts, standby=settings.standby, pause=stop.pause)
+        listening: socket.socket | None = None
+        if settings.metrics_port is not None:
+            listening = parts.enter_context(listen(settings.metrics_host, settings.metrics_port))
 
         async def patiently(work: Callable[[], Awaitable[T]], doing: str) -> T:
             policy = patience_with(database)
@@ -163,11 +170,19 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         suspects = SuspectsFile(settings.folder / SUSPECTS)
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         # One device works in this process. Several are children of it, and none of them takes it down.
-        inside = [make_worker(settings, specs)] if settings.has_one_device else []
-        dispatcher = Dispatcher(inside, journal, estimates=Estimates(specs))
+        devices = settings.all_devices
+        inside = {devices[0]: make_worker(settings, specs)} if settings.has_one_device else {}
+        dispatcher = Dispatcher(tuple(inside.values()), journal, estimates=Estimates(specs))
         in_use: dict[str, str] = {}
         elsewhere = clusters(settings, specs, in_use)
-        supervisor = Supervisor(dispatcher, {} if inside else children(settings, specs, in_use), elsewhere)
+        outside = {} if inside else children(settings, specs, in_use)
+        supervisor = Supervisor(dispatcher, outside, elsewhere, inside=inside)
+        watched = Watched(
+            dispatcher=dispatcher, supervisor=supervisor, seconds_in_line=lambda: database.seconds_in_line
+        )
+        metrics = Metrics(watched) if listening is not None else None
+        if metrics is not None:
+            dispatcher.listen(metrics)
         inputs = Inputs(database=database, files=input_files)
         words = Words(database=database, clock=utc_now)
         safety = Safety(
@@ -189,6 +204,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             safety=safety,
             clock=utc_now,
             direct_messages=settings.direct_messages,
+            ended=metrics.ended if metrics is not None else lambda status: None,
         )
         parts.push_async_callback(images.close)
         admin = AdminService(
@@ -222,6 +238,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             server_safety=ServerSafety(database=database, clock=utc_now),
             reviews=Reviews(database=database, clock=utc_now),
+            workers=Workers(dispatcher=dispatcher, supervisor=supervisor, clock=utc_now),
             clock=utc_now,
             is_checked=settings.safety != "off",
             command_hash_file=settings.folder / "commands.hash",
@@ -244,13 +261,23 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             parts.push_async_callback(cluster.close)
         # Closed first: what is not done goes back into its row, and the deliveries then have words to say.
         parts.push_async_callback(dispatcher.close)
+        if listening is not None and metrics is not None:
+            front.bot.on_refusal(metrics.told)
+            pages = answering(
+                listening,
+                is_alive=lambda: not dispatcher.is_lost,
+                is_ready=lambda: dispatcher.can_draw and front.bot.is_connected,
+                metrics=metrics,
+            )
+            await parts.enter_async_context(pages)
+            log.info("http://%s:%d tells how I am", *listening.getsockname()[:2])
         await dispatcher.start()
 
         try:
             await first_of(
                 drained(dispatcher, stop, settings.drain_seconds),
                 model_failure(dispatcher),
-                dispatcher.lost() if inside else supervisor.run(),
+                supervisor.run(),
                 database.stay(),
                 stay_connected(front.bot, token),
                 every(RETENTION_INTERVAL, retention.sweep),

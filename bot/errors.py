@@ -17,6 +17,7 @@ KnownError
 │   ├── TooNew                  an admin lets only those draw who have been on the server for a while
 │   ├── ModelReserved           an admin lets only those with certain roles use this model
 │   ├── MissingPermissions      the bot could draw the picture and not deliver it
+│   ├── UnknownWorker           is not there any more, or cannot be drained
 │   ├── UnknownJob              never existed, was deleted, or belongs to another server
 │   ├── AlreadyOver             too late to cancel
 │   ├── NothingToCancel         no job of theirs waits or runs
@@ -39,6 +40,7 @@ KnownError
 ├── DataInUse                   another bot has this DATA_DIR
 ├── DatabaseInUse               another bot has this database
 ├── WrongFolder                 this DATA_DIR is not the one the database was used with
+├── CannotListen                the port of METRICS_PORT cannot be had
 └── CannotConnect               Discord does not let this bot in, and waiting will not help
 """
 
@@ -82,7 +84,7 @@ class AlreadyDecided(Refusal):
 class NotAllowed(Refusal):
     """Not theirs, or they lack a permission."""
 
-    needed: Literal["requester_or_moderator", "manage_server", "use_commands", "review"]
+    needed: Literal["requester_or_moderator", "manage_server", "use_commands", "review", "operator"]
 
 
 class WordRefused(Refusal, code="words"):
@@ -142,6 +144,10 @@ class MissingPermissions(Refusal):
     """The bot could draw the picture and not deliver it."""
 
     names: tuple[str, ...]  #: discord.py's flags, such as "attach_files"
+
+
+class UnknownWorker(Refusal):
+    """No worker has this name, or it is in the bot's own process and leaves with it."""
 
 
 class UnknownJob(Refusal):
@@ -260,6 +266,15 @@ class WrongFolder(KnownError):
     folder: str
     database: str  #: its id
     file: str  #: where the folder's id stands, or would
+
+
+class CannotListen(KnownError):
+    """The port that is to tell of the bot's health is taken, or is not ours to take."""
+
+    host: str
+    port: int
+    _: KW_ONLY
+    detail: str = ""
 
 
 class CannotConnect(KnownError):

@@ -3,6 +3,7 @@
 from bot.errors import (
     BackupRefused,
     CannotConnect,
+    CannotListen,
     CheckFault,
     DatabaseInUse,
     DataInUse,
@@ -43,6 +44,11 @@ def operator_words(error: KnownError) -> str:
     match error:
         case CannotConnect():
             return _CANNOT_CONNECT[error.reason]
+        case CannotListen():
+            return (
+                f"METRICS_PORT={error.port} cannot be used on {error.host}: {error.detail}. Write another port, or "
+                "leave it empty for none."
+            )
         case DataInUse(detail=""):
             return f"Another bot is running with DATA_DIR={error.folder}."
         case DataInUse():

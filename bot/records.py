@@ -126,6 +126,7 @@ class Member:
     joined_at: datetime | None = None  #: when they came to the server; None: not known
     is_moderator: bool = False  #: Manage Messages in this channel: may cancel and delete here what others asked for
     is_admin: bool = False  #: Manage Server
+    is_operator: bool = False  #: the bot's application is theirs, or their team's
 
     def is_where(self, job: JobRecord) -> bool:
         """Whether the job belongs to the server the member speaks from; in direct messages, to this very channel."""

@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     safety: Literal["on", "off", "demonstration"] = "on"
     safety_dm: Literal["off", "spoiler", "withhold"] = "withhold"
     standby: bool = False
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    metrics_host: str = Field("127.0.0.1", pattern=r"^\S+$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("log_level", "dtype", "graphs", "safety", "safety_dm", mode="before")

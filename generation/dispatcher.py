@@ -19,11 +19,13 @@ from generation.errors import (
     new_reference,
 )
 from generation.estimates import Estimates
+from generation.events import JobCancelled, JobDone, JobFailed
 from generation.fleet import Fleet
 from generation.follower import Follower
 from generation.forecast import Forecast
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal
+from generation.listener import Listener
 from generation.loss import Loss
 from generation.queue import FairQueue
 from generation.result import GenerationResult
@@ -56,6 +58,7 @@ class Dispatcher(Generic[R]):
     ) -> None:
         self.estimates = estimates or Estimates()
         self._forecast = Forecast(self.estimates)
+        self._clock = clock
         self._workers = list(workers)
         self._journal = journal
         self._fleet = Fleet(journal.drawing)
@@ -67,13 +70,15 @@ class Dispatcher(Generic[R]):
             standing=self._standing,
             estimates=self.estimates,
             forecast=self._forecast,
-            started=journal.started,
+            started=self._started,
+            drawn=self._drawn,
             hand_out=self._hand_out,
             clock=clock,
         )
         self._tickets: dict[JobId, JobTicket[R]] = {}  #: every live job
         self._pushed: tuple[JobId, ...] = ()  #: the order that the workers know
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[Listener[R]] = []
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
@@ -97,6 +102,24 @@ class Dispatcher(Generic[R]):
         if self._first_ready is None:
             raise RuntimeError("start() comes first")
         await asyncio.shield(self._first_ready)
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether a job that is submitted now would be drawn."""
+        return bool(self._fleet.ready) and not self._closing
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a worker of this process is lost, and with it all that this process could draw."""
+        return self._lost.is_set()
+
+    def has(self, worker: Worker) -> tuple[Job, ...]:
+        """List the jobs that a worker has, drawing or standing."""
+        return tuple(self._fleet.jobs_of(worker))
+
+    def listen(self, listener: Listener[R]) -> None:
+        """Have somebody told of what becomes of jobs, from now on."""
+        self._listeners.append(listener)
 
     def check_open(self) -> None:
         """Check that a job can be restored now. Raises ShuttingDown, or why no worker could start."""
@@ -131,7 +154,10 @@ class Dispatcher(Generic[R]):
 
     def _ticket(self, job: Job) -> JobTicket[R]:
         ticket: JobTicket[R] = JobTicket(
-            job, waiting=lambda: self._in_line(job.id), seconds_left=lambda: self.seconds_left(job.id)
+            job,
+            waiting=lambda: self._in_line(job.id),
+            seconds_left=lambda: self.seconds_left(job.id),
+            since=self._clock(),
         )
         self._tickets[job.id] = ticket
         self._hand_out()
@@ -326,7 +352,7 @@ class Dispatcher(Generic[R]):
         device_seconds = 0.0
         try:
             async with aclosing(events):
-                outcome, device_seconds = await self._follower.follow(job, self._tickets[job.id], events)
+                outcome, device_seconds = await self._follower.follow(job, worker, self._tickets[job.id], events)
         except Exception as error:
             outcome = _fault(job, error)
         if isinstance(outcome, WorkerLost):
@@ -368,6 +394,19 @@ class Dispatcher(Generic[R]):
     def _is_put_back(self, job: Job, worker: Worker) -> bool:
         """Whether a job that was stopped goes on later, since it was not stopped for its own sake."""
         return self._closed is not None or job.id in self._postponed or worker in self._leaving
+
+    def _drawn(self, worker: Worker, job: Job, last: JobDone | JobFailed | JobCancelled) -> None:
+        for listener in self._listeners:
+            listener.drawn(worker, job, last)
+
+    async def _started(self, job: Job) -> None:
+        """Write down that a device works for the job, and tell how long it has waited; also that only once."""
+        await self._journal.started(job)
+        ticket = self._tickets[job.id]
+        if ticket.since is not None:
+            for listener in self._listeners:
+                listener.began(job, self._clock() - ticket.since)
+            ticket.since = None
 
     async def _end(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         try:
@@ -443,6 +482,8 @@ class Dispatcher(Generic[R]):
         self._postponed.discard(job.id)
         self._cancelled.pop(job.id, None)
         ticket.resolve(outcome)
+        for listener in self._listeners:
+            listener.over(job, outcome)
         self._hand_out()
 
     def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:

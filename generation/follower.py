@@ -12,7 +12,8 @@ from generation.queue import FairQueue
 from generation.result import GeneratedImage, GenerationResult
 from generation.standing import Standing
 from generation.ticket import JobTicket, Progress
-from generation.workers.stream import EventStream
+from generation.workers.base import Worker
+from generation.workers.stream import LAST, EventStream
 
 
 class Follower:
@@ -26,20 +27,23 @@ class Follower:
         estimates: Estimates,
         forecast: Forecast,
         started: Callable[[Job], Awaitable[None]],
+        drawn: Callable[[Worker, Job, JobDone | JobFailed | JobCancelled], None],
         hand_out: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        """`started` writes down that a device works for a job; `hand_out` is called when there may be room for more."""
+        """`started` writes down that a device works for a job, and `drawn` is told its last event; `hand_out` is called
+        when there may be room for more."""
         self._queue = queue
         self._standing = standing
         self._estimates = estimates
         self._forecast = forecast
         self._started = started
+        self._drawn = drawn
         self._hand_out = hand_out
         self._clock = clock
 
     async def follow(
-        self, job: Job, ticket: JobTicket[Any], events: EventStream
+        self, job: Job, worker: Worker, ticket: JobTicket[Any], events: EventStream
     ) -> tuple[GenerationResult | KnownError, float]:
         """Relay progress to the ticket and gather the images, up to the job's last event.
 
@@ -48,6 +52,8 @@ class Follower:
         images: list[GeneratedImage] = []
         loads_since: float | None = None
         async for event in events:
+            if isinstance(event, LAST):
+                self._drawn(worker, job, event)
             match event:
                 case ModelLoading():
                     loads_since = self._clock()

@@ -32,9 +32,11 @@ class JobTicket(Generic[R]):
         *,
         waiting: Callable[[], Progress | None] = lambda: None,
         seconds_left: Callable[[], float | None] = lambda: None,
+        since: float | None = None,
     ) -> None:
-        """`waiting` says where the job is while it is in line, and None while it is not."""
+        """`waiting` says where the job is while it is in line, and None while it is not; `since` when it came."""
         self.job = job
+        self.since = since  #: seconds, of the dispatcher's clock; None once a device has worked for it
         self._waiting = waiting
         self._seconds_left = seconds_left
         self.begun = False  #: whether a device has worked for it; for the dispatcher

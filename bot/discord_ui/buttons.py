@@ -14,6 +14,7 @@ from discord import ui
 from bot.discord_ui.pages import PAGES
 from bot.discord_ui.replay_button import REPLAY
 from bot.discord_ui.review_buttons import REMOVAL, REVIEW
+from bot.discord_ui.worker_buttons import WORKERS
 from generation.job import JobId
 
 
@@ -121,6 +122,6 @@ def is_ours(interaction: discord.Interaction) -> bool:
 
 
 _OURS = (
-    (discord.ComponentType.button, discord.Button, (_TEMPLATE, PAGES, REPLAY, REVIEW, REMOVAL)),
+    (discord.ComponentType.button, discord.Button, (_TEMPLATE, PAGES, REPLAY, REVIEW, REMOVAL, WORKERS)),
     (discord.ComponentType.string_select, discord.SelectMenu, (_CHOICE,)),
 )

@@ -32,13 +32,14 @@ _ANSWERS = (
     "discord.py: on_review_button",
     "discord.py: on_held_page",
     "discord.py: on_removal",
+    "discord.py: on_worker_button",
     "discord.py: on_raw_reaction_add",
     "discord.py: on_raw_reaction_remove",
 )
 
 
-class ImageBot(commands.Bot):
-    """One bot on Discord."""
+class ImageBot(commands.AutoShardedBot):
+    """One bot on Discord, over as many connections as Discord asks for."""
 
     tree: CommandTree  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]
 
@@ -79,6 +80,21 @@ class ImageBot(commands.Bot):
             # Those who wait for pictures should not wait for new commands too; the next start tries again.
             log.warning("the slash commands could not be sent to Discord: %r", error)
         await self._logged_in()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every connection is there now, and all servers are known."""
+        return self.is_ready() and not any(shard.is_closed() for shard in self.shards.values())
+
+    def on_refusal(self, tell: Callable[[BaseException], None]) -> None:
+        """Have somebody told of each error that a member was told of, but for what discord.py itself refuses."""
+
+        async def on_refused(error: BaseException) -> None:
+            cause: BaseException = getattr(error, "original", error)
+            if not isinstance(cause, app_commands.AppCommandError):
+                tell(cause)
+
+        self.add_listener(on_refused)
 
     async def ask_the_time(self) -> None:
         """Have Discord answer something, as its answers say what time it is there."""

@@ -23,6 +23,7 @@ from bot.discord_ui.commands.results import ResultActions
 from bot.discord_ui.commands.reviewing import Reviewing
 from bot.discord_ui.commands.safety import SafetyCommands
 from bot.discord_ui.commands.words import WordCommands
+from bot.discord_ui.commands.workers import WorkerCommands
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE, Deliveries
 from bot.discord_ui.delivery.gallery import GalleryCopies
 from bot.discord_ui.delivery.post import Desk, Wait, wait_for
@@ -35,6 +36,7 @@ from bot.discord_ui.replay_button import ReplayButton
 from bot.discord_ui.review_buttons import RemovalButton, ReviewButton
 from bot.discord_ui.welcome import Welcome
 from bot.discord_ui.words import lineage
+from bot.discord_ui.worker_buttons import WorkerButton
 from bot.records import JobRecord
 from bot.services.access_settings import ServerAccess
 from bot.services.admin import AdminService
@@ -48,6 +50,7 @@ from bot.services.reviews import Reviews
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
+from bot.services.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ async def open_front_end(
     access: ServerAccess,
     server_safety: ServerSafety,
     reviews: Reviews,
+    workers: Workers,
     clock: Clock,
     command_hash_file: Path,
     recovery: Recovery,
@@ -93,13 +97,14 @@ async def open_front_end(
 
     desk = Desk(client=bot, images=images, clock=clock, wait=wait, remark=remark, ping_after=ping_after)
     deliveries = Deliveries(desk, answer_deadline=answer_deadline)
-    bot.add_dynamic_items(JobButton, JobChoice, PageButton, ReplayButton, ReviewButton, RemovalButton)
+    bot.add_dynamic_items(JobButton, JobChoice, PageButton, ReplayButton, ReviewButton, RemovalButton, WorkerButton)
     rights, refusals = CommandRights(bot.tree, "imagine"), Refusals(bot, clock)
     remakes, forms = Remakes(images), Forms()
     remade = RemakeActions(images, remakes, deliveries, rights, forms)
     gallery = GalleryCopies(bot, images, stars, clock)
     pages = QueuePages(reviews, images.pictures)
     held = HeldPictures(bot, images, reviews, server_safety, deliveries, clock)
+    worker_commands = WorkerCommands(workers)
     images.pictures.safety.listen(lambda job: bot.dispatch("pictures_held", job))
     for cog in (
         rights,
@@ -107,8 +112,10 @@ async def open_front_end(
         Jobs(images, results),
         LookingBack(history, images.pictures),
         Models(images, access),
+        worker_commands,
         Admin(
             admin,
+            worker_commands,
             deliveries,
             SafetyCommands(server_safety, reviews, pages),
             AccessCommands(access, images.catalog),

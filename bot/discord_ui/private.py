@@ -30,6 +30,7 @@ def thought(interaction: discord.Interaction) -> str | None:
 async def answer(interaction: discord.Interaction, error: BaseException, *, doing: str) -> None:
     """Tell the member what went wrong, privately, whether or not the interaction was answered before."""
     words = words_for(error, doing=doing)
+    interaction.client.dispatch("refused", error)
     try:
         if _THINKING in interaction.extras:
             del interaction.extras[_THINKING]

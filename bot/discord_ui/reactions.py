@@ -55,6 +55,7 @@ class Refusals:
             log.info("a reaction on server %s is ignored: %r", payload.guild_id, error)
             return
         words = words_for(error, doing=f"reaction {payload.emoji.name} on message {payload.message_id}")
+        self._client.dispatch("refused", error)
         words = _with_names_of_roles(words, self._client.get_guild(payload.guild_id or 0))
         now = self._clock()
         self._told = {member: at for member, at in self._told.items() if now - at < _REFUSED_EVERY}

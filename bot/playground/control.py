@@ -2,7 +2,7 @@
 
     GET  /control/state?viewer=Ben   members, channels with their posts, commands, whether the bot is connected
     GET  /control/bot                whether the bot is connected, and what it is doing
-    POST /control/bot                {"do": "restart" or "kill"}, where the playground has started the bot
+    POST /control/bot                {"do": "restart", "kill" or "kill_worker"}, of a bot that it has started
     POST /control/slash              {"member": "Ben", "command": "imagine", "options": {...}, "where": "pictures"}
     POST /control/autocomplete       {"member", "command", "option", "value", "options", "where"} -> {"choices": [...]}
     POST /control/click              {"member", "message": id, "label" or "custom_id"}
@@ -89,10 +89,17 @@ class ControlApi:
         keeper = self._keeper()
         if keeper is None:
             raise LookupError("this bot was not started by the playground")
-        deeds = {"restart": keeper.restart, "kill": keeper.kill}
-        if body["do"] not in deeds:
-            raise LookupError(f"do is one of {', '.join(deeds)}")
-        deeds[body["do"]]()
+        match body["do"]:
+            case "restart":
+                keeper.restart()
+            case "kill":
+                keeper.kill()
+            case "kill_worker" if keeper.workers:
+                await keeper.kill_worker()
+            case "kill_worker":
+                raise LookupError("no child of this bot draws")
+            case _:
+                raise LookupError("do is one of restart, kill, kill_worker")
         return self._bot()
 
     async def _slash(self, body: dict[str, Any]) -> Any:

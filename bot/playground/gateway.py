@@ -65,9 +65,11 @@ class Session:
     may hear; so `intents` and `parsers` are that class's names.
     """
 
-    def __init__(self, world: World, intents: int, token: str) -> None:
+    def __init__(self, world: World, intents: int, token: str, shard: tuple[int, int]) -> None:
+        """`shard`: which one, of how many."""
         self.id = secrets.token_hex(16)
         self.token = token
+        self.shard = shard
         self.connection: Connection | None = None
         self.intents = discord.Intents._from_value(intents)
         self.parsers = self
@@ -80,6 +82,11 @@ class Session:
         return partial(self.push, event)
 
     get = __getitem__
+
+    def hears_of(self, guild_id: Any) -> bool:
+        """Whether this shard is told what happens on a server; direct messages are the first one's."""
+        number, count = self.shard
+        return (0 if guild_id is None else (int(guild_id) >> 22) % count) == number
 
     def push(self, event: str, payload: Mapping[str, Any]) -> None:
         self._sequence += 1
@@ -116,7 +123,9 @@ class Gateway:
 
     @property
     def connected(self) -> bool:
-        return any(session.connection is not None for session in self._sessions.values())
+        """Whether each shard of the bot is there."""
+        there = [session.shard for session in self._sessions.values() if session.connection is not None]
+        return bool(there) and len(set(there)) == there[0][1]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         # Only zlib-stream is spoken. discord.py takes plain text as well, so anything else gets that.
@@ -168,13 +177,18 @@ class Gateway:
         if not data.get("token"):
             await connection.close(4004)
             return None
+        number, count = data.get("shard") or (0, 1)
         # One bot lives here. One that was there before and is gone will not come back to its old session.
-        self._sessions = {key: old for key, old in self._sessions.items() if old.connection is not None}
+        self._sessions = {
+            key: old
+            for key, old in self._sessions.items()
+            if old.connection is not None or old.shard not in ((number, count), (0, 1))
+        }
         backend = self._world.backend
-        session = Session(self._world, int(data["intents"]), data["token"])
+        session = Session(self._world, int(data["intents"]), data["token"], (number, count))
         session.connection = connection
         self._sessions[session.id] = session
-        guilds = list(backend.guilds.values())
+        guilds = [guild for guild in backend.guilds.values() if session.hears_of(guild.id)]
         session.push(
             "READY",
             {
@@ -183,7 +197,7 @@ class Gateway:
                 "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
                 "session_id": session.id,
                 "resume_gateway_url": self._url,
-                "shard": data.get("shard") or [0, 1],
+                "shard": [number, count],
                 "application": {"id": str(backend.application_id), "flags": 0},
             },
         )
@@ -222,8 +236,11 @@ class Gateway:
             payload = {**payload, "app_permissions": str(BOT_PERMISSIONS.value)}
         if event == "GUILD_CREATE":  # with a word about "unavailable", discord.py takes it for one that came back
             payload = {key: value for key, value in payload.items() if key != "unavailable"}
+        of_a_guild = event in ("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE")
+        guild_id = payload.get("id" if of_a_guild else "guild_id")
         for session in self._sessions.values():
-            session.gateway.feed(event, payload)
+            if session.hears_of(guild_id):
+                session.gateway.feed(event, payload)
 
     def drop_connections(self, *, forget: bool = False) -> None:
         """Cut all connections without a word, as a network does; `forget` the sessions too, and no RESUME succeeds."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from .gateway import Gateway
 from .process import BotProcess
+from .workers import kill_busiest, workers_of
 
 #: Exit codes with which a bot says that another start is of no use: a clean end, and what a person has to mend.
 FINAL_CODES = (0, 1)
@@ -39,7 +40,10 @@ class BotKeeper:
         gateway: Gateway,
         announce: Callable[[str], None],
         stop_within: float = 20.0,
+        workers: str | None = None,
     ) -> None:
+        """`workers`: a word in the command lines of those of the bot's children that draw; None where it has none."""
+        self._workers = workers
         self._command = command
         self._env = env
         self._gateway = gateway
@@ -102,6 +106,20 @@ class BotKeeper:
         if self._is_running and self._bot is not None:
             self._asked = "The bot was killed (-9) from the page"
             self._bot.kill()
+
+    @property
+    def workers(self) -> int | None:
+        """How many children draw now; None where none ever does."""
+        return None if self._workers is None else len(self._children())
+
+    async def kill_worker(self) -> None:
+        """End the child that draws the most at once, as a crash does. The bot has to start another one."""
+        await kill_busiest(self._children())
+
+    def _children(self) -> list[int]:
+        if self._workers is None or not self._is_running or self._bot is None:
+            return []
+        return workers_of(self._bot.process.pid, self._workers)
 
     async def stop(self) -> int | None:
         """Ask the bot to stop, for good; its exit code, if it ran. The second call ends it at once."""

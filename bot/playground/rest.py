@@ -11,11 +11,12 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from aiohttp import web
+from simcord.backend import serializers
 from simcord.backend.errors import BackendError, SetupError
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
 from .nonces import Nonces
-from .world import World
+from .world import OWNER, World
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,9 @@ def json_response(data: Any, status: int = 200, headers: dict[str, str] | None =
 class RestApi:
     """Answers `/api/v10/...`."""
 
-    def __init__(self, world: World, gateway_url: str, interceptors: list[Interceptor]) -> None:
+    def __init__(self, world: World, gateway_url: str, interceptors: list[Interceptor], *, shards: int = 1) -> None:
+        """`shards`: how many connections a bot is told to open."""
+        self._shards = shards
         self._world = world
         self._gateway_url = gateway_url
         self._interceptors = interceptors
@@ -81,8 +84,8 @@ class RestApi:
         return self.dispatch(call)
 
     def _gateway_info(self) -> dict[str, Any]:
-        limits = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
-        return {"url": self._gateway_url, "shards": 1, "session_start_limit": limits}
+        limits = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": self._shards}
+        return {"url": self._gateway_url, "shards": self._shards, "session_start_limit": limits}
 
     def dispatch(self, call: RestCall) -> web.Response:
         """Do what is asked, past all interceptors: one that is to lose the answer calls this first."""
@@ -109,6 +112,9 @@ class RestApi:
             return json_response({"code": 50035, "message": f"Invalid Form Body: {error}"}, 400)
         finally:
             self._world.touch()
+        if call.path == "/oauth2/applications/@me":  # of which SimCord says that it is the bot's own
+            owner = self._world.backend.get_user(self._world.members[OWNER].id)
+            result["owner"] = dict(serializers.user_payload(owner))
         self._nonces.remember(call.method, call.path, call.json, result)
         wordless = call.path.endswith("/callback") and call.params.get("with_response", "").lower() not in ("true", "1")
         if result is None or wordless:

@@ -43,11 +43,14 @@ class PlaygroundServer:
         note: str | None = None,
         answer_within: float = 3.0,
         publish_after: float = 0.2,
+        shards: int = 1,
     ) -> None:
         """Without a port: 8400, or a free one where that is taken. With one: that one (0: any), or an OSError.
 
-        With a folder to keep messages in, its next start shows them again. The page shows the note.
+        With a folder to keep messages in, its next start shows them again. The page shows the note. `shards`: how many
+        connections the bot is told to open.
         """
+        self._shards = shards
         self._keep_in = keep_in
         self._note = note
         self._wanted_port = port
@@ -114,7 +117,7 @@ class PlaygroundServer:
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_REQUEST, middlewares=[only_from_here(self.port)])
-        self.api = RestApi(self.world, self.gateway_url, self.interceptors)
+        self.api = RestApi(self.world, self.gateway_url, self.interceptors, shards=self._shards)
         app.router.add_route("*", rest.PREFIX + "/{path:.*}", self.api.answer)
         app.router.add_get("/gw", self.gateway.answer)
         app.router.add_get("/attachments/{path:.*}", self.world.attachments.answer)
@@ -148,10 +151,16 @@ class PlaygroundServer:
         *,
         announce: Callable[[str], None],
         stop_within: float = 20.0,
+        workers: str | None = None,
     ) -> BotKeeper:
-        """A keeper for the bot, which the page's buttons then work on."""
+        """A keeper for the bot, which the page's buttons then work on; `workers` as the keeper says."""
         self.keeper = BotKeeper(
-            command, {**env, **self.environment()}, gateway=self.gateway, announce=announce, stop_within=stop_within
+            command,
+            {**env, **self.environment()},
+            gateway=self.gateway,
+            announce=announce,
+            stop_within=stop_within,
+            workers=workers,
         )
         return self.keeper
 
@@ -169,6 +178,7 @@ class PlaygroundServer:
             "connected": self.connected,
             "phase": phase,
             "kept": self.keeper is not None,
+            "workers": self.keeper.workers if self.keeper else None,
             "start": self._start,
             "threads": [{"key": thread_key(thread.id), "name": thread.name} for thread in self.world.threads],
             "menus": {"message": self._names(AppCommandType.MESSAGE), "member": self._names(AppCommandType.USER)},

@@ -46,6 +46,10 @@ def sidebar(world: World, current: str, note: str | None = None) -> str:
         <button type="button" data-do="restart">Restart the bot</button>
         <button type="button" data-do="kill">Kill it (-9)</button>
         <p>It comes back and goes on with what it was drawing.</p>
+        <div id="playground-workers" hidden>
+          <button type="button" data-do="kill_worker">Kill a worker (-9)</button>
+          <p role="status"></p>
+        </div>
       </div>
     </aside>"""
 

@@ -22,6 +22,7 @@ from .attachments import AttachmentStore
 from .backend import DiscordBackend
 
 BOT_NAME = "Imagine"
+OWNER = "Ada"  #: whose application the bot is
 
 #: What an invite link would ask for: enough to draw, nothing else.
 BOT_PERMISSIONS = discord.Permissions(

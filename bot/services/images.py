@@ -54,8 +54,11 @@ class ImageService:
         clock: Clock,
         new_seed: Callable[[], int] = random_seed,
         direct_messages: bool = True,
+        ended: Callable[[JobStatus], None] = lambda status: None,
     ) -> None:
-        """`direct_messages` says whether members may draw there too."""
+        """`direct_messages` says whether members may draw there too. `ended` is told of jobs that end here, and not
+        with the dispatcher."""
+        self._ended = ended
         self.catalog = catalog
         self._database = database
         self._files = files
@@ -328,16 +331,20 @@ class ImageService:
                 holds.given(transaction, given, now)
             return jobs.post(transaction, job_id, now, message, channel)
 
-        return await self._database.write(post)
+        if first := await self._database.write(post):
+            self._ended(JobStatus.POSTED)
+        return first
 
     async def _finish(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
         await asyncio.shield(self._write(self._finished(job_id, status, error_code), name=f"{status} {job_id}"))
 
     async def _finished(self, job_id: JobId, status: JobStatus, error_code: str) -> None:
         now = self._clock()
-        await self._database.write(
+        is_over = await self._database.write(
             lambda transaction: jobs.finish(transaction, job_id, status, now, error_code=error_code)
         )
+        if is_over:
+            self._ended(status)
 
     def _check_theirs(self, record: JobRecord, member: Member) -> None:
         if member.may_stop(record):

@@ -16,6 +16,7 @@ from tests.benchmarks.fair_hour import measure_fairness
 from tests.benchmarks.figures import Figure, keep, show
 from tests.benchmarks.loop_lag import measure_loop_lag
 from tests.benchmarks.placing import measure_placement
+from tests.benchmarks.shards import measure_shards
 
 
 def main() -> None:
@@ -46,6 +47,7 @@ def main() -> None:
         "fairness": measure_fairness,
         "placement": measure_placement,
         "start": lambda: [measure_start()],
+        "shards": lambda: asyncio.run(measure_shards()),
         "loop_lag": lambda: asyncio.run(measure_loop_lag()),
     }
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="The CPU benchmarks.")

@@ -19,6 +19,7 @@ from bot.errors import (
     BadPattern,
     Blocked,
     CannotConnect,
+    CannotListen,
     CheckFault,
     DatabaseInUse,
     DataInUse,
@@ -45,6 +46,7 @@ from bot.errors import (
     TooManyStrikes,
     TooNew,
     UnknownJob,
+    UnknownWorker,
     UnsafeInput,
     UnusableDatabase,
     WordRefused,
@@ -125,6 +127,7 @@ FOR_MEMBERS = [
     TooNew(3, MIDNIGHT),
     TooNew(1, None),
     UnknownJob(),
+    UnknownWorker(),
     WordRefused("prompt"),
     WordRefused("image"),
     UnsafeInput("image"),
@@ -148,12 +151,14 @@ FOR_THE_OPERATOR = [
     StorageFault(detail="disk full"),
     UnusableDatabase("damaged", "bot.db", detail="file is not a database"),
     UnusableDatabase("missing", "bot.db"),
+    CannotListen("127.0.0.1", 9464, detail="Address already in use"),
     WorkerLost(detail="the kernel hangs"),
 ]
 BRANCHES = {KnownError, Refusal, DrawingFailed, JobStopped}  #: never raised themselves
 NOBODYS_MESSAGE = {
     BackupRefused,
     CannotConnect,
+    CannotListen,
     DataInUse,
     DatabaseInUse,
     NoPictureCheck,

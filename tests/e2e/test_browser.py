@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import Locator, Page, async_playwright, expect
 
 from bot.playground import PlaygroundServer
+from bot.playground.workers import workers_of
 from tests.bot.playground.browser import ARGUMENTS, CHROMIUM
 
 PATIENCE = 150_000  #: ms; the real bot draws on a CPU
@@ -25,10 +26,11 @@ pytestmark = [
 
 
 @asynccontextmanager
-async def playground(data: Path, **env: str) -> AsyncIterator[PlaygroundServer]:
+async def playground(data: Path, workers: str | None = None, **env: str) -> AsyncIterator[PlaygroundServer]:
     """A playground that keeps the real bot running."""
+    environment = {"DATA_DIR": str(data), "DRAIN_SECONDS": "1", **env}
     async with PlaygroundServer(port=0) as server:
-        keeper = server.keep(BOT, {"DATA_DIR": str(data), "DRAIN_SECONDS": "1", **env}, announce=lambda _: None)
+        keeper = server.keep(BOT, environment, announce=lambda _: None, workers=workers)
         running = asyncio.create_task(keeper.run(), name="the bot")
         try:
             await server.until_ready("imagine", within=90)
@@ -75,6 +77,7 @@ async def test_a_person_types_imagine_and_sees_the_picture(server: PlaygroundSer
     async with browser_at(server.page_url) as page:
         await expect(page.locator("#playground-side")).to_contain_text("Discord is simulated")
         await expect(page.locator("#playground-bot")).to_have_text("Bot: online")
+        await expect(page.locator("#playground-workers")).to_be_hidden()
         await type_text(page, "/imagine a red heart")
 
         message = results(page)
@@ -112,6 +115,38 @@ async def test_a_bot_killed_in_mid_job_comes_back_and_each_picture_is_seen_once(
     pictures = [attachment["url"] for post in server.messages() for attachment in post.attachments]
     assert len(pictures) == len(set(pictures)) == 5
     assert server.gateway.identified == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
+async def test_a_worker_killed_in_mid_job_is_replaced_and_the_picture_comes_once(tmp_path: Path) -> None:
+    two = {"workers": "generation.workers.child", "DEVICES": "cpu,cpu"}
+    async with playground(tmp_path / "data", **two) as server, browser_at(server.page_url) as page:
+        workers = page.locator("#playground-workers")
+        await expect(workers).to_contain_text("Workers that run: 2", timeout=PATIENCE)
+        await type_text(page, "/imagine a red heart")
+        await expect(results(page)).to_be_visible(timeout=PATIENCE)
+
+        await page.locator("#channel-composer-input").fill("/imagine a rainbow count:4 steps:150")
+        await page.keyboard.press("Enter")
+        drawing = page.locator(".channel-message", has=page.get_by_role("button", name="Cancel"))
+        await expect(drawing.locator("img[src^='blob:']").last).to_be_visible(timeout=PATIENCE)  # its first preview
+        (bot,) = workers_of(os.getpid(), "\0-m\0bot\0")
+        before = set(workers_of(bot, two["workers"]))
+        await page.get_by_role("button", name="Kill a worker (-9)").click()
+        async with asyncio.timeout(60):
+            while len(before & set(workers_of(bot, two["workers"]))) == 2:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+        await save(page, "worker-killed")
+        await expect(workers).to_contain_text("Workers that run: 2", timeout=PATIENCE)
+        await expect(page.locator("#playground-bot")).to_have_text("Bot: online")
+
+        await expect(results(page)).to_have_count(2, timeout=PATIENCE)
+        await expect(results(page).last.locator("img[src^='blob:']")).to_have_count(4)
+        await expect(page.locator(".channel-message")).to_have_count(2)
+        await save(page, "worker-back")
+        pictures = [attachment["url"] for post in server.messages() for attachment in post.attachments]
+        assert len(pictures) == len(set(pictures)) == 5
+        assert server.gateway.identified == 1, "the bot itself went on"
 
 
 async def test_limits_and_results_live_on_over_a_restart_of_the_playground(tmp_path: Path) -> None:

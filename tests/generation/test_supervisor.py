@@ -216,3 +216,104 @@ async def test_a_cluster_without_devices_is_waited_for_and_one_that_cannot_be_re
     with pytest.raises(WorkerLost):
         await world.dispatcher.ready()
     await world.end(running)
+
+
+def states(world: World) -> dict[str, str]:
+    return {device.name: device.state.value for device in world.supervisor.devices}
+
+
+async def test_a_device_that_is_drained_gives_its_jobs_to_the_others_and_draws_again_when_it_is_taken_back() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    for made in world.made.values():
+        made[0].hold = True
+    tickets = [world.dispatcher.submit(job(count=4)) for _ in range(4)]
+    await soon()
+    world.supervisor.drain("a")
+    await soon()
+    assert states(world) == {"a": "leaving", "b": "ready"}, "what it draws may be finished"
+    world.made["a"][0].release()
+    await soon()
+    assert states(world) == {"a": "drained", "b": "ready"}
+    assert len(world.made["a"]) == 1
+    world.made["b"][0].release()
+    for ticket in tickets:
+        await ticket.result()
+    waiting = world.dispatcher.submit(job())
+    await waiting.result()
+    assert waiting.job in world.made["b"][0].drawn
+    world.supervisor.take_back("a")
+    await soon()
+    assert states(world) == {"a": "ready", "b": "ready"}
+    assert len(world.made["a"]) == 2
+    await world.end(running)
+
+
+async def test_a_drained_device_is_no_lost_one_and_jobs_wait_for_the_last_one_to_be_taken_back() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    for name in ("a", "b"):
+        world.supervisor.drain(name)
+    await soon()
+    assert states(world) == {"a": "drained", "b": "drained"}
+    assert not world.dispatcher.can_draw
+    waiting = world.dispatcher.submit(job())
+    await soon()
+    assert not waiting.done
+    assert not running.done()
+    assert [device.losses for device in world.supervisor.devices] == [0, 0]
+    world.now += 90
+    (first, _) = world.supervisor.devices
+    assert world.supervisor.seconds_in_state(first) == 90
+    world.supervisor.take_back("b")
+    await waiting.result()
+    await world.end(running)
+
+
+async def test_a_device_that_is_drained_while_it_pauses_is_not_started_until_it_is_taken_back() -> None:
+    world = World("a", "b")
+    world.errors["a"] = [NO_MEMORY]
+    running = await world.begin()
+    world.errors["a"] = [NO_MEMORY] * 1000
+    world.made["a"][-1].lose()
+    for _ in range(3):
+        await soon()
+    world.supervisor.drain("a")
+    await soon()
+    world.errors["a"].clear()
+    tried = len(world.made["a"])
+    await soon()
+    assert states(world)["a"] == "drained"
+    assert len(world.made["a"]) == tried
+    world.supervisor.take_back("a")
+    await soon()
+    assert states(world)["a"] == "ready"
+    await world.end(running)
+
+
+async def test_losses_of_a_device_are_counted() -> None:
+    world = World("a", "b")
+    world.errors["b"] = [NO_MEMORY]
+    running = await world.begin()
+    for _ in range(2):
+        world.made["a"][-1].lose()
+        await soon()
+    assert {device.name: device.losses for device in world.supervisor.devices} == {"a": 2, "b": 1}
+    await world.end(running)
+
+
+async def test_the_device_of_this_process_is_listed_and_its_loss_ends_the_run() -> None:
+    worker = FakeWorker()
+    dispatcher = Dispatcher([worker], MemoryJournal())
+    supervisor = Supervisor(dispatcher, {}, inside={"cpu": worker})
+    await dispatcher.start()
+    running = asyncio.create_task(supervisor.run())
+    await soon()
+    (device,) = supervisor.devices
+    assert (device.name, device.state, device.may_leave) == ("cpu", "ready", False)
+    assert supervisor.name_of(worker) == "cpu"
+    worker.lose()
+    with pytest.raises(WorkerLost):
+        await running
+    assert dispatcher.is_lost
+    await dispatcher.close()

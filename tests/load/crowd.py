@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from aiohttp import web
 from simcord.actors import MemberActor
 from simcord.backend import serializers
 from simcord.backend.models import Interaction
+from simcord.builders import GuildHandle
 from simcord.enums import AppCommandType, ComponentType, InteractionType
 from simcord.interactions import base_payload, build_options, nest_options, walk_to_subcommand
 
@@ -43,7 +44,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Crowd:
-    """Acts for many members on one server; measures in the same process, so that its own lag is in the figures."""
+    """Acts for many members, mostly on one server; measures in the same process, so its own lag is in the figures."""
 
     server: PlaygroundServer
     channels: int = 10
@@ -52,19 +53,23 @@ class Crowd:
     results: Counter[int] = field(default_factory=Counter)  #: message -> how often pictures were put into it
     calls: Counter[str] = field(default_factory=Counter)  #: the bot's requests, by kind
     unanswered: int = 0
-    _where: list[Any] = field(default_factory=list)
+    _where: dict[int, list[Any]] = field(default_factory=dict)  #: by server
     _chance: random.Random = field(default_factory=lambda: random.Random(1))
 
-    def gather(self, members: int) -> None:
-        """Let so many members join. Before the bot connects, so that it hears of all at once."""
+    def gather(self, members: int, servers: Sequence[GuildHandle] = ()) -> None:
+        """Let so many members join the playground's server, or these in turn. Before the bot connects, so that it hears
+        of all at once."""
         world = self.server.world
-        admins = world.server.create_role("Stewards", permissions=_MANAGE)
+        homes = [(one, one.create_role("Stewards", permissions=_MANAGE)) for one in servers or [world.server]]
         for number in range(members):
+            home, admins = homes[number % len(homes)]
             roles = [admins] if number % 20 == 0 else []
-            self.members.append(world.server.add_member(world.create_user(f"m{number}"), roles=roles))
-        for number in range(self.channels):
-            self._where.append(world.server.create_text_channel(f"studio-{number}"))
-            world.channels[f"studio-{number}"] = self._where[-1]
+            self.members.append(home.add_member(world.create_user(f"m{number}"), roles=roles))
+        for home, _ in homes:
+            names = [f"studio-{number}" for number in range(self.channels)]
+            self._where[home.id] = [home.create_text_channel(name) for name in names]
+            if home.id == world.server.id:
+                world.channels.update(zip(names, self._where[home.id], strict=True))
         self.server.interceptors.append(self._watch)
 
     @property
@@ -78,7 +83,8 @@ class Crowd:
         root = backend.find_command(name, member.guild.id, type=AppCommandType.CHAT_INPUT)
         assert root is not None
         leaf, nesting = walk_to_subcommand(root, path)
-        channel = self._where[member.id // 2 % len(self._where)]
+        channels = self._where[member.guild.id]
+        channel = channels[member.id // 2 % len(channels)]
         sent, _ = build_options(member, command, leaf, options, channel_id=channel.id)
         data = {"id": root["id"], "name": name, "type": 1, "options": nest_options(root, nesting, sent)}
         return self._send(command, InteractionType.APPLICATION_COMMAND, member, channel.id, data)
@@ -86,7 +92,8 @@ class Crowd:
     def press(self, member: MemberActor, message_id: int, action: str) -> Asked | None:
         """Press the button of that action, if the message has one."""
         backend = self.server.world.backend
-        channel_id = next(w.id for w in self._where if message_id in backend.messages.get(w.id, {}))
+        channels = (one.id for of_one in self._where.values() for one in of_one)
+        channel_id = next(one for one in channels if message_id in backend.messages.get(one, {}))
         stored = backend.get_message(channel_id, message_id)
         found = re.search(rf'"custom_id": "(job:{action}:[^"]+)"', json.dumps(stored.components))
         if found is None:

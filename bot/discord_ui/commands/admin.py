@@ -9,6 +9,7 @@ from discord.app_commands import Range
 from discord.ext import commands
 
 from bot.discord_ui import inputs, permissions
+from bot.discord_ui.commands.workers import WorkerCommands
 from bot.discord_ui.delivery.deliveries import Deliveries
 from bot.discord_ui.inputs import member_of
 from bot.discord_ui.words import admin as words
@@ -31,10 +32,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
 
     limits = app_commands.Group(name="limits", description="How much members may ask for")
 
-    def __init__(self, admin: AdminService, deliveries: Deliveries, *groups: app_commands.Group) -> None:
+    def __init__(
+        self, admin: AdminService, workers: WorkerCommands, deliveries: Deliveries, *groups: app_commands.Group
+    ) -> None:
         """`groups` are those below /admin that have files of their own."""
         super().__init__()
         self._admin = admin
+        self._workers = workers
         self._deliveries = deliveries
         own: Any = self.app_command
         for group in groups:
@@ -155,6 +159,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="Run this b
         is_restricted = channel is not None and channel.is_nsfw()
         shown = keeping.gallery_set(gallery, is_restricted=is_restricted)
         await interaction.edit_original_response(content=shown)
+
+    @app_commands.command()
+    async def workers(self, interaction: Interaction) -> None:
+        """Show what draws; for whoever owns the bot"""
+        await self._workers.show(interaction)
 
     @app_commands.command()
     @app_commands.describe(release="The job that may try once more")

@@ -47,7 +47,7 @@ class MessageMenus(commands.Cog):
 
     def __init__(
         self,
-        client: commands.Bot,
+        client: commands.AutoShardedBot,
         images: ImageService,
         remakes: Remakes,
         deliveries: Deliveries,

@@ -1,7 +1,8 @@
-/** What the bot is doing, the two buttons that stop it, and the way back after a restart of the playground. */
+/** What the bot is doing, the buttons that stop it or one of its workers, and the way back after a restart of the playground. */
 
 const shown = document.getElementById("playground-bot");
 const deeds = document.getElementById("playground-deeds");
+const workers = document.getElementById("playground-workers");
 const WORDS = {
   online: "Bot: online",
   starting: "Bot: starting…",
@@ -40,6 +41,9 @@ function show(state) {
   shown.dataset.state = phase;
   deeds.hidden = !state.kept;
   for (const button of deeds.querySelectorAll("button")) button.disabled = !["online", "starting"].includes(phase);
+  workers.hidden = (state.workers ?? null) === null;
+  if (!state.workers) workers.querySelector("button").disabled = true;
+  workers.querySelector("p").textContent = `Workers that run: ${state.workers}. The busiest ends, and another one follows.`;
 }
 
 async function poll() {

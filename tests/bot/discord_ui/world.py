@@ -44,6 +44,7 @@ from bot.services.safety import Safety
 from bot.services.safety_settings import ServerSafety
 from bot.services.stars import Stars
 from bot.services.words import Words
+from bot.services.workers import Workers
 from bot.storage import jobs
 from bot.storage.database import Database
 from bot.storage.image_files import ImageFiles
@@ -55,6 +56,7 @@ from generation.catalog import ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
 from generation.errors import KnownError
 from generation.job import Job
+from generation.supervisor import Supervisor
 from generation.ticket import JobTicket
 from generation.workers.fake import FakeWorker
 from generation.workers.stream import EventStream
@@ -104,6 +106,8 @@ class Parts:
     """One run of the bot, from start to stop."""
 
     bot: ImageBot
+    supervisor: Supervisor
+    supervising: asyncio.Task[Any]
     deliveries: Deliveries
     dispatcher: Dispatcher
     worker: ParkedWorker
@@ -128,6 +132,8 @@ class World:
     catalog: ModelCatalog = CATALOG
     ceiling: dict[str, float] = field(default_factory=dict)
     direct_messages: bool = True
+    devices: tuple[str, ...] = ()  #: in processes of their own; without any, one in the bot's
+    children: list[ParkedWorker] = field(default_factory=list)
     check: FakeCheck | None = field(default_factory=FakeCheck)
     direct_policy: Policy = Policy.WITHHOLD
 
@@ -139,7 +145,9 @@ class World:
             worker.env = self.env  # what goes on is drawn before the bot is there to be told of
         suspects = SuspectsFile(self.folder / SUSPECTS)
         journal = StoredJournal(database=self.database, files=files, suspects=suspects, clock=discord.utils.utcnow)
-        dispatcher = Dispatcher([worker], journal)
+        inside = {} if self.devices else {"cpu": worker}
+        dispatcher = Dispatcher(tuple(inside.values()), journal)
+        supervisor = Supervisor(dispatcher, dict.fromkeys(self.devices, self._child), inside=inside)
         input_files = InputFiles(self.folder / "inputs")
         server_words = Words(database=self.database, clock=discord.utils.utcnow)
         images = ImageService(
@@ -182,6 +190,7 @@ class World:
         )
         recovery = await restart.recover() if recover else Recovery()
         await dispatcher.start()
+        supervising = asyncio.create_task(supervisor.run(), name="supervise")
         await dispatcher.ready()
         front = await open_front_end(
             images=images,
@@ -193,6 +202,7 @@ class World:
             access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
             server_safety=ServerSafety(database=self.database, clock=discord.utils.utcnow),
             reviews=Reviews(database=self.database, clock=discord.utils.utcnow),
+            workers=Workers(dispatcher=dispatcher, supervisor=supervisor, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
             recovery=recovery,
@@ -201,14 +211,25 @@ class World:
             **self.options,
         )
         self.parts = Parts(
-            front.bot, front.deliveries, dispatcher, worker, images, admin, stars, front.gallery, front.held
+            front.bot,
+            supervisor,
+            supervising,
+            front.deliveries,
+            dispatcher,
+            worker,
+            images,
+            admin,
+            stars,
+            front.gallery,
+            front.held,
         )
         return self.parts
 
     async def start(self) -> None:
         parts = await self.build()
-        self.env = simcord.Env(parts.bot, settle_timeout=2.0, check_errors=False)
-        parts.worker.env = self.env
+        self.env = simcord.Env(parts.bot, settle_timeout=2.0, check_errors=False, shard_count=1)
+        for worker in (parts.worker, *self.children):
+            worker.env = self.env
         await self.env.start()
         self.guild = self.env.create_guild()
         self.channel = self.guild.create_text_channel("general")
@@ -229,6 +250,15 @@ class World:
         )
         await self.env.settle()
 
+    def _child(self) -> ParkedWorker:
+        """Another worker of a device in a process of its own."""
+        child = ParkedWorker(hold=self.hold)
+        child.in_this_process = False
+        if hasattr(self, "env"):
+            child.env = self.env
+        self.children.append(child)
+        return child
+
     async def restart(self, *, crash: bool = False) -> None:
         """Stop and start again; after a crash nobody had time to say or write anything."""
         if crash:
@@ -246,6 +276,7 @@ class World:
 
     async def stop(self) -> None:
         """What the application does on SIGTERM."""
+        self.parts.supervising.cancel()
         with self.env.time_context():
             await self.parts.dispatcher.close()
             await self.parts.deliveries.close()

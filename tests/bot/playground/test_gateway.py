@@ -14,6 +14,7 @@ import pytest
 from bot.playground import PlaygroundServer
 
 REACTIONS = discord.Intents(guilds=True, guild_reactions=True).value
+EVERYWHERE = REACTIONS | discord.Intents(dm_reactions=True).value
 
 
 class Client:
@@ -128,3 +129,33 @@ async def test_members_can_be_asked_for(connect: Connect) -> None:
     chunk = await client.event("GUILD_MEMBERS_CHUNK")
     assert chunk["nonce"] == "n"
     assert {member["user"]["global_name"] for member in chunk["members"]} >= {"Ada", "Ben", "Cleo"}
+
+
+async def test_two_shards_share_the_servers_and_the_first_has_the_direct_messages() -> None:
+    async with PlaygroundServer(port=0, shards=2) as server, aiohttp.ClientSession() as http:
+        async with http.get(f"{server.api_base}/gateway/bot") as response:
+            assert (await response.json())["shards"] == 2
+        for number in range(7):
+            server.world.backend.create_guild(f"server {number}", shard_id=number % 2, shard_count=2)
+        everywhere = {str(guild) for guild in server.world.backend.guilds}
+        clients, told = [], []
+        for shard in range(2):
+            clients.append(client := Client(await http.ws_connect(server.gateway_url)))
+            await client.receive()
+            assert server.connected is False, "not before both are there"
+            await client.send(2, {"token": "t", "intents": EVERYWHERE, "properties": {}, "shard": [shard, 2]})
+            ready = await client.event("READY")
+            assert ready["shard"] == [shard, 2]
+            told.append({guild["id"] for guild in ready["guilds"]})
+            for _ in told[-1]:
+                assert (await client.event("GUILD_CREATE"))["id"] in told[-1]
+        assert server.connected
+        assert all((int(guild) >> 22) % 2 == shard for shard in range(2) for guild in told[shard])
+        assert all(told)
+        assert told[0] | told[1] == everywhere
+        home = int(str(server.world.server.id) in told[1])
+        post = await server.send("Ben", "hello")
+        await server.react("Ben", post, "🔁")
+        assert (await clients[home].receive())["t"] == "MESSAGE_REACTION_ADD"
+        await server.react("Ben", await server.send("Ben", "hello", where="dm"), "🔁")
+        assert "guild_id" not in await clients[0].event("MESSAGE_REACTION_ADD")
