@@ -11,7 +11,7 @@ import platform
 import statistics
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from tests.ray_nodes import RayNodes
 
 PARTS = ("pipe", "two", "ray")
 EVENTS = 400  #: steps, an event each
-JOBS, STEPS, ROUNDS = 24, 10, 4
+JOBS, STEPS, ROUNDS = 24, 10, 6
 
 
 def local() -> Worker:
@@ -98,8 +98,8 @@ async def cpu_an_event(worker: Worker) -> float:
 
 
 @asynccontextmanager
-async def actor() -> AsyncIterator[RemoteWorker]:
-    """A worker in an actor of a cluster that is started for it."""
+async def actor() -> AsyncIterator[tuple[RemoteWorker, Callable[[], tuple[float, float]]]]:
+    """A worker in an actor of a cluster that is started for it; and what tells the MiB of who has joined, and its."""
     nodes = await asyncio.to_thread(RayNodes)
     make = local_worker([inspect_model(BUILTIN)], cache=None, device="cpu")
     cluster = RayCluster(nodes.address, lambda link, name, gpu: RemoteWorker(link, make, name=name))
@@ -107,9 +107,7 @@ async def actor() -> AsyncIterator[RemoteWorker]:
         (start,) = (await anext(cluster.devices())).values()
         worker = start()
         assert isinstance(worker, RemoteWorker)
-        print(f"memory of the process that has joined the cluster: {resident(cluster.pid or 0):.0f} MiB")
-        yield worker
-        print(f"memory of the actor: {sum(map(resident, nodes.nodes[0].actors())):.0f} MiB")
+        yield worker, lambda: (resident(cluster.pid or 0), sum(map(resident, nodes.nodes[0].actors())))
     finally:
         await cluster.close()
         await asyncio.to_thread(nodes.close)
@@ -121,12 +119,14 @@ async def measure(parts: Sequence[str]) -> list[Figure]:
     figures: list[Figure] = []
     async with AsyncExitStack() as stack:
         workers: dict[str, list[Worker]] = {"here": [local()]}
+        memory: Callable[[], tuple[float, float]] | None = None
         if "pipe" in parts or "two" in parts:
             workers["pipe"] = [child()]
         if "two" in parts:
             workers["two"] = [child(), child()]
         if "ray" in parts:
-            workers["ray"] = [await stack.enter_async_context(actor())]
+            worker, memory = await stack.enter_async_context(actor())
+            workers["ray"] = [worker]
         dispatchers = {}
         for name, some in workers.items():
             began = time.perf_counter()
@@ -138,6 +138,11 @@ async def measure(parts: Sequence[str]) -> list[Figure]:
                 took = await draw(dispatcher)
                 if number:  # the first one is for warming up
                     times.setdefault(name, []).append(took)
+        if memory is not None:
+            joined, drawing = memory()
+            print(
+                f"memory of the process that has joined: {joined:.0f} MiB, of the actor: {drawing:.0f} MiB"
+            )
         cost = {name: await cpu_an_event(workers[name][0]) for name in workers if name in ("pipe", "ray")}
     for name, bar in (("pipe", 1.10), ("ray", 1.10)):
         if name in times and name in parts:
