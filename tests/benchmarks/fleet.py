@@ -140,9 +140,7 @@ async def measure(parts: Sequence[str]) -> list[Figure]:
                     times.setdefault(name, []).append(took)
         if memory is not None:
             joined, drawing = memory()
-            print(
-                f"memory of the process that has joined: {joined:.0f} MiB, of the actor: {drawing:.0f} MiB"
-            )
+            print(f"memory of the process that has joined: {joined:.0f} MiB, of the actor: {drawing:.0f} MiB")
         cost = {name: await cpu_an_event(workers[name][0]) for name in workers if name in ("pipe", "ray")}
     for name, bar in (("pipe", 1.10), ("ray", 1.10)):
         if name in times and name in parts:
