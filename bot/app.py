@@ -170,12 +170,13 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         suspects = SuspectsFile(settings.folder / SUSPECTS)
         journal = StoredJournal(database=database, files=files, suspects=suspects, clock=utc_now)
         # One device works in this process. Several are children of it, and none of them takes it down.
-        inside = {settings.all_devices[0]: make_worker(settings, specs)} if settings.has_one_device else {}
+        devices = settings.all_devices
+        inside = {devices[0]: make_worker(settings, specs)} if settings.has_one_device else {}
         dispatcher = Dispatcher(tuple(inside.values()), journal, estimates=Estimates(specs))
         in_use: dict[str, str] = {}
         elsewhere = clusters(settings, specs, in_use)
-        devices = {} if inside else children(settings, specs, in_use)
-        supervisor = Supervisor(dispatcher, devices, elsewhere, inside=inside)
+        outside = {} if inside else children(settings, specs, in_use)
+        supervisor = Supervisor(dispatcher, outside, elsewhere, inside=inside)
         watched = Watched(
             dispatcher=dispatcher, supervisor=supervisor, seconds_in_line=lambda: database.seconds_in_line
         )

@@ -20,6 +20,7 @@ from generation.errors import (
     new_reference,
 )
 from generation.estimates import Estimates
+from generation.events import JobCancelled, JobDone, JobFailed
 from generation.fleet import Fleet
 from generation.follower import Follower
 from generation.forecast import Forecast
@@ -57,28 +58,28 @@ class Dispatcher(Generic[R]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.estimates = estimates or Estimates()
-        self._clock = clock
         self._forecast = Forecast(self.estimates)
+        self._clock = clock
         self._workers = list(workers)
         self._journal = journal
         self._fleet = Fleet(journal.drawing)
         self._running = self._fleet.running
         self._standing = Standing(places=lambda: self._fleet.places)
         self._queue = FairQueue(capacity=capacity, cost=lambda job: self.estimates.cost(job.request))
-        self._listeners: list[Listener[R]] = []
         self._follower = Follower(
             queue=self._queue,
             standing=self._standing,
             estimates=self.estimates,
             forecast=self._forecast,
-            started=journal.started,
-            listeners=self._listeners,
+            started=self._started,
+            drawn=self._drawn,
             hand_out=self._hand_out,
             clock=clock,
         )
         self._tickets: dict[JobId, JobTicket[R]] = {}  #: every live job
         self._pushed: tuple[JobId, ...] = ()  #: the order that the workers know
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners: list[Listener[R]] = []
         self._first_ready: asyncio.Future[None] | None = None
         self._dead: KnownError | None = None  #: why no worker will ever draw
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
@@ -396,6 +397,19 @@ class Dispatcher(Generic[R]):
     def _is_put_back(self, job: Job, worker: Worker) -> bool:
         """Whether a job that was stopped goes on later, since it was not stopped for its own sake."""
         return self._closed is not None or job.id in self._postponed or worker in self._leaving
+
+    def _drawn(self, worker: Worker, job: Job, last: JobDone | JobFailed | JobCancelled) -> None:
+        for listener in self._listeners:
+            listener.drawn(worker, job, last)
+
+    async def _started(self, job: Job) -> None:
+        """Write down that a device works for the job, and tell how long it has waited; also that only once."""
+        await self._journal.started(job)
+        ticket = self._tickets[job.id]
+        if ticket.since is not None:
+            for listener in self._listeners:
+                listener.began(job, self._clock() - ticket.since)
+            ticket.since = None
 
     async def _end(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
         try:

@@ -1,6 +1,6 @@
 """Follower: what a worker says of a job goes to whoever waits for it, and to those who learn from it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from generation.errors import Cancelled, KnownError
@@ -8,7 +8,6 @@ from generation.estimates import Estimates
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, ModelLoading, RowsChanged, StepDone
 from generation.forecast import Forecast
 from generation.job import Job
-from generation.listener import Listener
 from generation.queue import FairQueue
 from generation.result import GeneratedImage, GenerationResult
 from generation.standing import Standing
@@ -28,18 +27,19 @@ class Follower:
         estimates: Estimates,
         forecast: Forecast,
         started: Callable[[Job], Awaitable[None]],
+        drawn: Callable[[Worker, Job, JobDone | JobFailed | JobCancelled], None],
         hand_out: Callable[[], None],
-        listeners: Sequence[Listener[Any]],
         clock: Callable[[], float],
     ) -> None:
-        """`started` writes down that a device works for a job; `hand_out` is called when there may be room for more."""
+        """`started` writes down that a device works for a job, and `drawn` is told its last event; `hand_out` is called
+        when there may be room for more."""
         self._queue = queue
         self._standing = standing
         self._estimates = estimates
         self._forecast = forecast
         self._started = started
+        self._drawn = drawn
         self._hand_out = hand_out
-        self._listeners = listeners
         self._clock = clock
 
     async def follow(
@@ -53,8 +53,7 @@ class Follower:
         loads_since: float | None = None
         async for event in events:
             if isinstance(event, LAST):
-                for listener in self._listeners:
-                    listener.drawn(worker, job, event)
+                self._drawn(worker, job, event)
             match event:
                 case ModelLoading():
                     loads_since = self._clock()
@@ -66,7 +65,6 @@ class Follower:
                     if event.has_rows and not ticket.begun:
                         await self._started(job)
                         ticket.begun = True
-                        self._tell_of_the_begin(ticket)
                     if event.has_rows or ticket.share_done < 1:
                         self._standing.note_rows(job, has_rows=event.has_rows)
                 case StepDone():
@@ -95,10 +93,3 @@ class Follower:
                 case JobCancelled():
                     return Cancelled(), event.device_seconds
         raise RuntimeError("the worker's events ended without a last one")
-
-    def _tell_of_the_begin(self, ticket: JobTicket[Any]) -> None:
-        """Tell the listeners how long a job has waited; once, also where it begins again after a loss."""
-        if ticket.since is not None:
-            for listener in self._listeners:
-                listener.began(ticket.job, self._clock() - ticket.since)
-            ticket.since = None

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, Protocol, TypeAlias
 
@@ -52,12 +52,14 @@ class Supervisor:
         pause: Pause = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`inside` has the workers that the dispatcher itself starts in this process. `grace`: seconds that a device
-        which is drained has for what it draws."""
+        """`inside` has the workers that the dispatcher itself starts in this process, by their devices' names.
+
+        `grace`: seconds that a device which is drained has for what it draws.
+        """
         self._dispatcher = dispatcher
         self._devices = devices
-        self._grace = grace
         self._clusters = clusters
+        self._grace = grace
         self._pause = pause
         self._clock = clock
         self._keeping: dict[str, asyncio.Task[None]] = {}  #: the devices that are there, and the clusters
@@ -65,12 +67,12 @@ class Supervisor:
         self._hopeless = asyncio.Event()
         self._has_drawn = False  #: at least one has been ready
         self._known: dict[str, Device] = {}
-        self._wanted: dict[str, asyncio.Event] = {}  #: the device is to draw
+        self._wanted: dict[str, asyncio.Event] = {}  #: it is to draw
         self._unwanted: dict[str, asyncio.Event] = {}  #: it is not
+        for name in devices:
+            self._get_to_know(name)
         for name, worker in (inside or {}).items():
             self._known[name] = Device(name=name, since=clock(), worker=worker, may_leave=False)
-        for name in devices:
-            self._meet(name)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -122,7 +124,7 @@ class Supervisor:
                 await asyncio.Event().wait()
             raise WorkerLost(detail=f"no device is left: {error}")
         finally:
-            await self._let_go(tuple(self._keeping))
+            await self._stop_keeping(tuple(self._keeping))
 
     async def _follow_the_inside(self) -> NoReturn:
         await self._dispatcher.ready()
@@ -130,18 +132,14 @@ class Supervisor:
             self._note(name, DeviceState.READY)
         await self._dispatcher.lost()
 
-    def _keep(self, name: str, work: Any) -> None:
+    def _keep(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._keeping[name] = asyncio.create_task(work, name=f"keep {name}")
 
-    async def _let_go(self, names: Sequence[str]) -> None:
+    async def _stop_keeping(self, names: Sequence[str]) -> None:
         tasks = [self._keeping.pop(name) for name in names]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for name in names:
-            self._unusable.pop(name, None)
-            for of_it in (self._known, self._wanted, self._unwanted):
-                of_it.pop(name, None)
 
     async def _follow(self, cluster: Cluster) -> None:
         """Keep the devices of a cluster at work while they are there."""
@@ -154,22 +152,22 @@ class Supervisor:
                     failures = 0
                     self._unusable.pop(cluster.name, None)
                     log.info("%s has %d devices", cluster.name, len(devices))
-                    await self._let_go([name for name in theirs if name not in devices])
+                    await self._forget([name for name in theirs if name not in devices])
                     for name in devices.keys() - theirs.keys():
-                        self._meet(name)
+                        self._get_to_know(name)
                         self._keep(name, self._supply(name, devices[name]))
                     theirs = devices
             except WorkerLost as error:
                 failures += 1
                 log.error("%s cannot be reached: %s", cluster.name, operator_words(error))
-                await self._let_go(tuple(theirs))
+                await self._forget(tuple(theirs))
                 theirs = {}
                 if failures >= ATTEMPTS:
                     self._note_unusable(cluster.name, error)
             pause = await self._rest(pause, began)
 
     async def _supply(self, device: str, make: Callable[[], Worker]) -> None:
-        """Start a device's worker, and another one whenever it is lost."""
+        """Start a device's worker, and another one whenever it is lost, as long as it is to draw."""
         failures, pause = 0, 0.0
         while True:
             if not self._wanted[device].is_set():
@@ -216,11 +214,25 @@ class Supervisor:
             lost.cancel()
             unwanted.cancel()
 
-    def _meet(self, device: str) -> None:
-        """A device that is to draw is there."""
+    async def _rest(self, pause: float, began: float) -> float:
+        """Wait before what began then is tried again; return how long to wait the next time."""
+        if self._clock() - began >= STEADY:
+            pause = 0.0
+        if pause:
+            await self._pause(pause)
+        return min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
+
+    def _get_to_know(self, device: str) -> None:
         self._known[device] = Device(name=device, since=self._clock())
         self._wanted[device], self._unwanted[device] = asyncio.Event(), asyncio.Event()
         self._wanted[device].set()
+
+    async def _forget(self, devices: Sequence[str]) -> None:
+        """Note that these are no longer there: their workers are lost by themselves."""
+        await self._stop_keeping(devices)
+        for device in devices:
+            for known in (self._known, self._wanted, self._unwanted, self._unusable):
+                known.pop(device, None)
 
     def _note(self, device: str, state: DeviceState, **changes: Any) -> None:
         known = self._known[device]
@@ -229,14 +241,6 @@ class Supervisor:
 
     def _note_loss(self, device: str) -> None:
         self._note(device, DeviceState.LOST, worker=None, losses=self._known[device].losses + 1)
-
-    async def _rest(self, pause: float, began: float) -> float:
-        """Wait before what began then is tried again; return how long to wait the next time."""
-        if self._clock() - began >= STEADY:
-            pause = 0.0
-        if pause:
-            await self._pause(pause)
-        return min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
 
     def _note_unusable(self, name: str, error: KnownError) -> None:
         self._unusable[name] = error

@@ -72,6 +72,23 @@ def test_several_devices_and_a_single_one_are_a_contradiction(monkeypatch: pytes
     assert read_settings().all_devices == ("cpu", "cpu")
 
 
+def test_a_ray_cluster_is_named_by_host_and_port_and_needs_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.settings.importlib.util.find_spec", lambda name: object())
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert read_settings().all_devices == ()
+    assert not read_settings().has_one_device
+    monkeypatch.setenv("DEVICES", "cuda:0")
+    assert read_settings().all_devices == ("cuda:0",)
+    assert not read_settings().has_one_device
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    with pytest.raises(BadSettings, match="RAY_ADDRESS"):
+        read_settings()
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr("bot.settings.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BadSettings, match=r"RAY_ADDRESS: needs Ray"):
+        read_settings()
+
+
 @pytest.mark.parametrize(
     ("written", "on"), [(None, False), ("auto", False), ("off", False), ("on", True), ("ON", True)]
 )

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -69,26 +70,31 @@ class Devices:
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[RayNodes]:
     nodes = RayNodes()
-    nodes.add()
-    yield nodes
-    nodes.close()
+    try:
+        nodes.add()
+        yield nodes
+    finally:
+        nodes.close()
 
 
-async def opened(nodes: RayNodes) -> AsyncIterator[Devices]:
+@asynccontextmanager
+async def opened(nodes: RayNodes) -> AsyncGenerator[Devices, None]:
     devices = Devices(nodes)
     await devices.dispatcher.start()
     running = asyncio.create_task(devices.supervisor.run())
-    await devices.ready()
-    yield devices
-    await devices.dispatcher.close()
-    await devices.cluster.close()
-    running.cancel()
-    await asyncio.wait({running})
+    try:
+        await devices.ready()
+        yield devices
+    finally:
+        await devices.dispatcher.close()
+        await devices.cluster.close()
+        running.cancel()
+        await asyncio.wait({running})
 
 
 @pytest.fixture
 async def devices(nodes: RayNodes) -> AsyncIterator[Devices]:
-    async for devices in opened(nodes):
+    async with opened(nodes) as devices:
         yield devices
 
 
@@ -96,10 +102,12 @@ async def devices(nodes: RayNodes) -> AsyncIterator[Devices]:
 async def own_devices() -> AsyncIterator[Devices]:
     """With a cluster that may be broken."""
     nodes = RayNodes()
-    nodes.add()
-    async for devices in opened(nodes):
-        yield devices
-    nodes.close()
+    try:
+        nodes.add()
+        async with opened(nodes) as devices:
+            yield devices
+    finally:
+        nodes.close()
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -167,6 +167,57 @@ async def test_nothing_is_started_any_more_when_the_bot_stops() -> None:
     await world.end(running)
 
 
+async def test_devices_of_a_cluster_come_and_go_while_others_draw() -> None:
+    world = World("a", clustered=True)
+    running = await world.begin()
+    far = {"x": world.maker("x"), "y": world.maker("y")}
+    world.cluster.says.put_nowait(far)
+    await soon()
+    assert {device: len(made) for device, made in world.made.items()} == {"a": 1, "x": 1, "y": 1}
+    world.made["x"][0].lose()
+    await soon()
+    assert len(world.made["x"]) == 2
+    world.cluster.says.put_nowait({"y": far["y"]})
+    await soon()
+    world.made["x"][1].lose()
+    await soon()
+    assert len(world.made["x"]) == 2, "it is not there any more"
+    world.cluster.says.put_nowait(far)
+    await soon()
+    assert {device: len(made) for device, made in world.made.items()} == {"a": 1, "x": 3, "y": 1}
+    await world.end(running)
+
+
+async def test_a_cluster_that_is_lost_is_joined_again_and_its_devices_with_it() -> None:
+    world = World(clustered=True)
+    running = await world.begin()
+    world.cluster.says.put_nowait({"x": world.maker("x")})
+    await soon()
+    world.made["x"][0].lose()
+    world.cluster.says.put_nowait(DIED)
+    await soon()
+    assert world.cluster.asked == 2
+    waiting = world.dispatcher.submit(job())
+    world.cluster.says.put_nowait({"x": world.maker("x")})
+    await soon()
+    await waiting.result()
+    await world.end(running)
+
+
+async def test_a_cluster_without_devices_is_waited_for_and_one_that_cannot_be_reached_is_given_up() -> None:
+    world = World(clustered=True)
+    running = await world.begin()
+    world.cluster.says.put_nowait({})
+    await soon()
+    assert not running.done()
+    for _ in range(3):
+        world.cluster.says.put_nowait(DIED)
+        await soon()
+    with pytest.raises(WorkerLost):
+        await world.dispatcher.ready()
+    await world.end(running)
+
+
 def states(world: World) -> dict[str, str]:
     return {device.name: device.state.value for device in world.supervisor.devices}
 
@@ -266,54 +317,3 @@ async def test_the_device_of_this_process_is_listed_and_its_loss_ends_the_run() 
         await running
     assert dispatcher.is_lost
     await dispatcher.close()
-
-
-async def test_devices_of_a_cluster_come_and_go_while_others_draw() -> None:
-    world = World("a", clustered=True)
-    running = await world.begin()
-    far = {"x": world.maker("x"), "y": world.maker("y")}
-    world.cluster.says.put_nowait(far)
-    await soon()
-    assert {device: len(made) for device, made in world.made.items()} == {"a": 1, "x": 1, "y": 1}
-    world.made["x"][0].lose()
-    await soon()
-    assert len(world.made["x"]) == 2
-    world.cluster.says.put_nowait({"y": far["y"]})
-    await soon()
-    world.made["x"][1].lose()
-    await soon()
-    assert len(world.made["x"]) == 2, "it is not there any more"
-    world.cluster.says.put_nowait(far)
-    await soon()
-    assert {device: len(made) for device, made in world.made.items()} == {"a": 1, "x": 3, "y": 1}
-    await world.end(running)
-
-
-async def test_a_cluster_that_is_lost_is_joined_again_and_its_devices_with_it() -> None:
-    world = World(clustered=True)
-    running = await world.begin()
-    world.cluster.says.put_nowait({"x": world.maker("x")})
-    await soon()
-    world.made["x"][0].lose()
-    world.cluster.says.put_nowait(DIED)
-    await soon()
-    assert world.cluster.asked == 2
-    waiting = world.dispatcher.submit(job())
-    world.cluster.says.put_nowait({"x": world.maker("x")})
-    await soon()
-    await waiting.result()
-    await world.end(running)
-
-
-async def test_a_cluster_without_devices_is_waited_for_and_one_that_cannot_be_reached_is_given_up() -> None:
-    world = World(clustered=True)
-    running = await world.begin()
-    world.cluster.says.put_nowait({})
-    await soon()
-    assert not running.done()
-    for _ in range(3):
-        world.cluster.says.put_nowait(DIED)
-        await soon()
-    with pytest.raises(WorkerLost):
-        await world.dispatcher.ready()
-    await world.end(running)

@@ -5,7 +5,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from generation.errors import ModelUnavailable
 
@@ -29,9 +29,9 @@ def identity(name: str) -> str:
         return ""
     import torch
 
+    cuda: Any = torch.cuda
     try:
-        properties: Any = cast(Any, torch.cuda).get_device_properties(torch.device(name))
-        return str(getattr(properties, "uuid", ""))
+        return str(getattr(cuda.get_device_properties(torch.device(name)), "uuid", ""))
     except (RuntimeError, AssertionError) as error:
         raise ModelUnavailable("?", "device_absent", detail=name) from error
 
