@@ -124,6 +124,15 @@ async def test_cancel_all_stops_those_that_wait_and_says_so_once(world: World) -
 
 
 @HELD
+async def test_the_message_counts_each_that_is_over_though_none_takes_long(world: World) -> None:
+    world.parts.worker.places = 1
+    answer = await ask(world, "{red, blue, green} heart")
+    first = (await world.jobs())[0]
+    world.parts.worker.release(first.id)
+    await world.until(lambda: answer.response.content == "🎨 **1 of 3** pictures for **alice** are done")
+
+
+@HELD
 async def test_after_a_crash_each_is_posted_once_in_the_same_thread_and_the_counting_goes_on(world: World) -> None:
     world.parts.worker.places = 1
     answer = await ask(world, "{red, blue, green} heart")
