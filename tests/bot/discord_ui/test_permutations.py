@@ -133,6 +133,14 @@ async def test_the_message_counts_each_that_is_over_though_none_takes_long(world
 
 
 @HELD
+async def test_those_of_one_batch_are_read_in_the_order_of_writing(world: World) -> None:
+    await ask(world, "{red, blue, green, pink, gold} heart")
+    jobs = await world.jobs()
+    assert sorted(jobs, key=lambda job: job.accepted_at) == list(jobs)
+    assert len({job.accepted_at for job in jobs}) == 5
+
+
+@HELD
 async def test_after_a_crash_each_is_posted_once_in_the_same_thread_and_the_counting_goes_on(world: World) -> None:
     world.parts.worker.places = 1
     answer = await ask(world, "{red, blue, green} heart")
