@@ -48,12 +48,13 @@ class BatchCount:
 
     drawn: int
     live: int  #: wait, or are being drawn
-    lost: int  #: came to nothing
+    cancelled: int
+    lost: int  #: came to nothing for any other reason
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.drawn + self.live + self.lost
+        return self.drawn + self.live + self.cancelled + self.lost
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

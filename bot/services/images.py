@@ -129,7 +129,8 @@ class ImageService:
         found = await self._database.read(lambda transaction: batches.pictures(transaction, batch))
         drawn = sum(found.pop(status, 0) for status in (JobStatus.RENDERED, JobStatus.POSTED))
         live = sum(found.pop(status, 0) for status in jobs.LIVE)
-        return BatchCount(drawn=drawn, live=live, lost=sum(found.values()))
+        cancelled = found.pop(JobStatus.CANCELLED, 0)
+        return BatchCount(drawn=drawn, live=live, cancelled=cancelled, lost=sum(found.values()))
 
     async def cancel_batch(self, batch: UUID, member: Member) -> tuple[JobRecord, ...]:
         """Stop all of its jobs that wait or run, and say which. Raises NotAllowed, UnknownJob."""

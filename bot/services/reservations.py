@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -108,7 +108,10 @@ class Reservations:
         except Refusal as refusal:
             return refusal
         books.charge(account, costs, now)
-        return tuple(_record(asked, now, weight=limits["weight"].value or 1.0) for asked in batch)
+        weight = limits["weight"].value or 1.0
+        # A moment of its own for each, none after now: what is read in order later is in the order of asking.
+        moments = (now - timedelta(microseconds=left) for left in reversed(range(len(batch))))
+        return tuple(_record(asked, moment, weight=weight) for asked, moment in zip(batch, moments, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +153,7 @@ class _Books:
         )
 
 
-def _record(asked: Asked, now: datetime, *, weight: float) -> JobRecord:
+def _record(asked: Asked, accepted_at: datetime, *, weight: float) -> JobRecord:
     member = asked.member
     return JobRecord(
         id=asked.job_id,
@@ -162,7 +165,7 @@ def _record(asked: Asked, now: datetime, *, weight: float) -> JobRecord:
         requester_name=member.name,
         server=member.server,
         place=asked.at,
-        accepted_at=now,
+        accepted_at=accepted_at,
         weight=weight,
         estimated_seconds=asked.estimated_seconds,
     )

@@ -36,6 +36,7 @@ class _Question:
 
     prompt: str  #: as it was written
     options: tuple[DrawingOptions, ...]
+    pictures: int
     asked: Interaction  #: by which it can be changed
 
 
@@ -64,7 +65,9 @@ class Permutations(commands.Cog):
             await self._draw(interaction, uuid4(), prompt, tuple(options))
             return
         question = uuid4()
-        self._questions[question] = _Question(prompt=prompt, options=tuple(options), asked=interaction)
+        self._questions[question] = _Question(
+            prompt=prompt, options=tuple(options), pictures=pictures, asked=interaction
+        )
         while len(self._questions) > _MOST_QUESTIONS:
             del self._questions[next(iter(self._questions))]
         await interaction.response.send_message(
@@ -94,7 +97,7 @@ class Permutations(commands.Cog):
         await self._rights.check(interaction.guild_id, interaction.channel, member, interaction.permissions)
         await self._draw(interaction, batch, question.prompt, question.options)
         with suppress(*UNSENT):
-            await question.asked.edit_original_response(content=words.AGREED, view=None)
+            await question.asked.edit_original_response(content=words.agreed(question.pictures), view=None)
 
     async def _cancel(self, interaction: Interaction, batch: UUID) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)

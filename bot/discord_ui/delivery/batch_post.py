@@ -53,19 +53,24 @@ class BatchPost:
     async def follow(self, tickets: Sequence[Ticket]) -> None:
         """Show how far they are, until all are over."""
         pacer = self._desk.pacer
+        seconds = pacer.message_interval
         for ticket in tickets:
-            while not await self._desk.wait(ticket, pacer.message_interval):
-                await self._show(must=False)
+            is_over = False
+            while not is_over:
+                is_over = await self._desk.wait(ticket, seconds)
+                seconds = await self._show(must=False)  # also where each is over sooner than that
         pacer.leave(self._batch)
         await self._show(must=True)
 
-    async def _show(self, *, must: bool) -> None:
+    async def _show(self, *, must: bool) -> float:
+        """Return the seconds after which to look again."""
+        pacer = self._desk.pacer
         try:
             content = await self._content()
-            if content.text == self._shown or (
-                not must and self._desk.pacer.ask(self._batch, self._place.channel, 0) > 0
-            ):
-                return
+            if content.text == self._shown:
+                return pacer.message_interval
+            if not must and (seconds := pacer.ask(self._batch, self._place.channel, 0)) > 0:
+                return seconds
             await retried(
                 lambda: self._messages.edit(self._place, content),
                 PATIENT,
@@ -75,6 +80,7 @@ class BatchPost:
             self._shown = content.text
         except (*UNSENT, StorageFault) as error:
             log.info("batch %s is not counted in its message: %r", self._batch, error)
+        return pacer.message_interval
 
     async def _content(self, prompt: str | None = None) -> BatchContent:
         count = await self._desk.images.batch(self._batch)

@@ -10,6 +10,7 @@ import discord
 from bot.discord_ui.batch_buttons import batch_row
 from bot.discord_ui.words import text
 from bot.discord_ui.words.embeds import COLOUR
+from bot.records import JobRecord
 from bot.services.answers import BatchCount
 
 
@@ -32,10 +33,12 @@ class BatchContent:
         """The words."""
         name = f"**{text.shown(self.requester)}**"
         drawn = self.count.drawn
-        nothing = f"; {self.count.lost} came to nothing" if self.count.lost else ""
+        cancelled = f"; {self.count.cancelled} cancelled" if self.count.cancelled else ""
+        lost = f"; {self.count.lost} came to nothing" if self.count.lost else ""
+        missing = f"{cancelled}{lost}"
         if self.is_over:
-            return f"{'✅' if drawn else '⏹️'} {text.counted(drawn, 'picture')} for {name}{nothing}"
-        return f"🎨 **{drawn} of {self.count.total}** pictures for {name} are done{nothing}"
+            return f"{'✅' if drawn else '⏹️'} {text.counted(drawn, 'picture')} for {name}{missing}"
+        return f"🎨 **{drawn} of {self.count.total}** pictures for {name} are done{missing}"
 
     def to_send(self) -> dict[str, Any]:
         """Arguments for a new message."""
@@ -59,9 +62,12 @@ def title(prompt: str) -> str:
     return " ".join(prompt.split())[:90] or "Pictures"
 
 
-def stopped(jobs: Sequence[object]) -> str:
+def agreed(pictures: int) -> str:
+    """What is left of the question when somebody has said yes."""
+    return f"{text.counted(pictures, 'picture')} asked for."
+
+
+def stopped(jobs: Sequence[JobRecord]) -> str:
     """What Cancel all has done."""
-    return f"{text.counted(len(jobs), 'job')} cancelled." if jobs else "Nothing of it waits or is drawn any more."
-
-
-AGREED = "They are being drawn."
+    pictures = sum(job.request.count for job in jobs)
+    return f"{text.counted(pictures, 'picture')} cancelled." if jobs else "Nothing of it waits or is drawn any more."

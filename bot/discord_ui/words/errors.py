@@ -209,6 +209,10 @@ def with_reference(sentence: str, reference: str) -> str:
 
 
 def _invalid(error: InvalidRequest) -> str:
+    if error.field == "permutations":
+        if error.rule == "range":
+            return f"That makes **{error.given} pictures**; one prompt may ask for at most {error.most:g}."
+        return f"A prompt with `{{a, b}}` in it {demand(error)}."
     given = repr(error.given) if len(repr(error.given)) <= 60 else repr(error.given)[:57] + "..."
     said = "" if error.given is None else f"; you gave {given}"
     nearest = get_close_matches(str(error.given), error.choices, 1) if error.rule == "choice" else ()

@@ -44,7 +44,7 @@ def prompt_of(request: GenerationRequest) -> str:
     if request.template is None:
         return shown(request.prompt)
     drawn = dict.fromkeys(prompt for prompt, _ in request.texts)
-    return "\n-# ".join([shown(request.template), *(shown(prompt, _SHOWN_DRAWN) for prompt in drawn)])
+    return "\n→ ".join([shown(request.template), *(shown(prompt, _SHOWN_DRAWN) for prompt in drawn)])
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

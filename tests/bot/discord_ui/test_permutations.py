@@ -76,10 +76,10 @@ async def test_a_question_of_before_a_restart_is_told_to_be_too_old(world: World
 
 
 async def test_more_than_forty_pictures_are_refused_with_the_number(world: World) -> None:
-    for prompt, count in (("{1,2,3,4,5,6,7} {1,2,3,4,5,6}", 1), ("{1,2,3,4,5,6} {1,2,3}", 3)):
+    for prompt, count, pictures in (("{1,2,3,4,5,6,7} {1,2,3,4,5,6}", 1, 42), ("{1,2,3,4,5,6} {1,2,3}", 3, 54)):
         answer = await ask(world, prompt, count=count)
         assert answer.ephemeral
-        assert "from 1 to 40" in answer.response.content
+        assert answer.response.content == f"That makes **{pictures} pictures**; one prompt may ask for at most 40."
     assert not await world.jobs()
 
 
@@ -117,10 +117,27 @@ async def test_cancel_all_stops_those_that_wait_and_says_so_once(world: World) -
     assert {job.status for job in await world.jobs()} <= {JobStatus.ACCEPTED, JobStatus.STARTED}
     assert "Only its requester" in (refused.followups or [refused.response])[0].content
     await world.alice.click(answer.response, label="Cancel all")
-    await world.until(lambda: answer.response.content == "⏹️ 0 pictures for **alice**; 3 came to nothing")
+    await world.until(lambda: answer.response.content == "⏹️ 0 pictures for **alice**; 3 cancelled")
     assert {job.status for job in await world.jobs()} == {JobStatus.CANCELLED}
     (thread,) = world.channel.threads
     assert not thread.history()
+
+
+@HELD
+async def test_the_message_counts_each_that_is_over_though_none_takes_long(world: World) -> None:
+    world.parts.worker.places = 1
+    answer = await ask(world, "{red, blue, green} heart")
+    first = (await world.jobs())[0]
+    world.parts.worker.release(first.id)
+    await world.until(lambda: answer.response.content == "🎨 **1 of 3** pictures for **alice** are done")
+
+
+@HELD
+async def test_those_of_one_batch_are_read_in_the_order_of_writing(world: World) -> None:
+    await ask(world, "{red, blue, green, pink, gold} heart")
+    jobs = await world.jobs()
+    assert sorted(jobs, key=lambda job: job.accepted_at) == list(jobs)
+    assert len({job.accepted_at for job in jobs}) == 5
 
 
 @HELD
