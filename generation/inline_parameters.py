@@ -111,7 +111,8 @@ def nearest(ignored: str) -> str | None:
     name = ignored.removeprefix("--").split(" ")[0].casefold()
     if name in NAMES:
         return None
-    return next((f"--{one}" for one in get_close_matches(name, NAMES, 1, _NEAR)), None)
+    useful = [one for one in NAMES if f"--{one}" != TILE]
+    return next((f"--{one}" for one in get_close_matches(name, useful, 1, _NEAR)), None)
 
 
 def _on_offer(uses: Iterable[LoraUse], spec: ModelSpec) -> tuple[list[LoraUse], list[LoraUse]]:
