@@ -117,6 +117,7 @@ class Gateway:
         self._heartbeat = heartbeat
         self._sessions: dict[str, Session] = {}
         self._connections: dict[Connection, web.WebSocketResponse] = {}
+        self._closed = False
         self.identified = 0  #: how often a bot came with IDENTIFY
         self.resumed = 0  #: how often a bot came back with RESUME
         world.backend.subscribers.append(self._pass_on)
@@ -128,6 +129,8 @@ class Gateway:
         return bool(there) and len(set(there)) == there[0][1]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        if self._closed:  # whoever came back now would keep the server from ending
+            raise web.HTTPServiceUnavailable
         # Only zlib-stream is spoken. discord.py takes plain text as well, so anything else gets that.
         compressed = request.query.get("compress") == "zlib-stream"
         socket = web.WebSocketResponse(max_msg_size=0)
@@ -252,5 +255,6 @@ class Gateway:
                 transport.abort()
 
     async def close(self) -> None:
+        self._closed = True
         for connection in tuple(self._connections):
             await connection.close(1001)
