@@ -105,7 +105,10 @@ class Deliveries:
             await asyncio.shield(self.errand(self._abandon(tickets), name=f"abandon batch {batch}"))
             raise
         place = await post.settle(interaction, prompt)
-        await self._images.put_batch(batch, channel=place.channel, reply_to=place.reply_to)
+        try:
+            await self._images.put_batch(batch, channel=place.channel, reply_to=place.reply_to)
+        except StorageFault as fault:  # after a crash they would go to the channel instead
+            log.warning("where batch %s is shown could not be written down: %s", batch, fault)
         for ticket in tickets:
             one = JobPost(self._desk, ticket.job, place, name, quietly=True)
             self._owe(ticket.job.id, one, one.follow(ticket), ticket)
