@@ -230,7 +230,7 @@ async def stage(tmp_path: Path, database_url: str | None) -> AsyncIterator[Scene
     ("state", "killed", "database_url"),
     [
         *((state, killed, "sqlite") for state in STATES for killed in ("before", "after")),
-        *((state, "after", "postgres") for state in STATES),
+        *(pytest.param(state, "after", "postgres", marks=pytest.mark.long) for state in STATES),
     ],
     indirect=["database_url"],
 )
@@ -510,6 +510,7 @@ async def on_a_server(tmp_path: Path, postgres: Server) -> AsyncIterator[Scene]:
         yield Scene(server, tmp_path / "data", postgres.new_database())
 
 
+@pytest.mark.long
 async def test_a_database_server_that_is_away_for_6_seconds_costs_no_job(on_a_server: Scene, postgres: Server) -> None:
     async with on_a_server.bot(Play(seconds=0.5, room=2)) as bot:
         await on_a_server.server.until_ready("imagine", within=60)
@@ -526,6 +527,7 @@ async def test_a_database_server_that_is_away_for_6_seconds_costs_no_job(on_a_se
     assert await on_a_server.agrees()
 
 
+@pytest.mark.long
 async def test_a_database_server_that_is_down_at_the_start_is_waited_for(on_a_server: Scene, postgres: Server) -> None:
     postgres.stop()
     try:

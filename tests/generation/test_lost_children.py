@@ -77,7 +77,7 @@ async def devices() -> AsyncIterator[Devices]:
 @pytest.mark.parametrize("device", ["first", "second"])
 async def test_a_child_that_is_killed_is_replaced_and_its_jobs_are_drawn_once(devices: Devices, device: str) -> None:
     tickets = [devices.dispatcher.submit(job(str(number), steps=30)) for number in range(6)]
-    await until(lambda: len(devices.dispatcher.running()) == 6)
+    await until(lambda: len(devices.dispatcher.running()) > 3)
     devices.signal(device, signal.SIGKILL)
     await devices.drawn(*tickets)
     assert set(devices.journal.crashes.values()) == {1}
@@ -87,8 +87,8 @@ async def test_a_child_that_is_killed_is_replaced_and_its_jobs_are_drawn_once(de
 
 
 async def test_a_child_that_stands_still_is_replaced_and_no_job_is_blamed(devices: Devices) -> None:
-    tickets = [devices.dispatcher.submit(job(str(number), steps=30)) for number in range(6)]
-    await until(lambda: len(devices.dispatcher.running()) == 6)
+    tickets = [devices.dispatcher.submit(job(str(number), steps=100)) for number in range(6)]
+    await until(lambda: len(devices.dispatcher.running()) > 3)  # so that both have some
     devices.signal("first", signal.SIGSTOP)
     await devices.drawn(*tickets)
     assert not devices.journal.crashes
@@ -111,7 +111,7 @@ async def test_a_poisoned_job_is_set_aside_and_its_three_neighbours_are_drawn(de
 
 async def test_a_device_that_is_taken_out_leaves_its_jobs_to_the_other(devices: Devices) -> None:
     tickets = [devices.dispatcher.submit(job(str(number), steps=100)) for number in range(6)]
-    await until(lambda: len(devices.dispatcher.running()) == 6)
+    await until(lambda: len(devices.dispatcher.running()) > 3)
     await devices.dispatcher.remove(devices.workers["first"], 0.1)
     await devices.drawn(*tickets)
     assert not devices.journal.crashes
