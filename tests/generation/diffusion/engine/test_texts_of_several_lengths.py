@@ -41,8 +41,9 @@ def latents_alone(model: LoadedModel, job: Job) -> torch.Tensor:
         given["negative_prompt_embeds"] = told.negative.text
         if told.negative.pooled is not None:
             given["negative_pooled_prompt_embeds"] = told.negative.pooled
-    pipeline: Any = model.family.pipeline  # type: ignore[attr-defined]
-    pipeline.scheduler = make_scheduler(request.scheduler, model.family.scheduler_config)  # type: ignore[attr-defined]
+    family: Any = model.family
+    pipeline = family.pipeline
+    pipeline.scheduler = make_scheduler(request.scheduler, family.scheduler_config)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline(
         num_inference_steps=request.steps,
@@ -114,8 +115,9 @@ def test_each_image_has_what_was_drawn_of_the_alternatives_for_its_seed() -> Non
 def test_a_prompt_of_earlier_days_draws_what_it_drew() -> None:
     model = load_tiny("epsilon", torch.float64)
     drawn = latents_in_a_crowd(model, [make_job("a (red:1.5) {a|b} heart", syntax=WORD_FOR_WORD, seed=1)])[1]
-    pipeline: Any = model.family.pipeline  # type: ignore[attr-defined]
-    pipeline.scheduler = make_scheduler(make_job().request.scheduler, model.family.scheduler_config)  # type: ignore[attr-defined]
+    family: Any = model.family
+    pipeline = family.pipeline
+    pipeline.scheduler = make_scheduler(make_job().request.scheduler, family.scheduler_config)
     wish = {"num_inference_steps": 4, "guidance_scale": 5.0, "width": 32, "height": 32, "output_type": "latent"}
     theirs = pipeline("a (red:1.5) {a|b} heart", generator=torch.Generator("cpu").manual_seed(1), **wish).images
     assert (drawn - theirs).abs().max().item() <= BOUND
