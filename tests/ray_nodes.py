@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -30,13 +30,16 @@ def free_port() -> int:
 class RayNode:
     """One node, whose processes are children of one that was started here."""
 
-    def __init__(self, address: str, folder: Path, *arguments: str) -> None:
+    def __init__(self, address: str, folder: Path, environment: Mapping[str, str], *arguments: str) -> None:
         self._log = folder / f"{address}.log"
+        environment = environment | {"HOME": str(folder)}
         with self._log.open("w") as log:
-            self._process = self._start(address, folder, arguments, log)
+            self._process = self._start(address, environment, arguments, log)
 
     @staticmethod
-    def _start(address: str, folder: Path, arguments: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
+    def _start(
+        address: str, environment: Mapping[str, str], arguments: Sequence[str], log: IO[str]
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [
                 Path(sys.executable).with_name("ray"),
@@ -48,7 +51,7 @@ class RayNode:
                 "--disable-usage-stats",
                 *arguments,
             ],
-            env=os.environ | {"RAY_worker_niceness": "0", "PYTHONPATH": str(ROOT), "HOME": str(folder)},
+            env=os.environ | {"RAY_worker_niceness": "0", "PYTHONPATH": str(ROOT), **environment},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -93,18 +96,21 @@ class RayNode:
 class RayNodes:
     """The head and what has joined it."""
 
-    def __init__(self, *, draws: bool = True) -> None:
-        """`draws`: the head is a device too."""
+    def __init__(self, *, draws: bool = True, token: str | None = None) -> None:
+        """`draws`: the head is a device too. `token`: nobody who does not know it may join."""
         port = free_port()
         self.address = f"127.0.0.2:{port}"
         self._temporary = tempfile.TemporaryDirectory(prefix="ray")  # a longer path is too long for Ray's sockets
         self._folder = folder = Path(self._temporary.name)
         self._number = 2
+        #: what has to be in the environment of those who join
+        self.environment = {} if token is None else {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
         drawing = ['--resources={"imagine_bot": 1}'] if draws else []
         self.nodes = [
             RayNode(
                 "127.0.0.2",
                 folder,
+                self.environment,
                 "--head",
                 f"--port={port}",
                 "--include-dashboard=false",
@@ -117,7 +123,7 @@ class RayNodes:
         """Start one more node, which is a device unless other arguments are given, and wait for it."""
         self._number += 1
         address, which = f"127.0.0.{self._number}", arguments or ('--resources={"imagine_bot": 1}',)
-        self.nodes.append(RayNode(address, self._folder, f"--address={self.address}", *which))
+        self.nodes.append(RayNode(address, self._folder, self.environment, f"--address={self.address}", *which))
         return self.nodes[-1].wait()
 
     def close(self) -> None:

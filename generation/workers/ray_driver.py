@@ -131,10 +131,17 @@ async def _join(address: str) -> None:
         async with asyncio.timeout(REACHING):  # Ray itself would try for minutes
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         writer.close()
-        # In a thread of its own Ray leaves the signals alone.
-        await asyncio.to_thread(ray.init, address, log_to_driver=False, logging_level=logging.ERROR)
+        await _join_what_is_there(address)
     except Exception as error:  # of many kinds: another version of Ray or Python, no token, no such machine
         raise WorkerLost(detail=f"{type(error).__name__}: {error}"[:_DETAIL], died=False) from error
+
+
+async def _join_what_is_there(address: str) -> None:
+    try:
+        # In a thread of its own Ray leaves the signals alone.
+        await asyncio.to_thread(ray.init, address, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise ConnectionError(f"{error}, though something answers there: is it Ray, with the same token?") from error
 
 
 async def _drive(address: str, inlet: int, outlet: Outlet) -> None:

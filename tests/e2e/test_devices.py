@@ -48,14 +48,14 @@ def bot_with_two_devices(scene: Scene, **settings: str) -> BotProcess:
     return BotProcess([sys.executable, "-m", "bot", "run"], environment, output=scene.data.parent / "bot.log")
 
 
-def children_of(bot: BotProcess) -> list[int]:
-    """The processes that draw, the first device's in front."""
+def children_of(bot: BotProcess, word: str = "workers.child") -> list[int]:
+    """The processes that draw, the first device's in front; or those with another word in their command line."""
     pid = bot.process.pid
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
     def draws(child: str) -> bool:
         try:
-            return "workers.child" in Path(f"/proc/{child}/cmdline").read_text()
+            return word in Path(f"/proc/{child}/cmdline").read_text()
         except OSError:  # it is gone
             return False
 
@@ -112,6 +112,19 @@ async def test_a_device_that_is_killed_while_it_draws_is_replaced_and_every_pict
         assert bot.text().count("ended with -9") >= 3
         assert "Traceback" not in bot.text(), bot.text()
     assert await scene.agrees()
+
+
+async def ended_once_each(scene: Scene) -> None:
+    """Wait until every job is over, and compare what was posted with the record."""
+    # One that was twice in the death of a device is set aside.
+    await until(lambda: {status for status, _ in scene.rows()} <= {"posted", "failed"})
+    posts = scene.posts()
+    assert sorted(str(post.id) for post in posts) == sorted(str(message) for _, message in scene.rows())
+    posted = [status for status, _ in scene.rows()].count("posted")
+    assert sum(len(post.attachments) for post in posts) == posted
+    database = Database(scene.settings.database)
+    assert (await inspect(database, scene.data / IMAGES)).agree
+    await database.close()
 
 
 @pytest.mark.long
@@ -176,13 +189,5 @@ async def test_random_kills_of_devices_and_bot_lose_nothing_and_draw_nothing_twi
                 os.kill(chance.choice(children_of(bot)), signal.SIGKILL)
     async with bot_with_two_devices(scene) as bot:
         await scene.server.until_ready("imagine", within=60)
-        # One that was twice in the death of a device is set aside.
-        await until(lambda: {status for status, _ in scene.rows()} <= {"posted", "failed"})
+        await ended_once_each(scene)
         assert await bot.stop() == 0
-    posts = scene.posts()
-    assert sorted(str(post.id) for post in posts) == sorted(str(message) for _, message in scene.rows())
-    posted = [status for status, _ in scene.rows()].count("posted")
-    assert sum(len(post.attachments) for post in posts) == posted
-    database = Database(scene.settings.database)
-    assert (await inspect(database, scene.data / IMAGES)).agree
-    await database.close()

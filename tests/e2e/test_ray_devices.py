@@ -1,7 +1,12 @@
-"""The bot on a Ray cluster of two nodes: what is killed of it in mid-job costs no picture, and none comes twice."""
+"""The bot on a Ray cluster of two nodes: what is killed of it in mid-job costs no picture, and none comes twice.
+
+The cluster lets nobody in who does not know its token.
+"""
 
 import asyncio
 import os
+import random
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -11,9 +16,13 @@ import pytest
 import pytest_asyncio
 
 from bot.playground import BotProcess, PlaygroundServer
-from tests.e2e.test_devices import both_draw, drawn, until
+from bot.process import EXIT_WORKER_LOST
+from tests.e2e.test_devices import both_draw, children_of, drawn, ended_once_each, until
 from tests.e2e.test_faults import LONG, QUICK, Scene
 from tests.ray_nodes import RayNodes, needs_ray
+
+TOKEN = secrets.token_hex(32)
+KILLS = int(os.environ.get("KILLS_OF_DEVICES", "5"))
 
 pytestmark = [
     needs_ray,
@@ -32,19 +41,23 @@ async def server() -> AsyncIterator[PlaygroundServer]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def nodes() -> AsyncIterator[RayNodes]:
-    nodes = await asyncio.to_thread(RayNodes)
+    nodes = await asyncio.to_thread(RayNodes, token=TOKEN)
     await asyncio.to_thread(nodes.add)
     yield nodes
     await asyncio.to_thread(nodes.close)
+
+
+def bot_on(nodes: RayNodes, scene: Scene, **settings: str) -> BotProcess:
+    environment = {**scene.server.environment(), **nodes.environment, "DATA_DIR": str(scene.data)}
+    environment |= {"RAY_ADDRESS": nodes.address, "PING_AFTER_SECONDS": "0", **settings}
+    return BotProcess([sys.executable, "-m", "bot", "run"], environment, output=scene.data.parent / "bot.log")
 
 
 async def test_actors_and_a_node_that_are_killed_in_mid_job_cost_no_picture(
     server: PlaygroundServer, nodes: RayNodes, tmp_path: Path
 ) -> None:
     scene = Scene(server, tmp_path / "data")
-    environment = {**server.environment(), "DATA_DIR": str(scene.data), "RAY_ADDRESS": nodes.address}
-    environment |= {"PING_AFTER_SECONDS": "0"}
-    async with BotProcess([sys.executable, "-m", "bot", "run"], environment, output=tmp_path / "bot.log") as bot:
+    async with bot_on(nodes, scene) as bot:
         await server.until_ready("imagine", within=90)
         await both_draw(bot)
         for _ in range(2):
@@ -66,3 +79,49 @@ async def test_actors_and_a_node_that_are_killed_in_mid_job_cost_no_picture(
         assert await bot.stop() == 0
         assert "Traceback" not in bot.text(), bot.text()
     assert await scene.agrees()
+
+
+async def test_a_bot_without_the_token_is_not_let_in_and_says_so(
+    server: PlaygroundServer, nodes: RayNodes, tmp_path: Path
+) -> None:
+    scene = Scene(server, tmp_path / "data")
+    async with bot_on(nodes, scene, RAY_AUTH_TOKEN="0" * 64) as bot:
+        assert await asyncio.wait_for(bot.wait(), 120) == EXIT_WORKER_LOST
+    assert "is it Ray, with the same token?" in bot.text()
+
+
+@pytest.mark.timeout(max(400, 60 * KILLS))
+async def test_random_kills_of_actors_nodes_driver_and_bot_lose_nothing_and_draw_nothing_twice(
+    server: PlaygroundServer, nodes: RayNodes, tmp_path: Path
+) -> None:
+    scene = Scene(server, tmp_path / "data")
+    chance, kills = random.Random(18), 0
+    while kills < KILLS:
+        async with bot_on(nodes, scene) as bot:
+            await server.until_ready("imagine", within=90)
+            while kills < KILLS:
+                for _ in range(2):
+                    await scene.ask(steps=chance.choice((20, LONG)))  # refused where four are waiting already
+                await drawn(scene, 1)
+                kills += 1
+                match chance.choice(("actor", "actor", "node", "driver", "bot")):
+                    case "actor":
+                        await until(lambda: any(node.actors() for node in nodes.nodes))
+                        actors = [actor for node in nodes.nodes for actor in node.actors()]
+                        os.kill(chance.choice(actors), signal.SIGKILL)
+                    case "node":
+                        node = nodes.nodes.pop()
+                        node.kill("raylet")
+                        await asyncio.to_thread(node.close)
+                        await asyncio.to_thread(nodes.add)
+                    case "driver":
+                        await until(lambda bot=bot: bool(children_of(bot, "workers.ray_driver")))
+                        os.kill(children_of(bot, "workers.ray_driver")[0], signal.SIGKILL)
+                    case _:
+                        bot.kill()
+                        await bot.wait()
+                        break
+    async with bot_on(nodes, scene) as bot:
+        await server.until_ready("imagine", within=90)
+        await ended_once_each(scene)
+        assert await bot.stop() == 0
