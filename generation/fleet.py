@@ -13,10 +13,13 @@ from generation.workers.base import Worker
 
 log = logging.getLogger(__name__)
 
-AHEAD = 48  #: images that go to the one worker before it is their turn, in good time; more could be in somebody's way
+#: Images that go to the one worker before it is their turn, in good time; more could be in somebody's way. So many wait
+#: at one that loads their model, too.
+AHEAD = 48
 LEAST_AHEAD = (
     8  #: the same for each of several, of which any may be the next to have a place: little more than it draws
 )
+PASSING_LOADS = 2.0  #: a job may be passed by what all of several workers draw in the time of so many loads
 
 
 class Fleet:
@@ -74,7 +77,7 @@ class Fleet:
         self._kept = {job_id: one for job_id, one in self._kept.items() if queue.waits(job_id) and one in self.ready}
         if len(self.ready) <= 1:
             return self._turn_of_one(queue)
-        queue.passing = max(PASSING, worth * len(self.ready))
+        queue.passing = max(PASSING, PASSING_LOADS * worth * len(self.ready))
         for job in queue.may_go(self.alone, self._kept.keys() | self._awaiting_their_model(queue)):
             if (worker := self._placed(job, queue, worth)) is not None:
                 return job, worker
@@ -127,13 +130,14 @@ class Fleet:
         model, loaded = job.request.model, worker.loaded
         has_model = loaded is None or model in loaded
         elsewhere = {name for one in self.ready if one is not worker for name in one.loaded or ()}
-        near = not owed or owed + job.request.count <= max(LEAST_AHEAD, 2 * worker.places)
+        loads_it = not has_model and any(one.request.model == model for one in self.jobs_of(worker))
+        ahead = AHEAD if loads_it else max(LEAST_AHEAD, 2 * worker.places)
         return Site(
             worker=worker,
             has_model=has_model,
-            loads_it=not has_model and any(one.request.model == model for one in self.jobs_of(worker)),
+            loads_it=loads_it,
             is_last_copy=any(waiting[name] and name not in elsewhere for name in loaded or () if name != model),
-            has_room=near and _has_room(worker, job),
+            has_room=(not owed or owed + job.request.count <= ahead) and _has_room(worker, job),
             owed=owed,
             places=worker.places,
         )

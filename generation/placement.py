@@ -2,7 +2,8 @@
 
 A model costs seconds to load, in which its worker draws nothing. So a job goes where its model is: to the worker that
 would draw it soonest while there is slack, and to the fullest that still draws it at once when there is a line, since
-full calls draw more. A further worker loads a model only when what waits for it is worth that.
+full calls draw more. A further worker loads a model only when what waits for it is worth that, and gets what comes for
+the model meanwhile.
 """
 
 from collections.abc import Sequence
@@ -44,8 +45,8 @@ def place(sites: Sequence[Site[W]], images: int, line: Line) -> Site[W] | None:
         if line.others and at_once:
             return max(at_once, key=lambda site: site.owed)
         return min(open_now, key=lambda site: site.owed / site.places)
-    if any(site.loads_it for site in sites):
-        return None
+    if loading := [site for site in sites if site.loads_it]:
+        return next((site for site in loading if site.has_room), None)
     cold = [site for site in sites if not site.has_model]
     wanted = not warm or line.same_model >= WORTH_A_LOAD * line.worth * len(warm)
     if wanted and (empty := [site for site in cold if site.has_room]):

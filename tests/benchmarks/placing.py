@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from generation.fleet import LEAST_AHEAD, Fleet
+from generation.fleet import LEAST_AHEAD, PASSING_LOADS, Fleet
 from generation.job import Job, JobId
 from generation.queue import PASSING, FairQueue
 from generation.request import GenerationRequest, SchedulerName
@@ -224,9 +224,9 @@ def outcome(policy: Callable[[World], NextTurn], load: float, *, seconds: float,
     return total
 
 
-def measure_placement(*, seconds: float = 300.0, seeds: int = 3) -> list[Figure]:
+def measure_placement(*, seconds: float = 500.0, seeds: int = 5) -> list[Figure]:
     """Against the first worker with room, with the passing bound of one worker and with that of the fleet."""
-    alike = max(PASSING, IMAGES_IN_A_LOAD * DEVICES)
+    alike = max(PASSING, PASSING_LOADS * IMAGES_IN_A_LOAD * DEVICES)
     ours, one, fleet = (
         {load: outcome(policy, load, seconds=seconds, seeds=seeds) for load in (0.5, 0.9)}
         for policy in (placed, first_with_room(PASSING), first_with_room(alike))

@@ -41,6 +41,12 @@ def test_one_load_of_a_model_at_a_time_is_under_way() -> None:
     assert chosen(loading, site("cold", has_model=False), same_model=100) is None
 
 
+def test_what_comes_for_a_model_while_it_is_loaded_goes_to_the_worker_that_loads_it() -> None:
+    loading = site("loading", has_model=False, loads_it=True, owed=9)
+    assert chosen(loading, site("cold", has_model=False), same_model=100) == "loading"
+    assert chosen(site("warm", owed=8), loading, same_model=100) == "warm", "it draws already"
+
+
 def test_a_further_copy_is_loaded_only_when_what_waits_is_worth_it() -> None:
     full, cold = site("full", has_room=False), site("cold", has_model=False)
     assert chosen(full, cold, same_model=11) is None
