@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, Generic, NoReturn, TypeVar
 
+from generation.crew import Crew
 from generation.errors import (
     Cancelled,
     KnownError,
     LoraUnavailable,
-    ModelUnavailable,
     Postponed,
     QueueFull,
     ShuttingDown,
@@ -60,9 +60,9 @@ class Dispatcher(Generic[R]):
         self.estimates = estimates or Estimates()
         self._forecast = Forecast(self.estimates)
         self._clock = clock
-        self._workers = list(workers)
         self._journal = journal
         self._fleet = Fleet(journal.drawing)
+        self._crew = Crew(workers, self._fleet, journal.worker_lost, hand_out=self._hand_out)
         self._running = self._fleet.running
         self._standing = Standing(places=lambda: self._fleet.places)
         self._queue = FairQueue(capacity=capacity, cost=lambda job: self.estimates.cost(job.request))
@@ -80,29 +80,18 @@ class Dispatcher(Generic[R]):
         self._pushed: tuple[JobId, ...] = ()  #: the order that the workers know
         self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: list[Listener[R]] = []
-        self._first_ready: asyncio.Future[None] | None = None
-        self._dead: KnownError | None = None  #: why no worker will ever draw
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
         self._postponed: set[JobId] = set()  #: live jobs that are put back while others are finished
-        self._losses: dict[Worker, Loss] = {}  #: of workers elsewhere, until their jobs are seen to
-        self._leaving: set[Worker] = set()  #: workers whose jobs are to be drawn by others
-        self._watching: dict[Worker, asyncio.Task[None]] = {}
-        self._loss = WorkerLost()  #: what happened to the first worker that was lost, once `_lost` is set
-        self._lost = asyncio.Event()
         self._closing = False
         self._closed: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the workers in the background; jobs may be submitted at once and wait until one is ready."""
-        self._first_ready = first_ready = asyncio.get_running_loop().create_future()
-        first_ready.add_done_callback(lambda future: future.cancelled() or future.exception())
-        self._spawn(self._start_workers(tuple(self._workers), first_ready), name="start workers")
+        self._spawn(self._start_workers(self._crew.begin()), name="start workers")
 
     async def ready(self) -> None:
         """Wait until the first worker can draw. Raises ModelUnavailable when none ever will."""
-        if self._first_ready is None:
-            raise RuntimeError("start() comes first")
-        await asyncio.shield(self._first_ready)
+        await self._crew.ready()
 
     @property
     def can_draw(self) -> bool:
@@ -112,7 +101,7 @@ class Dispatcher(Generic[R]):
     @property
     def is_lost(self) -> bool:
         """Whether a worker of this process is lost, and with it all that this process could draw."""
-        return self._lost.is_set()
+        return self._crew.is_lost
 
     def has(self, worker: Worker) -> tuple[Job, ...]:
         """List the jobs that a worker has, drawing or standing."""
@@ -126,8 +115,8 @@ class Dispatcher(Generic[R]):
         """Check that a job can be restored now. Raises ShuttingDown, or why no worker could start."""
         if self._closing:
             raise ShuttingDown()
-        if self._dead is not None:
-            raise self._dead
+        if self._crew.dead is not None:
+            raise self._crew.dead
 
     def check_room(self, jobs: int = 1) -> None:
         """Check that so many jobs can be submitted now. Raises QueueFull, and what `check_open` raises."""
@@ -211,8 +200,7 @@ class Dispatcher(Generic[R]):
 
     async def lost(self) -> NoReturn:
         """Wait until a worker is lost, in the good case for ever. Raises WorkerLost."""
-        await self._lost.wait()
-        raise self._loss
+        await self._crew.lost()
 
     async def drain(self, grace: float) -> None:
         """Take no new jobs, hand nothing more out, and let what runs be finished, for so many seconds at most.
@@ -235,12 +223,11 @@ class Dispatcher(Generic[R]):
         await asyncio.shield(self._closed)
 
     async def _close(self) -> None:
-        await asyncio.gather(self._put_back_waiting(), *(worker.close() for worker in tuple(self._workers)))
+        await asyncio.gather(self._put_back_waiting(), self._crew.close())
         while self._tasks:
             await asyncio.wait(self._tasks)
-        for watching in self._watching.values():
-            watching.cancel()
-        if not self._lost.is_set():
+        await self._crew.end()
+        if not self._crew.is_lost:
             self._journal.drawing(frozenset())
 
     async def _put_back_waiting(self) -> None:
@@ -248,36 +235,17 @@ class Dispatcher(Generic[R]):
             if (job := self._queue.cancel(waiting.id)) is not None:
                 await self._put_back(job, 0.0)
 
-    async def _start_workers(self, workers: Sequence[Worker], first_ready: asyncio.Future[None]) -> None:
-        starts = (self._start_worker(worker, first_ready) for worker in workers)
-        outcomes = await asyncio.gather(*starts, return_exceptions=True)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, KnownError)]
-        if failures and len(failures) == len(workers) and not self._closing:
-            await self.give_up(failures[0])
+    async def _start_workers(self, workers: Sequence[Worker]) -> None:
+        if (error := await self._crew.start(workers)) is not None and not self._closing:
+            await self.give_up(error)
 
     async def give_up(self, error: KnownError) -> None:
         """Note that no worker will ever draw, and why: `ready` raises it.
 
         The operator will mend what is wrong with the model; the jobs wait for that in the journal.
         """
-        self._dead = error
-        if self._first_ready is not None and not self._first_ready.done():
-            self._first_ready.set_exception(error)
+        self._crew.give_up(error)
         await self._put_back_waiting()
-
-    async def _start_worker(self, worker: Worker, first_ready: asyncio.Future[None]) -> None:
-        try:
-            await worker.start(lambda jobs: self._fleet.note_drawing(worker, jobs))
-        except KnownError:
-            raise
-        except Exception as error:
-            log.exception("a worker did not start")
-            raise ModelUnavailable("?", detail=repr(error)) from error
-        self._fleet.ready.append(worker)
-        self._watching[worker] = asyncio.create_task(self._watch(worker), name="watch a worker")
-        if not first_ready.done():
-            first_ready.set_result(None)
-        self._hand_out()
 
     async def add(self, worker: Worker) -> None:
         """Start one more worker, and let it draw; returns when it can.
@@ -285,20 +253,11 @@ class Dispatcher(Generic[R]):
         Raises ShuttingDown, ModelUnavailable and WorkerLost; then it is closed.
         """
         self.check_open()
-        if self._first_ready is None:
-            raise RuntimeError("start() comes first")
-        self._workers.append(worker)
-        try:
-            await self._start_worker(worker, self._first_ready)
-        except BaseException:
-            self._workers.remove(worker)
-            await worker.close()
-            raise
+        await self._crew.add(worker)
 
     async def remove(self, worker: Worker, grace: float) -> None:
         """Take a worker out: what it draws may be finished, for so many seconds; the rest is drawn by others."""
-        self._leaving.add(worker)
-        self._fleet.leave(worker)
+        self._crew.let_leave(worker)
         mine = tuple(self._fleet.jobs_of(worker))
         for job in mine:
             if not self._standing.has_rows(job):
@@ -308,11 +267,7 @@ class Dispatcher(Generic[R]):
         names = {_name(job) for job in mine}
         while runs := {task for task in self._tasks if task.get_name() in names}:
             await asyncio.wait(runs)
-        self._forget_worker(worker)
-        self._leaving.discard(worker)
-
-    async def _watch(self, worker: Worker) -> None:
-        self._lose(worker, await worker.lost())
+        self._crew.forget(worker)
 
     def _hand_out(self) -> None:
         """Give jobs to the workers while they have room, in good time, and tell them in which order to draw.
@@ -357,7 +312,7 @@ class Dispatcher(Generic[R]):
         except Exception as error:
             outcome = _fault(job, error)
         if isinstance(outcome, WorkerLost):
-            self._lose(worker, outcome)
+            self._crew.lose(worker, outcome)
         # The stream is closed: its room is free, and the worker has nothing left to cancel.
         del self._running[job.id]
         self._standing.note_rows(job, has_rows=True)  # it is in nobody's line any more
@@ -365,14 +320,14 @@ class Dispatcher(Generic[R]):
             outcome = Postponed()
         if job.id in self._cancelled:
             outcome = Cancelled(self._cancelled[job.id])  # it was told so, also where the last step was made meanwhile
-        fell = (loss := self._losses.get(worker)) is not None and isinstance(outcome, WorkerLost)
+        fell = (loss := self._crew.loss_of(worker)) is not None and isinstance(outcome, WorkerLost)
         if loss is not None:
             loss.note(job, fell=fell)
         self._hand_out()
         if loss is not None and fell:
             await self._after_loss(job, loss)
             return
-        if isinstance(outcome, Postponed) and worker in self._leaving and not self._closing:
+        if isinstance(outcome, Postponed) and self._crew.lets_leave(worker) and not self._closing:
             await self._move(job, device_seconds)
             return
         if isinstance(outcome, GenerationResult):
@@ -396,7 +351,7 @@ class Dispatcher(Generic[R]):
 
     def _is_put_back(self, job: Job, worker: Worker) -> bool:
         """Whether a job that was stopped goes on later, since it was not stopped for its own sake."""
-        return self._closed is not None or job.id in self._postponed or worker in self._leaving
+        return self._closed is not None or job.id in self._postponed or self._crew.lets_leave(worker)
 
     def _drawn(self, worker: Worker, job: Job, last: JobDone | JobFailed | JobCancelled) -> None:
         for listener in self._listeners:
@@ -425,23 +380,6 @@ class Dispatcher(Generic[R]):
             log.exception("job %s could not be put back", job.id)
         self._leave(job, Postponed())
 
-    def _lose(self, worker: Worker, error: WorkerLost) -> None:
-        """Give nothing more to a worker. One in this process takes the process with it, in good order."""
-        self._fleet.leave(worker)
-        if worker.in_this_process:
-            if not self._lost.is_set():
-                self._loss = error
-                self._lost.set()
-        elif worker in self._workers and worker not in self._losses:
-            drawn = self._fleet.suspects(worker) if error.died else frozenset[JobId]()
-            self._losses[worker] = loss = Loss(drawn, {job.id for job in self._fleet.jobs_of(worker)})
-            self._spawn(self._see_to(worker, loss), name="see to a lost worker")
-
-    async def _see_to(self, worker: Worker, loss: Loss) -> None:
-        await loss.write_down(self._journal.worker_lost)
-        await worker.close()
-        self._forget_worker(worker)
-
     async def _after_loss(self, job: Job, loss: Loss) -> None:
         """Let a job of a lost worker wait again where it stood; alone on its worker, if it may have been the cause."""
         over = await asyncio.shield(loss.over)
@@ -467,14 +405,6 @@ class Dispatcher(Generic[R]):
         self._queue.give_back(job)
         self._standing.note_rows(job, has_rows=False)
         self._hand_out()
-
-    def _forget_worker(self, worker: Worker) -> None:
-        self._fleet.forget(worker)
-        self._losses.pop(worker, None)
-        if worker in self._workers:
-            self._workers.remove(worker)
-        if (watching := self._watching.pop(worker, None)) is not None:
-            watching.cancel()
 
     def _leave(self, job: Job, outcome: R | KnownError) -> None:
         """The job is over: its ticket resolves and its room goes to the next one."""

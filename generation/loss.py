@@ -3,11 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
 from generation.errors import KnownError
 from generation.job import Job, JobId
 
 log = logging.getLogger(__name__)
+
+#: Gets the jobs that were drawn and those that were not, and says which of them are over.
+WriteDown: TypeAlias = Callable[[list[Job], list[Job]], Awaitable[Mapping[JobId, KnownError]]]
 
 
 class Loss:
@@ -29,11 +33,8 @@ class Loss:
         self._having.discard(job.id)
         self._look()
 
-    async def write_down(self, lost: Callable[[list[Job], list[Job]], Awaitable[Mapping[JobId, KnownError]]]) -> None:
-        """Write down what it means for its jobs, once all of them have heard of it.
-
-        `lost` gets those that were drawn and those that were not, and says which of them are over.
-        """
+    async def write_down(self, lost: WriteDown) -> None:
+        """Write down what it means for its jobs, once all of them have heard of it."""
         await self.complete.wait()
         drawn = [job for job in self.fallen if job.id in self.drawn]
         standing = [job for job in self.fallen if job.id not in self.drawn]
