@@ -58,7 +58,7 @@ from generation.workers.base import Worker
 from generation.workers.local import LocalWorker
 from generation.workers.pipe_link import PipeLink
 from generation.workers.ray_link import RayCluster, RayLink
-from generation.workers.remote import RemoteWorker
+from generation.workers.remote import InUse, RemoteWorker
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def local_worker(settings: Settings, specs: Sequence[ModelSpec]) -> Worker:
     return LocalWorker.for_models(specs, device=settings.all_devices[0], cache=folder, **_engine(settings))
 
 
-def children(settings: Settings, specs: Sequence[ModelSpec], in_use: dict[str, str]) -> dict[str, Callable[[], Worker]]:
+def children(settings: Settings, specs: Sequence[ModelSpec], in_use: InUse) -> dict[str, Callable[[], Worker]]:
     """What makes a worker for each of several devices, each in a process of its own, by the device's name.
 
     `in_use`: as RemoteWorker says.
@@ -92,7 +92,7 @@ def children(settings: Settings, specs: Sequence[ModelSpec], in_use: dict[str, s
     return {name: partial(make, name, device) for name, device in zip(names, devices, strict=True)}
 
 
-def clusters(settings: Settings, specs: Sequence[ModelSpec], in_use: dict[str, str]) -> list[RayCluster]:
+def clusters(settings: Settings, specs: Sequence[ModelSpec], in_use: InUse) -> list[RayCluster]:
     """The Ray cluster whose devices draw, if there is one."""
 
     def make(link: RayLink, name: str, gpu: bool) -> Worker:
@@ -173,7 +173,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         devices = settings.all_devices
         inside = {devices[0]: make_worker(settings, specs)} if settings.has_one_device else {}
         dispatcher = Dispatcher(tuple(inside.values()), journal, estimates=Estimates(specs))
-        in_use: dict[str, str] = {}
+        in_use: InUse = {}
         elsewhere = clusters(settings, specs, in_use)
         outside = {} if inside else children(settings, specs, in_use)
         supervisor = Supervisor(dispatcher, outside, elsewhere, inside=inside)

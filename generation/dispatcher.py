@@ -82,6 +82,7 @@ class Dispatcher(Generic[R]):
         self._listeners: list[Listener[R]] = []
         self._cancelled: dict[JobId, str | None] = {}  #: live jobs that somebody wants stopped, and who
         self._postponed: set[JobId] = set()  #: live jobs that are put back while others are finished
+        self._between: set[JobId] = set()  #: live jobs whose worker is gone, until they wait again
         self._closing = False
         self._closed: asyncio.Task[None] | None = None
 
@@ -196,6 +197,9 @@ class Dispatcher(Generic[R]):
             self._cancelled.setdefault(job_id, by)
             await running[1].cancel(job_id)
             return True
+        if job_id in self._between:
+            self._cancelled.setdefault(job_id, by)
+            return True
         return False
 
     async def lost(self) -> NoReturn:
@@ -259,13 +263,15 @@ class Dispatcher(Generic[R]):
         """Take a worker out: what it draws may be finished, for so many seconds; the rest is drawn by others."""
         self._crew.let_leave(worker)
         mine = tuple(self._fleet.jobs_of(worker))
+        names = {_name(job) for job in mine}
+        runs = {task for task in self._tasks if task.get_name() in names}  # not those that others will draw them in
         for job in mine:
             if not self._standing.has_rows(job):
                 await worker.cancel(job.id)
-        await asyncio.gather(*(self._tickets[job.id].wait(grace) for job in mine if self._standing.has_rows(job)))
+        if runs:
+            await asyncio.wait(runs, timeout=grace)
         await worker.close()
-        names = {_name(job) for job in mine}
-        while runs := {task for task in self._tasks if task.get_name() in names}:
+        if runs:
             await asyncio.wait(runs)
         self._crew.forget(worker)
 
@@ -382,6 +388,7 @@ class Dispatcher(Generic[R]):
 
     async def _after_loss(self, job: Job, loss: Loss) -> None:
         """Let a job of a lost worker wait again where it stood; alone on its worker, if it may have been the cause."""
+        self._between.add(job.id)
         over = await asyncio.shield(loss.over)
         if (error := over.get(job.id)) is not None:
             self._leave(job, error)
@@ -390,17 +397,24 @@ class Dispatcher(Generic[R]):
         else:
             if job.id in loss.drawn:
                 self._fleet.alone.add(job.id)
-            self._again(job)
+            await self._again(job)
 
     async def _move(self, job: Job, device_seconds: float) -> None:
         """Let a job of a worker that leaves wait again where it stood."""
+        self._between.add(job.id)
         try:
             await self._journal.put_back(job, device_seconds)
         except Exception:
             log.exception("job %s could not be put back", job.id)
-        self._again(job)
+        await self._again(job)
 
-    def _again(self, job: Job) -> None:
+    async def _again(self, job: Job) -> None:
+        """Let a job whose worker is gone wait again, unless somebody wants it stopped meanwhile."""
+        self._between.discard(job.id)
+        if job.id in self._cancelled:
+            await self._end(job, JobStatus.CANCELLED, Cancelled(self._cancelled[job.id]), 0.0)
+            return
+        self._forecast.advance(job, -self._tickets[job.id].share_done)
         self._tickets[job.id].start_over()
         self._queue.give_back(job)
         self._standing.note_rows(job, has_rows=False)
@@ -413,6 +427,7 @@ class Dispatcher(Generic[R]):
         self._queue.leave(job, done=ticket.share_done)
         self._standing.forget(job)
         self._postponed.discard(job.id)
+        self._between.discard(job.id)
         self._cancelled.pop(job.id, None)
         ticket.resolve(outcome)
         for listener in self._listeners:

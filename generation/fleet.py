@@ -100,11 +100,19 @@ class Fleet:
         if not self.ready or not self.alone.isdisjoint(self.running):
             return None
         for job in queue.may_go():
-            if (job.id in self.alone and self.running) or queue.ahead(job) >= AHEAD:
+            if (job.id in self.alone and self.running) or queue.ahead(job) >= self._ahead_of_one():
                 return None
             if _has_room(self.ready[0], job):
                 return job, self.ready[0]
         return None
+
+    def _ahead_of_one(self) -> int:
+        """Return the images that a worker without another one beside it is given in good time.
+
+        One elsewhere is of several, whose others may come at any moment.
+        """
+        (one,) = self.ready
+        return AHEAD if one.in_this_process else _near(one)
 
     def _placed(self, job: Job, queue: FairQueue, worth: float) -> Worker | None:
         """Choose a worker of several; None while the job waits for one."""
@@ -131,7 +139,7 @@ class Fleet:
         has_model = loaded is None or model in loaded
         elsewhere = {name for one in self.ready if one is not worker for name in one.loaded or ()}
         loads_it = not has_model and any(one.request.model == model for one in self.jobs_of(worker))
-        ahead = AHEAD if loads_it else max(LEAST_AHEAD, 2 * worker.places)
+        ahead = AHEAD if loads_it else _near(worker)
         return Site(
             worker=worker,
             has_model=has_model,
@@ -160,6 +168,11 @@ class Fleet:
         if not empty and job.id not in self._kept:
             self._kept[job.id] = min(free, key=lambda worker: sum(one.request.count for one in self.jobs_of(worker)))
         return empty
+
+
+def _near(worker: Worker) -> int:
+    """Return the images that go to one of several workers before it is their turn."""
+    return max(LEAST_AHEAD, 2 * worker.places)
 
 
 def _has_room(worker: Worker, job: Job) -> bool:

@@ -65,6 +65,7 @@ class Supervisor:
         self._keeping: dict[str, asyncio.Task[None]] = {}  #: the devices that are there, and the clusters
         self._unusable: dict[str, KnownError] = {}  #: of these, which cannot be started for now, and why
         self._hopeless = asyncio.Event()
+        self._fault: BaseException | None = None  #: what ended the keeping of a device, which nothing is to end
         self._has_drawn = False  #: at least one has been ready
         self._known: dict[str, Device] = {}
         self._wanted: dict[str, asyncio.Event] = {}  #: it is to draw
@@ -105,7 +106,7 @@ class Supervisor:
 
     async def run(self) -> NoReturn:
         """Keep all devices at work. Raises WorkerLost when none is left and none can be started, or when the one in
-        this process is lost.
+        this process is lost; and what goes wrong here.
 
         Where none could ever be started, `Dispatcher.ready` says why instead. A device that cannot be started is tried
         again all the same, as long as another one is there, or a cluster that may get one.
@@ -118,6 +119,8 @@ class Supervisor:
             self._keep(cluster.name, self._follow(cluster))
         try:
             await self._hopeless.wait()
+            if self._fault is not None:
+                raise self._fault
             error = next(iter(self._unusable.values()))
             if not self._has_drawn:
                 await self._dispatcher.give_up(error)
@@ -133,7 +136,13 @@ class Supervisor:
         await self._dispatcher.lost()
 
     def _keep(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        self._keeping[name] = asyncio.create_task(work, name=f"keep {name}")
+        self._keeping[name] = keeping = asyncio.create_task(work, name=f"keep {name}")
+        keeping.add_done_callback(self._look_after)
+
+    def _look_after(self, keeping: asyncio.Task[None]) -> None:
+        if not keeping.cancelled() and (fault := keeping.exception()) is not None:
+            self._fault = fault
+            self._hopeless.set()
 
     async def _stop_keeping(self, names: Sequence[str]) -> None:
         tasks = [self._keeping.pop(name) for name in names]

@@ -16,7 +16,8 @@ from generation.workers.wire import Unreadable
 async def serve(receive: Callable[[], Awaitable[Any]], say: Callable[[Report], None]) -> None:
     """Be the worker until the other side closes it.
 
-    `receive` waits for the next order. `say` sends a report; it is called in any thread, and may block.
+    `receive` waits for the next order. `say` sends a report; it is called in any thread, and may block. Raises what
+    goes wrong with an order, or with what is said: nobody can rely on this side any more.
     """
     try:
         first = await receive()
@@ -41,7 +42,10 @@ async def serve(receive: Callable[[], Awaitable[Any]], say: Callable[[Report], N
         while True:
             host.obey(await receive())
 
-    listening = asyncio.create_task(listen())
-    await host.run()
+    listening, running = asyncio.create_task(listen()), asyncio.create_task(host.run())
+    await asyncio.wait({listening, running}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        listening.result()  # one that listens no more is of no use: it raises, and the process ends
     listening.cancel()
+    running.result()
     say(Closed())

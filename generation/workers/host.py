@@ -1,12 +1,13 @@
 """Host is the far half of a worker elsewhere: a Worker whose events are gathered into batches."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from generation.errors import KnownError
+from generation.errors import KnownError, ModelUnavailable
 from generation.events import JobCancelled, WorkerEvent
 from generation.job import Job, JobId
 from generation.workers.base import Worker
@@ -24,6 +25,8 @@ from generation.workers.messages import (
     Report,
 )
 from generation.workers.stream import EventStream, add_newest
+
+log = logging.getLogger(__name__)
 
 REMEMBERED = 1000  #: jobs that are over, about which a late word means nothing
 
@@ -75,6 +78,9 @@ class Host:
             await self._worker.start(lambda jobs: self._say(Drawing(jobs=jobs)))
         except KnownError as known:
             error = known
+        except Exception as other:
+            log.exception("the worker did not start")
+            error = ModelUnavailable("?", detail=repr(other))
         await asyncio.to_thread(self._say, Batch(loaded=self._worker.loaded, places=self._worker.places))
         await asyncio.to_thread(self._say, Opened(error=error))
         if error is None:

@@ -12,6 +12,7 @@ from generation.workers.pipes import BUFFER
 from generation.workers.wire import Unreadable, encode, read
 
 _CHILD = "generation.workers.child"
+ENDING = 10.0  #: seconds to wait for a killed child to be gone
 
 
 class PipeLink:
@@ -74,4 +75,5 @@ class PipeLink:
                 self._process.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        await self._process.wait()
+        with suppress(TimeoutError):  # one that hangs in the kernel ends when it is let go
+            await asyncio.wait_for(self._process.wait(), ENDING)

@@ -7,7 +7,7 @@ at the other end of a Link.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
 from generation.events import ImageReady, JobCancelled, JobFailed
@@ -35,9 +35,11 @@ from generation.workers.messages import (
 )
 from generation.workers.stream import LAST, EventStream
 from generation.workers.watchdog import Watchdog
-from generation.workers.workload import STANDING_BYTES, LiveJob, Workload
+from generation.workers.workload import LOADING_PATIENCE, STANDING_BYTES, LiveJob, Workload
 
 log = logging.getLogger(__name__)
+
+InUse: TypeAlias = "dict[str, RemoteWorker]"  #: devices by their UUIDs, and whose each is
 
 HEARTBEAT = 2.0  #: seconds
 SILENCE = 20.0  #: seconds without a word, however busy the device is
@@ -74,16 +76,17 @@ class RemoteWorker:
         make: Make,
         *,
         name: str,
-        in_use: dict[str, str] | None = None,
+        in_use: "InUse | None" = None,
         memory: int = STANDING_BYTES,
         heartbeat: float = HEARTBEAT,
         silence: float = SILENCE,
         starting_silence: float = STARTING_SILENCE,
+        starting: float = LOADING_PATIENCE,
     ) -> None:
-        """`in_use` has the devices of all workers by their UUIDs, and whose they are: one of them is refused here.
+        """`in_use` is one for all workers: what another one has is refused here.
 
-        `memory`: bytes as for LocalWorker. Three of the times are in seconds: between two signs of life, and how
-        long none may come, while it works and while it starts."""
+        `memory`: bytes as for LocalWorker. The times are in seconds: between two signs of life; how long none may come,
+        while it works and while it starts; and how long the start may take, whatever signs of life come."""
         self.name = name
         self.places = 1
         self.in_this_process = False
@@ -93,6 +96,7 @@ class RemoteWorker:
         self._heartbeat = heartbeat
         self._silence = silence
         self._starting_silence = starting_silence
+        self._starting = starting
         self._loaded: frozenset[str] | None = frozenset()
         self._work = Workload(memory=memory, is_loaded=lambda model: self._loaded is None or model in self._loaded)
         self._watchdog = Watchdog(self._budget, self._is_silent)
@@ -117,7 +121,10 @@ class RemoteWorker:
         self._started.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._reading = asyncio.create_task(self._read(), name=f"read {self.name}")
         self._watchdog.watch()
-        await asyncio.shield(self._started)
+        await asyncio.wait({self._started}, timeout=self._starting)
+        if not self._started.done():
+            self._lose(WorkerLost(detail=f"it did not start within {self._starting:.0f} s", died=False))
+        await self._started
 
     def room(self, request: GenerationRequest) -> int:
         return self._work.room(request) if self._open else 0
@@ -243,13 +250,16 @@ class RemoteWorker:
 
     def _take(self, device: str) -> None:
         """Note that the device is this worker's, unless it is another one's."""
-        if (other := self._in_use.setdefault(device, self.name)) != self.name:
-            self._closing = True  # nothing that it says from now on matters
-            self._not_started(ModelUnavailable("?", "device_taken", detail=f"{device} ({other})"))
-            self._spawn(self._link.kill())
+        other = self._in_use.get(device, self)
+        if other.name == self.name:  # itself, or the one that it replaces
+            self._in_use[device] = self
+            return
+        self._closing = True  # nothing that it says from now on matters
+        self._not_started(ModelUnavailable("?", "device_taken", detail=f"{device} ({other.name})"))
+        self._spawn(self._link.kill())
 
     def _give_back(self) -> None:
-        for device in [device for device, name in self._in_use.items() if name == self.name]:
+        for device in [device for device, one in self._in_use.items() if one is self]:
             del self._in_use[device]
 
     def _has_started(self) -> None:

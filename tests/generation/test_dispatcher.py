@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from generation.errors import (
     WorkerLost,
 )
 from generation.estimates import Estimates
-from generation.fleet import AHEAD
+from generation.fleet import AHEAD, LEAST_AHEAD
 from generation.job import Job, JobId, JobStatus
 from generation.journal import Journal, MemoryJournal
 from generation.queue import PASSING
@@ -435,6 +435,44 @@ class TestLosingAWorkerElsewhere:
         assert len(good.drawn) == 4
         assert not lost.done()
         lost.cancel()
+        await dispatcher.close()
+
+    async def test_the_first_of_several_that_comes_does_not_take_the_whole_line(self) -> None:
+        class Roomy(FarWorker):
+            def room(self, request: GenerationRequest) -> int:
+                return request.count
+
+        dispatcher, _ = await self.with_workers()
+        for number in range(40):
+            dispatcher.submit(job(str(number)))
+        first, second = Roomy(4), Roomy(4)
+        for worker in (first, second):
+            await dispatcher.add(worker)
+            await soon()
+        assert len(first.drawn) == len(second.drawn) == LEAST_AHEAD
+        await dispatcher.close()
+
+    async def test_a_job_that_is_cancelled_while_its_loss_is_written_down_is_not_drawn_again(self) -> None:
+        class Slow(MemoryJournal):
+            may_go = asyncio.Event()
+
+            async def worker_lost(self, drawn: Sequence[Job], standing: Sequence[Job]) -> Mapping[JobId, KnownError]:
+                await self.may_go.wait()
+                return await super().worker_lost(drawn, standing)
+
+        journal, workers = Slow(), (FarWorker(), FarWorker())
+        dispatcher = Dispatcher([], journal)
+        await dispatcher.start()
+        for worker in workers:
+            await dispatcher.add(worker)
+        ticket = dispatcher.submit(job())
+        await soon()
+        next(worker for worker in workers if worker.drawn).lose()
+        await soon()
+        assert await dispatcher.cancel(ticket.job.id, by="a")
+        journal.may_go.set()
+        assert isinstance(await error_of(ticket), Cancelled)
+        assert sum(len(worker.drawn) for worker in workers) == 1
         await dispatcher.close()
 
     async def test_a_worker_that_is_lost_with_nothing_to_draw_gets_nothing_any_more(self) -> None:

@@ -56,6 +56,7 @@ class World:
         self.pauses: list[float] = []
         self.made: defaultdict[str, list[Child]] = defaultdict(list)
         self.errors: defaultdict[str, list[KnownError]] = defaultdict(list)  #: of the next starts
+        self.fault: Exception | None = None  #: what goes wrong when the next worker is made
         self.dispatcher = Dispatcher([], MemoryJournal())
         self.cluster = Cluster()
         self.supervisor = Supervisor(
@@ -68,6 +69,8 @@ class World:
 
     def maker(self, device: str) -> Callable[[], Child]:
         def make() -> Child:
+            if self.fault is not None:
+                raise self.fault
             errors = self.errors[device]
             self.made[device].append(Child(errors.pop(0) if errors else None))
             return self.made[device][-1]
@@ -247,6 +250,54 @@ async def test_a_device_that_is_drained_gives_its_jobs_to_the_others_and_draws_a
     assert states(world) == {"a": "ready", "b": "ready"}
     assert len(world.made["a"]) == 2
     await world.end(running)
+
+
+async def test_a_drained_device_is_taken_back_though_others_still_draw_what_it_had() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    first, other = world.made["a"][0], world.made["b"][0]
+    for worker in (first, other):
+        worker.hold = worker.stands = True
+    for number in range(4):
+        world.dispatcher.submit(job(str(number)))
+    await soon()
+    had = len(first.drawn)
+    assert had > 0
+    world.supervisor.drain("a")
+    await soon()
+    assert len(other.drawn) == 4, "they have moved"
+    world.supervisor.take_back("a")
+    await soon()
+    assert len(world.made["a"]) == 2
+    await world.end(running)
+
+
+async def test_a_device_that_is_lost_while_it_is_drained_may_be_taken_back_at_once() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    for made in world.made.values():
+        made[0].hold = True
+    world.dispatcher.submit(job())
+    await soon()
+    name = next(device for device, made in world.made.items() if made[0].drawn)
+    world.supervisor.drain(name)
+    await soon()
+    world.made[name][0].lose()
+    await soon()
+    world.supervisor.take_back(name)
+    await soon()
+    assert len(world.made[name]) == 2
+    await world.end(running)
+
+
+async def test_what_goes_wrong_with_keeping_a_device_is_not_silent() -> None:
+    world = World("a", "b")
+    running = await world.begin()
+    world.fault = OSError("no more files")
+    world.made["a"][0].lose()
+    with pytest.raises(OSError, match="no more files"):
+        await asyncio.wait_for(running, 5)
+    await world.dispatcher.close()
 
 
 async def test_a_drained_device_is_no_lost_one_and_jobs_wait_for_the_last_one_to_be_taken_back() -> None:
