@@ -1,4 +1,8 @@
-"""What a job will cost in device seconds, learnt from what jobs like it have cost on this machine."""
+"""What a job will cost in device seconds, learnt from what jobs like it have cost here.
+
+Devices may differ. Who gets a job next is not known, so an estimate is the mean over the devices, by how many of the
+last jobs each kind has drawn: that is what all of them together need for it.
+"""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
@@ -20,19 +24,19 @@ _Shape: TypeAlias = tuple[str, int, int]  #: model, width, height
 
 
 class Estimates:
-    """Device seconds of a row of a step, by model and size: the median of the last jobs. Plain data."""
+    """Device seconds of a row of a step, by model and size, from the last jobs. Plain data."""
 
     def __init__(self, specs: Iterable[ModelSpec] = ()) -> None:
         """`specs` are the models on offer; any other one is taken for an ordinary one."""
         self._specs = {spec.name: spec for spec in specs}
-        self._measured: defaultdict[_Shape, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._measured: defaultdict[_Shape, deque[tuple[str, float]]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._seconds_a_row: dict[_Shape, float] = {}
         self._image_seconds: deque[float] = deque(maxlen=REMEMBERED)
         self._load_seconds: deque[float] = deque(maxlen=REMEMBERED)
         self.lessons = 0  #: learnt so far
 
-    def learn(self, request: GenerationRequest, device_seconds: float) -> None:
-        """Learn from a job that was drawn in so many device seconds; passes share them as they were expected to."""
+    def learn(self, request: GenerationRequest, device_seconds: float, device: str = "") -> None:
+        """Learn from a job that took so many seconds on this kind of device; passes share them as was expected."""
         if device_seconds <= 0:
             return
         parts = list(self._parts(request))
@@ -40,8 +44,8 @@ class Estimates:
         expected = sum(rate * rows for rate, (_, rows) in zip(rates, parts, strict=True))
         for rate, (shape, _) in zip(rates, parts, strict=True):
             measured = self._measured[shape]
-            measured.append(rate * device_seconds / expected)
-            self._seconds_a_row[shape] = median(measured)
+            measured.append((device, rate * device_seconds / expected))
+            self._seconds_a_row[shape] = _over_devices(measured)
         self._image_seconds.append(device_seconds / request.count)
         self.lessons += 1
 
@@ -100,3 +104,11 @@ class Estimates:
         if seconds is None:
             seconds = sum(rows for _, rows in self._parts(request)) * median(self._seconds_a_row.values() or [1.0])
         return seconds
+
+
+def _over_devices(measured: Iterable[tuple[str, float]]) -> float:
+    """Return the median of each kind of device, and of these the mean, by the jobs of each kind."""
+    by_device: defaultdict[str, list[float]] = defaultdict(list)
+    for device, seconds in measured:
+        by_device[device].append(seconds)
+    return sum(len(of_one) * median(of_one) for of_one in by_device.values()) / sum(map(len, by_device.values()))

@@ -76,7 +76,7 @@ class Follower:
                     images.append(event.image)
                     self._hand_out()
                 case JobDone():
-                    self._estimates.learn(job.request, event.device_seconds)
+                    self._estimates.learn(job.request, event.device_seconds, event.drawn_with.device)
                     self._queue.costs_changed()
                     images.sort(key=lambda image: image.index)
                     result = GenerationResult(

@@ -25,6 +25,7 @@ class Forecast:
         self._line: tuple[Job, ...] | None = None
         self._lessons = 0  #: that the estimates had learnt then
         self._ends: dict[JobId, float] = {}  #: device seconds until each job is done, where that can be known
+        self._costs: dict[JobId, tuple[Job, float]] = {}  #: of these, and the device seconds of all of each
         self._all = 0.0  #: device seconds until all of them are done
         self._worked = 0.0  #: of these, meanwhile
 
@@ -45,11 +46,15 @@ class Forecast:
             measured = takewhile(lambda job: self._estimates.seconds(job.request) is not None, line)
             left = [(job, self._estimates.cost(job.request) * (1 - done(job))) for job in measured]
             own = {job.id: work for job, work in left}
+            self._costs = {job.id: (job, self._estimates.cost(job.request)) for job, _ in left}
             self._ends = {job_id: end + MEANWHILE * own[job_id] for job_id, end in _work_out(left, places)}
             self._all = sum(own.values())
         self._line = line
-        end = self._ends.get(job_id)
-        return None if end is None else max(0.0, end - self._worked) / max(1, workers)
+        if (end := self._ends.get(job_id)) is None:
+            return None
+        job, cost = self._costs[job_id]
+        # Several workers share the line, but one alone draws the job.
+        return max(cost * (1 - done(job)), (end - self._worked) / max(1, workers))
 
     def _has_grown_to(self, line: tuple[Job, ...]) -> bool:
         """Whether this is the line that is known, and a long one with a few more at its end: theirs is soon said."""
@@ -65,6 +70,7 @@ class Forecast:
             cost = self._estimates.cost(job.request)
             self._all += cost
             self._ends[job.id] = self._all + MEANWHILE * cost
+            self._costs[job.id] = (job, cost)
         return True
 
 

@@ -91,8 +91,8 @@ class Restart:
 
     async def learn_costs(self) -> None:
         """Let the dispatcher judge new jobs by what the last ones have cost."""
-        for request, device_seconds in await self._database.read(_costs):
-            self._dispatcher.estimates.learn(request, device_seconds)
+        for request, device_seconds, device in await self._database.read(_costs):
+            self._dispatcher.estimates.learn(request, device_seconds, device)
 
     def _found(
         self, transaction: Transaction, suspects: frozenset[JobId] | None, now: datetime
@@ -131,9 +131,9 @@ class Restart:
         return replace(record, status=JobStatus.ACCEPTED, crashes=record.crashes + 1)
 
 
-def _costs(transaction: Transaction) -> list[tuple[GenerationRequest, float]]:
+def _costs(transaction: Transaction) -> list[tuple[GenerationRequest, float, str]]:
     """What the last jobs have cost, those aside that today's rules would refuse."""
-    return [(request, seconds) for request, seconds in usage.measured(transaction, LEARNS_FROM) if _is_valid(request)]
+    return [cost for cost in usage.measured(transaction, LEARNS_FROM) if _is_valid(cost[0])]
 
 
 def _is_valid(request: GenerationRequest) -> bool:

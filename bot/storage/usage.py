@@ -139,18 +139,19 @@ def of_members(
     return found
 
 
-def measured(transaction: Transaction, most: int) -> tuple[tuple[GenerationRequest, float], ...]:
-    """What the last jobs that were posted have cost in device seconds, the oldest first.
+def measured(transaction: Transaction, most: int) -> tuple[tuple[GenerationRequest, float, str], ...]:
+    """What the last jobs that were posted have cost in device seconds, and on which kind of device, the oldest first.
 
     A model whose file was replaced is another one: of each only what its last file has cost.
     """
     last_files: dict[str, str | None] = {}
-    costs: list[tuple[GenerationRequest, float]] = []
+    costs: list[tuple[GenerationRequest, float, str]] = []
     for row in transaction.execute(_MEASURED, {"most": most}):
-        request, drawn_with = requests.from_data(row.request), row.drawn_with
-        file: str | None = drawn_with["model_hash"] if drawn_with and "model_hash" in drawn_with else None
+        request = requests.from_data(row.request)
+        drawn_with: dict[str, str] = row.drawn_with or {}
+        file = drawn_with.get("model_hash")
         if last_files.setdefault(request.model, file) == file:
-            costs.append((request, row.device_seconds))
+            costs.append((request, row.device_seconds, drawn_with.get("device", "")))
     return tuple(reversed(costs))
 
 

@@ -183,3 +183,50 @@ def test_tiles_cost_each_what_a_picture_of_their_size_costs() -> None:
     assert estimates.seconds(tiled) == pytest.approx(25 * (7 + 3 + 1.4))
     estimates.learn(tiled, 500.0)
     assert estimates.seconds(request(width=64, height=64, steps=7)) == pytest.approx((10 + 10 * 500 / 285) / 2)
+
+
+def test_where_devices_differ_a_job_costs_what_all_of_them_together_need_for_it() -> None:
+    """A fast one draws three jobs while a slow one draws one: eight seconds for four jobs."""
+    estimates = Estimates()
+    for _ in range(4):
+        for seconds, device in ((1.0, "fast"), (1.0, "fast"), (1.0, "fast"), (3.0, "slow"), (1.0, "fast")):
+            estimates.learn(request(), seconds, device)
+    assert estimates.seconds(request()) == pytest.approx((16 * 1.0 + 4 * 3.0) / 20)
+    for _ in range(REMEMBERED):
+        estimates.learn(request(), 3.0, "slow")
+    assert estimates.seconds(request()) == pytest.approx(3.0), "the fast one is gone"
+
+
+async def of_several(workers: int) -> tuple[Dispatcher, list[FakeWorker]]:
+    estimates = Estimates()
+    estimates.learn(request(), 10.0)
+    dispatcher = Dispatcher([], MemoryJournal(), estimates=estimates)
+    await dispatcher.start()
+    made = [FakeWorker(1, hold=True) for _ in range(workers)]
+    for worker in made:
+        worker.in_this_process = False
+        await dispatcher.add(worker)
+    return dispatcher, made
+
+
+async def test_more_devices_draw_a_line_sooner_and_one_job_alone_no_sooner() -> None:
+    dispatcher, _ = await of_several(4)
+    alone = dispatcher.submit(job("a"))
+    assert alone.progress.seconds_left == pytest.approx(10.0)
+    line = [dispatcher.submit(job(str(number))) for number in range(7)]
+    assert line[-1].progress.seconds_left == pytest.approx((80.0 + 10.0 * MEANWHILE) / 4)
+    await dispatcher.close()
+
+
+async def test_what_is_lost_with_a_device_has_to_be_done_again_by_estimate_too() -> None:
+    dispatcher, workers = await of_several(2)
+    ticket = dispatcher.submit(job())
+    await soon()
+    (drawing,) = (worker for worker in workers if worker.drawn)
+    drawing.steps(ticket.job.id, ticket.job.request.steps - 1)
+    await soon()
+    assert ticket.progress.seconds_left == pytest.approx(10.0 / ticket.job.request.steps)
+    drawing.lose()
+    await soon()
+    assert ticket.progress.seconds_left == pytest.approx(10.0, rel=MEANWHILE)
+    await dispatcher.close()

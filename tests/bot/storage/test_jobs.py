@@ -106,8 +106,8 @@ async def test_costs_of_a_model_are_those_of_its_last_file(database, new_record,
     for minutes, (model_hash, seconds) in enumerate([("old", 1.0), ("new", 5.0), ("new", 6.0)]):
         record = new_record()
         await database.write(lambda transaction, record=record: jobs.insert(transaction, record))
-        drawn_with, at = DrawnWith(model_hash=model_hash), now + timedelta(minutes=minutes)
+        drawn_with, at = DrawnWith(model_hash=model_hash, device=f"of {seconds}"), now + timedelta(minutes=minutes)
         await moved(database, jobs.render, record.id, at, seconds, [], drawn_with)
         await moved(database, jobs.post, record.id, at, None, None)
     costs = await database.read(lambda transaction: usage.measured(transaction, 500))
-    assert [seconds for _, seconds in costs] == [5.0, 6.0]
+    assert [cost[1:] for cost in costs] == [(5.0, "of 5.0"), (6.0, "of 6.0")]
