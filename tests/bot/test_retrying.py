@@ -8,7 +8,9 @@ import pytest
 
 from bot.discord_ui.unsent import is_passing
 from bot.errors import StorageFault, is_storage_fault
-from bot.retrying import PATIENT, PROMPT, Passing, Policy, retried
+from bot.retrying import PATIENT, PROMPT, UNTIL_STOPPED, Passing, Policy, retried
+from bot.storage.database import Database
+from bot.turn import patience_with
 
 
 def answered(status: int) -> discord.HTTPException:
@@ -71,3 +73,8 @@ async def test_the_attempts_are_bounded_and_the_pauses_grow_by_chance(policy: Po
         for number, seconds in enumerate(request.pauses):
             assert min(0.125 * 2**number, policy.longest / 2) <= seconds <= min(0.25 * 2**number, policy.longest)
     assert len({request.pauses[0] for request in requests}) > 1, "those who failed together do not come back together"
+
+
+def test_a_database_server_that_is_away_is_waited_for_without_end_and_a_file_is_not() -> None:
+    assert patience_with(Database("postgresql://somebody@127.0.0.1/bot")) is UNTIL_STOPPED
+    assert patience_with(Database("sqlite:///bot.db")) is PATIENT

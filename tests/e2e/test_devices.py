@@ -19,7 +19,7 @@ from bot.process import EXIT_CANNOT_RUN
 from bot.settings import IMAGES
 from bot.storage.database import Database
 from bot.storage.inspection import inspect
-from tests.e2e.test_faults import LONG, QUICK, Scene
+from tests.e2e.scene import LONG, QUICK, Scene
 
 pytestmark = [
     pytest.mark.timeout(170),

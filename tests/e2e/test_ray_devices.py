@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from bot.playground import BotProcess, PlaygroundServer
 from bot.process import EXIT_WORKER_LOST
+from tests.e2e.scene import LONG, QUICK, Scene
 from tests.e2e.test_devices import both_draw, children_of, drawn, ended_once_each, until
-from tests.e2e.test_faults import LONG, QUICK, Scene
 from tests.ray_nodes import RayNodes, needs_ray
 
 TOKEN = secrets.token_hex(32)
