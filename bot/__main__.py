@@ -59,7 +59,7 @@ def main(*, make_worker: "MakeWorker | None" = None) -> int:
 
 def _playground(settings: Settings, port: int | None) -> int:
     try:
-        from bot.playground import run_playground
+        from bot.playground import Actors, run_playground
     except ImportError as error:
         print(f"The playground needs its extra: pip install 'imagine-bot[playground]' ({error})", file=sys.stderr)
         return 1
@@ -77,6 +77,7 @@ def _playground(settings: Settings, port: int | None) -> int:
     messages = data.with_name("playground-messages")
     note = _DEMONSTRATION if safety == "demonstration" else None
     has_children = bool(settings.all_devices) and not settings.has_one_device
+    cluster = settings.ray_address
     playing = run_playground(
         bot_command=bot_command,
         bot_env=bot_env,
@@ -84,6 +85,7 @@ def _playground(settings: Settings, port: int | None) -> int:
         keep_in=messages,
         note=note,
         workers="generation.workers.child" if has_children else None,
+        actors=Actors(kind="FarActor", address=cluster) if cluster else None,
     )
     return asyncio.run(playing)
 

@@ -178,7 +178,10 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         outside = {} if inside else children(settings, specs, in_use)
         supervisor = Supervisor(dispatcher, outside, elsewhere, inside=inside)
         watched = Watched(
-            dispatcher=dispatcher, supervisor=supervisor, seconds_in_line=lambda: database.seconds_in_line
+            dispatcher=dispatcher,
+            supervisor=supervisor,
+            own=(*inside, *outside),
+            seconds_in_line=lambda: database.seconds_in_line,
         )
         metrics = Metrics(watched) if listening is not None else None
         if metrics is not None:

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     model_memory: float | None = Field(None, gt=0, le=1e6)  #: GiB
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     devices: str = Field("", pattern=r"^\s*((cpu|mps|cuda(:\d+)?)\s*(,\s*(cpu|mps|cuda(:\d+)?)\s*)*)?$")
-    ray_address: str = Field("", pattern=r"^(\S+:\d{1,5})?$")
+    ray_address: str = ""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     reproducible: bool = False
     graphs: Literal["off", "on", "auto"] = "off"  #: "auto" stands in older files, and means off
@@ -119,7 +119,17 @@ class Settings(BaseSettings):
 
     @field_validator("ray_address")
     @classmethod
-    def _ray_is_there(cls, value: str, info: ValidationInfo) -> str:
+    def _a_cluster(cls, value: str, info: ValidationInfo) -> str:
+        value = value.strip()
+        if "://" in value:
+            raise ValueError("is host:port of the cluster's head, such as 10.0.0.1:6379; ray:// is for Ray's client")
+        host, _, port = value.rpartition(":")
+        if value and not (re.fullmatch(r"\S+", host) and re.fullmatch(r"[0-9]{1,5}", port)):
+            raise ValueError("is host:port of a cluster's head, such as 10.0.0.1:6379")
+        if value and not 1 <= int(port) <= 65535:
+            raise ValueError(
+                f"{port} is no port: write one from 1 to 65535, which is 6379 unless ray start was told otherwise"
+            )
         if value and importlib.util.find_spec("ray") is None:
             raise ValueError("needs Ray: pip install 'imagine-bot[ray]'")
         if value and info.data.get("device", "auto") != "auto":

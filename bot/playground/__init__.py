@@ -12,9 +12,11 @@ from .process import BotProcess
 from .rest import Interceptor, RestCall
 from .running import run_playground
 from .server import PlaygroundServer
+from .workers import Actors
 
 __all__ = [
     "DEFAULT_PORT",
+    "Actors",
     "Answer",
     "BotProcess",
     "Button",

@@ -97,7 +97,7 @@ class ControlApi:
             case "kill_worker" if keeper.workers:
                 await keeper.kill_worker()
             case "kill_worker":
-                raise LookupError("no child of this bot draws")
+                raise LookupError("no worker of this bot runs on this machine")
             case _:
                 raise LookupError("do is one of restart, kill, kill_worker")
         return self._bot()

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from .gateway import Gateway
 from .process import BotProcess
-from .workers import kill_busiest, workers_of
+from .workers import Actors, actors_of, kill_busiest, workers_of
 
 #: Exit codes with which a bot says that another start is of no use: a clean end, and what a person has to mend.
 FINAL_CODES = (0, 1)
@@ -41,9 +41,14 @@ class BotKeeper:
         announce: Callable[[str], None],
         stop_within: float = 20.0,
         workers: str | None = None,
+        actors: Actors | None = None,
     ) -> None:
-        """`workers`: a word in the command lines of those of the bot's children that draw; None where it has none."""
+        """`workers`: a word in the command lines of those of the bot's children that draw; None where it has none.
+
+        `actors`: those of a Ray cluster that draw for it.
+        """
         self._workers = workers
+        self._actors = actors
         self._command = command
         self._env = env
         self._gateway = gateway
@@ -109,17 +114,22 @@ class BotKeeper:
 
     @property
     def workers(self) -> int | None:
-        """How many children draw now; None where none ever does."""
-        return None if self._workers is None else len(self._children())
+        """How many processes beside the bot's draw on this machine now; None where none ever does."""
+        found = self._found()
+        return None if found is None else len(found)
 
     async def kill_worker(self) -> None:
-        """End the child that draws the most at once, as a crash does. The bot has to start another one."""
-        await kill_busiest(self._children())
+        """End the one that draws the most at once, as a crash does. The bot has to start another one."""
+        await kill_busiest(self._found() or [])
 
-    def _children(self) -> list[int]:
-        if self._workers is None or not self._is_running or self._bot is None:
+    def _found(self) -> list[int] | None:
+        actors = actors_of(self._actors) if self._actors is not None else None
+        if self._workers is None and actors is None:
+            return None
+        if not self._is_running or self._bot is None:
             return []
-        return workers_of(self._bot.process.pid, self._workers)
+        children = workers_of(self._bot.process.pid, self._workers) if self._workers is not None else []
+        return children + (actors or [])
 
     async def stop(self) -> int | None:
         """Ask the bot to stop, for good; its exit code, if it ran. The second call ends it at once."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .keeper import BotKeeper
 from .server import PlaygroundServer
+from .workers import Actors
 
 
 def _write_line(line: str) -> None:
@@ -28,6 +29,7 @@ async def run_playground(
     note: str | None = None,
     stop_within: float = 20.0,
     workers: str | None = None,
+    actors: Actors | None = None,
     announce: Callable[[str], None] = _write_line,
 ) -> int:
     """Run until Ctrl-C or SIGTERM (returns 0), or until the bot ends for good (returns a code that is not 0).
@@ -35,7 +37,8 @@ async def run_playground(
     `bot_env` is added to this process's environment for the bot; the addresses and the token come last. Without a
     port: 8400, or a free one where that is taken. A port that cannot be had is said in one sentence, and returns 1.
     Messages are kept in the folder `keep_in`, if there is one. The page shows the note, about this run of the bot.
-    `workers`: a word in the command lines of those of the bot's children that draw, of which the page can end one.
+    `workers`: a word in the command lines of those of the bot's children that draw, of which the page can end one; it
+    can also end one of the `actors` of a Ray cluster that are on this machine.
     """
     server = PlaygroundServer(port=port, keep_in=keep_in, note=note)
     try:
@@ -45,7 +48,9 @@ async def run_playground(
         return 1
     try:
         announce(f"Playground: {server.page_url}  (a simulated Discord; stop with Ctrl-C)")
-        keeper = server.keep(bot_command, bot_env or {}, stop_within=stop_within, workers=workers, announce=announce)
+        keeper = server.keep(
+            bot_command, bot_env or {}, stop_within=stop_within, workers=workers, actors=actors, announce=announce
+        )
         with _stop_signals() as stopped:
             return await _watch(keeper, stopped, announce)
     finally:

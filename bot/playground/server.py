@@ -25,6 +25,7 @@ from .members import Members
 from .page import Page, thread_key
 from .posts import Post, post_of
 from .rest import Interceptor, RestApi
+from .workers import Actors
 from .world import World
 
 TOKEN = "playground-token"  # noqa: S105 - any text does
@@ -152,8 +153,9 @@ class PlaygroundServer:
         announce: Callable[[str], None],
         stop_within: float = 20.0,
         workers: str | None = None,
+        actors: Actors | None = None,
     ) -> BotKeeper:
-        """A keeper for the bot, which the page's buttons then work on; `workers` as the keeper says."""
+        """A keeper for the bot, which the page's buttons then work on; `workers` and `actors` as the keeper says."""
         self.keeper = BotKeeper(
             command,
             {**env, **self.environment()},
@@ -161,6 +163,7 @@ class PlaygroundServer:
             announce=announce,
             stop_within=stop_within,
             workers=workers,
+            actors=actors,
         )
         return self.keeper
 

@@ -119,6 +119,8 @@ class Workers:
     def drawn(self, worker: Worker, job: Job, last: JobDone | JobFailed | JobCancelled) -> None:
         """See `generation.listener.Listener`."""
         if isinstance(last, JobDone) and (name := self._supervisor.name_of(worker)):
+            there = {device.name for device in self._supervisor.devices}
+            self._paces = {known: pace for known, pace in self._paces.items() if known in there}
             pace = self._paces.setdefault(name, _Pace())
             pace.device = last.drawn_with.device
             pace.drawn.append((job.request.drawn_steps * job.request.count, last.device_seconds))

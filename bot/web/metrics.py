@@ -1,6 +1,8 @@
 """Metrics: what the bot counts, in the text format of Prometheus. No label says who asked, for what, or where."""
 
-from collections.abc import Callable
+import itertools
+import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -14,6 +16,8 @@ from generation.job import Job, JobStatus
 from generation.supervisor import Supervisor
 from generation.workers.base import Worker
 
+log = logging.getLogger(__name__)
+
 _WAITS = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _LAGS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _ROWS = (1, 2, 4, 8, 16, 32, 64)
@@ -25,6 +29,7 @@ class Watched:
 
     dispatcher: Dispatcher[JobRecord]
     supervisor: Supervisor
+    own: Collection[str]  #: the devices of this machine; the names of a cluster's have a host and an id in them
     seconds_in_line: Callable[[], float]  #: that a new writer of the database would wait
 
 
@@ -33,6 +38,7 @@ class Metrics:
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
+        self._labels: dict[str, str] = {}  #: of the devices that are there, by their names
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._jobs = Gauge("imagine_jobs", "Jobs that are live, by what they do", ["state"], registry=registry)
@@ -74,9 +80,10 @@ class Metrics:
     def drawn(self, worker: Worker, job: Job, last: JobDone | JobFailed | JobCancelled) -> None:
         """See `generation.listener.Listener`."""
         if name := self._watched.supervisor.name_of(worker):
-            self._seconds.labels(name).inc(last.device_seconds)
+            label = self._labelled()[name]
+            self._seconds.labels(label).inc(last.device_seconds)
             if isinstance(last, JobDone) and last.drawn_with.rows:
-                self._rows.labels(name).observe(last.drawn_with.rows)
+                self._rows.labels(label).observe(last.drawn_with.rows)
 
     def over(self, job: Job, outcome: JobRecord | KnownError) -> None:
         """See `generation.listener.Listener`."""
@@ -113,8 +120,28 @@ class Metrics:
         self._line.set(self._watched.seconds_in_line())
         self._devices.clear()
         self._losses.clear()
+        labels = self._labelled()
         for device in devices:
-            self._losses.labels(device.name).set(device.losses)
+            self._losses.labels(labels[device.name]).set(device.losses)
             for state in DeviceState:
-                self._devices.labels(device.name, state).set(device.state is state)
+                self._devices.labels(labels[device.name], state).set(device.state is state)
         return generate_latest(self._registry)
+
+    def _labelled(self) -> dict[str, str]:
+        """The labels of the devices that are there now. What was counted of one that is gone is forgotten."""
+        names = [device.name for device in self._watched.supervisor.devices]
+        for name in self._labels.keys() - set(names):
+            label = self._labels.pop(name)
+            for counted in (self._seconds, self._rows):
+                counted.remove(label)
+        for name in names:
+            if name not in self._labels:
+                self._labels[name] = name if name in self._watched.own else self._free_number()
+                if self._labels[name] != name:
+                    log.info("/metrics has the device %s as %s", name, self._labels[name])
+        return self._labels
+
+    def _free_number(self) -> str:
+        """What a device of a cluster is called: not more words than devices that were there at the same time."""
+        taken = self._labels.values()
+        return next(label for number in itertools.count(1) if (label := f"ray {number}") not in taken)

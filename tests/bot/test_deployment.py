@@ -15,7 +15,9 @@ from bot.settings import Settings
 ROOT = Path(__file__).parent.parent.parent
 UNIT = ROOT / "bot/deployment/imagine-bot.service"
 CONTAINER = (ROOT / "bot/deployment/Containerfile").read_text("utf-8")
+FOR_RAY = ROOT / "bot/deployment/ray.conf"
 MOST_EXPOSED = 1.5  #: of 10, by systemd-analyze
+MOST_EXPOSED_TO_RAY = 2.0
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
 
@@ -29,6 +31,27 @@ def unit(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def unit_for_ray(unit: Path) -> Path:
+    """The same with its drop-in."""
+    folder = unit.with_name(f"{unit.name}.d")
+    folder.mkdir()
+    shutil.copy(FOR_RAY, folder)
+    return unit
+
+
+def analysed(unit: Path) -> str:
+    """What systemd-analyze says of how far a unit is shut off."""
+    command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", unit]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "exposure level" in done.stdout, done.stdout + done.stderr
+    return done.stdout
+
+
+def exposure(analysis: str) -> float:
+    return float(re.findall(r"exposure level for .*: ([\d.]+)", analysis)[0])
+
+
 @needs_systemd
 def test_systemd_takes_the_unit(unit: Path) -> None:
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
@@ -37,11 +60,17 @@ def test_systemd_takes_the_unit(unit: Path) -> None:
 
 @needs_systemd
 def test_the_unit_is_shut_off_from_the_rest_of_the_machine(unit: Path) -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", unit]
-    done = subprocess.run(command, capture_output=True, text=True)
-    found = re.search(r"exposure level for .*: ([\d.]+)", done.stdout)
-    assert found is not None, done.stdout + done.stderr
-    assert float(found[1]) <= MOST_EXPOSED
+    assert exposure(analysed(unit)) <= MOST_EXPOSED
+
+
+@needs_systemd
+def test_the_drop_in_for_ray_opens_tmp_and_the_list_of_processes_and_little_else(unit_for_ray: Path) -> None:
+    done = subprocess.run(["systemd-analyze", "verify", unit_for_ray], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    analysis = analysed(unit_for_ray)
+    for opened in ("PrivateTmp=", "ProtectProc="):
+        assert re.search(rf"^✗ {opened} ", analysis, re.MULTILINE), analysis
+    assert exposure(analysis) <= MOST_EXPOSED_TO_RAY
 
 
 def test_the_unit_knows_the_exit_codes_and_gives_a_stop_its_time() -> None:

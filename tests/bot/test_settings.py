@@ -1,5 +1,6 @@
 """Settings: from the environment and `.env`, mistakes all at once and in words, secrets never."""
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,13 +81,47 @@ def test_a_ray_cluster_is_named_by_host_and_port_and_needs_ray(monkeypatch: pyte
     monkeypatch.setenv("DEVICES", "cuda:0")
     assert read_settings().all_devices == ("cuda:0",)
     assert not read_settings().has_one_device
-    monkeypatch.setenv("RAY_ADDRESS", "auto")
-    with pytest.raises(BadSettings, match="RAY_ADDRESS"):
-        read_settings()
-    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     monkeypatch.setattr("bot.settings.importlib.util.find_spec", lambda name: None)
     with pytest.raises(BadSettings, match=r"RAY_ADDRESS: needs Ray"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("auto", "is host:port of a"),
+        ("10.0.0.1", "is host:port of a"),
+        (":6379", "is host:port of a"),
+        ("10.0.0.1:", "is host:port of a"),
+        ("10.0.0.1:gcs", "is host:port of a"),
+        ("10.0.0.1:١", "is host:port of a"),
+        ("10.0.0.1 10.0.0.2:6379", "is host:port of a"),
+        ("ray://10.0.0.1:10001", "Ray's client"),
+        ("http://10.0.0.1:6379", "Ray's client"),
+        ("10.0.0.1:0", "0 is no port"),
+        ("10.0.0.1:99999", "99999 is no port"),
+    ],
+)
+def test_what_no_ray_cluster_can_be_at_is_a_mistake(monkeypatch: pytest.MonkeyPatch, written: str, why: str) -> None:
+    monkeypatch.setattr("bot.settings.importlib.util.find_spec", lambda name: object())
+    monkeypatch.setenv("RAY_ADDRESS", written)
+    with pytest.raises(BadSettings, match=f"RAY_ADDRESS: .*{why}"):
+        read_settings()
+
+
+@pytest.mark.parametrize("written", ["10.0.0.1:6379", " head.example:6379 ", "[fd00::1]:6379", "h:65535"])
+def test_a_ray_cluster_may_be_named_by_any_host(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setattr("bot.settings.importlib.util.find_spec", lambda name: object())
+    monkeypatch.setenv("RAY_ADDRESS", written)
+    assert read_settings().ray_address == written.strip()
+
+
+def test_variables_of_ray_in_the_file_reach_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They belong in the environment: what Ray reads is not handed on from `.env`."""
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    Path(".env").write_text("RAY_AUTH_MODE=token\n")
+    read_settings()
+    assert "RAY_AUTH_MODE" not in os.environ
 
 
 @pytest.mark.parametrize(

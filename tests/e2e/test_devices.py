@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.errors import Quarantined
 from bot.playground import BotProcess, PlaygroundServer
 from bot.process import EXIT_CANNOT_RUN
 from bot.settings import IMAGES
 from bot.storage.database import Database
 from bot.storage.inspection import inspect
+from tests.e2e.records import rows
 from tests.e2e.scene import LONG, QUICK, Scene
 
 pytestmark = [
@@ -115,13 +117,18 @@ async def test_a_device_that_is_killed_while_it_draws_is_replaced_and_every_pict
 
 
 async def ended_once_each(scene: Scene) -> None:
-    """Wait until every job is over, and compare what was posted with the record."""
-    # One that was twice in the death of a device is set aside.
+    """Wait until every job is over, and compare what was posted with the record.
+
+    Some have to be posted. The others are set aside, each at its second death: the first one is in its row.
+    """
     await until(lambda: {status for status, _ in scene.rows()} <= {"posted", "failed"})
     posts = scene.posts()
     assert sorted(str(post.id) for post in posts) == sorted(str(message) for _, message in scene.rows())
     posted = [status for status, _ in scene.rows()].count("posted")
+    assert posted > 0
     assert sum(len(post.attachments) for post in posts) == posted
+    query = "SELECT error_code, crashes FROM jobs WHERE status = 'failed'"
+    assert set(rows(scene.settings.database, query)) <= {(Quarantined.code, 1)}
     database = Database(scene.settings.database)
     assert (await inspect(database, scene.data / IMAGES)).agree
     await database.close()

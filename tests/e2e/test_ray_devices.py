@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.playground import BotProcess, PlaygroundServer
+from bot.playground import Actors, BotProcess, PlaygroundServer
 from bot.process import EXIT_WORKER_LOST
 from tests.e2e.scene import LONG, QUICK, Scene
 from tests.e2e.test_devices import both_draw, children_of, drawn, ended_once_each, until
@@ -47,10 +47,16 @@ async def nodes() -> AsyncIterator[RayNodes]:
     await asyncio.to_thread(nodes.close)
 
 
+COMMAND = [sys.executable, "-m", "bot", "run"]
+
+
+def environment_on(nodes: RayNodes, scene: Scene) -> dict[str, str]:
+    settings = {"RAY_ADDRESS": nodes.address, "PING_AFTER_SECONDS": "0", "DATA_DIR": str(scene.data)}
+    return {**scene.server.environment(), **nodes.environment, **settings}
+
+
 def bot_on(nodes: RayNodes, scene: Scene, **settings: str) -> BotProcess:
-    environment = {**scene.server.environment(), **nodes.environment, "DATA_DIR": str(scene.data)}
-    environment |= {"RAY_ADDRESS": nodes.address, "PING_AFTER_SECONDS": "0", **settings}
-    return BotProcess([sys.executable, "-m", "bot", "run"], environment, output=scene.data.parent / "bot.log")
+    return BotProcess(COMMAND, environment_on(nodes, scene) | settings, output=scene.data.parent / "bot.log")
 
 
 async def test_actors_and_a_node_that_are_killed_in_mid_job_cost_no_picture(
@@ -78,6 +84,29 @@ async def test_actors_and_a_node_that_are_killed_in_mid_job_cost_no_picture(
         assert bot.returncode is None
         assert await bot.stop() == 0
         assert "Traceback" not in bot.text(), bot.text()
+    assert await scene.agrees()
+
+
+async def test_an_actor_that_is_killed_from_the_playgrounds_page_is_replaced_and_costs_no_picture(
+    server: PlaygroundServer, nodes: RayNodes, tmp_path: Path
+) -> None:
+    scene = Scene(server, tmp_path / "data")
+    actors = Actors(kind="FarActor", address=nodes.address)
+    keeper = server.keep(COMMAND, environment_on(nodes, scene), announce=lambda _: None, actors=actors)
+    running = asyncio.create_task(keeper.run())
+    await server.until_ready("imagine", within=90)
+    await until(lambda: keeper.workers == 2)
+    before = {actor for node in nodes.nodes for actor in node.actors()}
+    for _ in range(2):
+        await scene.ask(steps=LONG)
+    await drawn(scene, 2)
+    await keeper.kill_worker()
+    await until(lambda: keeper.workers == 1)
+    await scene.posted(2)
+    await until(lambda: keeper.workers == 2)
+    assert len(before & {actor for node in nodes.nodes for actor in node.actors()}) == 1
+    assert await keeper.stop() == 0
+    assert await running == 0
     assert await scene.agrees()
 
 

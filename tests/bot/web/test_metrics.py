@@ -16,6 +16,7 @@ from generation.journal import MemoryJournal
 from generation.result import DrawnWith
 from generation.supervisor import Supervisor
 from generation.workers.fake import FakeWorker
+from tests.bot.cluster import Cluster, all_ready
 
 TELLING = "a dragon that nobody may hear of"
 REQUESTER = "184467440737095516"
@@ -24,16 +25,19 @@ REQUESTER = "184467440737095516"
 class Bot:
     """The parts of one that are watched, on a clock that is moved by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, *clusters: Cluster) -> None:
+        """With clusters, their devices draw; without one, a worker in this process."""
         self.now = 0.0
         self.line = 0.0
         self.worker = FakeWorker(hold=True)
         self.worker.drawn_with = DrawnWith(device="none", rows=6)
-        self.dispatcher = Dispatcher([self.worker], MemoryJournal(), clock=lambda: self.now)
-        self.supervisor = Supervisor(self.dispatcher, {}, inside={"cpu": self.worker})
+        inside = {} if clusters else {"cpu": self.worker}
+        self.dispatcher = Dispatcher(tuple(inside.values()), MemoryJournal(), clock=lambda: self.now)
+        self.supervisor = Supervisor(self.dispatcher, {}, clusters, inside=inside)
         watched = Watched(
             dispatcher=self.dispatcher,  # type: ignore[arg-type]
             supervisor=self.supervisor,
+            own=inside,
             seconds_in_line=lambda: self.line,
         )
         self.metrics = Metrics(watched)
@@ -55,6 +59,10 @@ class Bot:
         found = re.search(rf"^{re.escape(name)} (\S+)$", self.metrics.page().decode(), re.MULTILINE)
         assert found is not None, f"{name} is not on the page"
         return float(found[1])
+
+    def workers(self) -> set[str]:
+        """What the page calls the devices."""
+        return set(re.findall(r'worker="([^"]*)"', self.metrics.page().decode()))
 
 
 @pytest.fixture
@@ -139,6 +147,37 @@ async def test_no_prompt_no_name_and_no_id_is_on_the_page(bot: Bot) -> None:
     assert set(labels) == {"state", "worker", "end", "code", "le", "version"} - {"version"}
     for secret in (TELLING, "dragon", REQUESTER, str(job_id), job_id.hex, "a0b1c2d3", "tiny"):
         assert secret not in page
+
+
+async def test_a_clusters_devices_are_numbered_and_what_was_counted_of_one_that_is_gone_is_forgotten() -> None:
+    cluster = Cluster()
+    bot = Bot(cluster)
+    await bot.dispatcher.start()
+    running = asyncio.create_task(bot.supervisor.run())
+    first, second, third = (f"GPU 1 of secret-host, node {node}" for node in ("a1b2c3", "d4e5f6", "0789ab"))
+
+    async def has(*devices: str) -> None:
+        cluster.has(*devices)
+        await all_ready(bot.supervisor, *devices)
+
+    await has(first)
+    await bot.dispatcher.submit(bot.job()).result()
+    assert bot.value('imagine_worker_device_seconds_total{worker="ray 1"}') == 0.5
+    await has(first, second)
+    assert bot.workers() == {"ray 1", "ray 2"}
+    await has(second)
+    assert bot.workers() == {"ray 2"}
+    await has(second, third)
+    assert bot.workers() == {"ray 1", "ray 2"}
+    for number in range(20):
+        await has(f"GPU 1 of secret-host, node {number:06x}")
+        await bot.dispatcher.submit(bot.job()).result()  # nobody looks at the page meanwhile
+    assert bot.workers() == {"ray 1"}
+    assert bot.value('imagine_worker_device_seconds_total{worker="ray 1"}') == 0.5, "of the last one alone"
+    for secret in ("secret-host", "node", "000013"):
+        assert secret not in bot.metrics.page().decode()
+    running.cancel()
+    await bot.dispatcher.close()
 
 
 async def test_a_job_that_begins_again_after_a_loss_has_waited_once() -> None:
