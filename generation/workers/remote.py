@@ -299,7 +299,7 @@ class RemoteWorker:
     def _lose(self, error: WorkerLost) -> None:
         """Fail every job, because nothing more can be drawn."""
         if self._lost is None:
-            log.error("%s is lost: %s", self.name, error.detail)
+            log.debug("%s is lost: %s", self.name, error.detail)  # the supervisor tells it
             self._spawn(self._link.kill())
         self._lost, self._open = error, False
         self._gone.set()
