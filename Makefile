@@ -28,8 +28,8 @@ playground: setup ## start the playground, a local Discord in the browser
 test: setup ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-all: setup ## run the long tests too, and those on a Ray cluster where the extra [ray] is installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "cluster or long or not cluster"
+test-all: setup ## run the tests on a Ray cluster too, where the extra [ray] is installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "cluster or not cluster"
 
 bench: setup ## run the CPU benchmarks
 	$(BIN)/python -m tests.benchmarks

@@ -117,7 +117,6 @@ async def test_a_bot_killed_in_mid_job_comes_back_and_each_picture_is_seen_once(
     assert server.gateway.identified == 2
 
 
-@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
 async def test_a_worker_killed_in_mid_job_is_replaced_and_the_picture_comes_once(tmp_path: Path) -> None:
     two = {"workers": "generation.workers.child", "DEVICES": "cpu,cpu"}

@@ -134,7 +134,6 @@ async def ended_once_each(scene: Scene) -> None:
     await database.close()
 
 
-@pytest.mark.long
 async def test_no_job_is_blamed_for_the_end_of_the_bot_and_its_children_end_with_it(scene: Scene) -> None:
     for _ in range(2):  # one more than a job may run in
         async with bot_with_two_devices(scene) as bot:
@@ -153,7 +152,6 @@ async def test_no_job_is_blamed_for_the_end_of_the_bot_and_its_children_end_with
     assert await scene.agrees()
 
 
-@pytest.mark.long
 async def test_a_stop_puts_back_what_the_devices_draw(scene: Scene) -> None:
     async with bot_with_two_devices(scene, DRAIN_SECONDS="0") as bot:
         await scene.server.until_ready("imagine", within=60)
@@ -176,7 +174,6 @@ async def test_devices_that_cannot_be_used_are_a_mistake(scene: Scene) -> None:
     assert "DEVICES" in bot.text()
 
 
-@pytest.mark.long
 @pytest.mark.timeout(max(400, 40 * KILLS))
 async def test_random_kills_of_devices_and_bot_lose_nothing_and_draw_nothing_twice(scene: Scene) -> None:
     chance, kills = random.Random(18), 0

@@ -23,7 +23,7 @@ def check(report: Report) -> None:
     assert all(any(polite in words for polite in POLITE) for words in report.refused), said
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+@pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database; empty for a file."""
     return "" if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()

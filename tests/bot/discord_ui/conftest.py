@@ -4,14 +4,24 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import simcord
 
+from bot.discord_ui.delivery import deliveries, gallery, post, reviews, ways
+from bot.retrying import PATIENT
 from bot.storage.database import Database
 from tests.bot.discord_ui.discord_spec import DiscordSpec
 from tests.bot.discord_ui.world import World
+
+
+@pytest.fixture
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Discord or the database refuses is tried again as often as ever, and at once."""
+    for module in (deliveries, gallery, post, reviews, ways):
+        monkeypatch.setattr(module, "PATIENT", replace(PATIENT, longest=0.0))
 
 
 @pytest.fixture(scope="session")
