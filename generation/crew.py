@@ -68,6 +68,7 @@ class Crew:
             raise
 
     async def _start(self, worker: Worker) -> None:
+        self._fleet.coming += 1
         try:
             await worker.start(lambda jobs: self._fleet.note_drawing(worker, jobs))
         except KnownError:
@@ -75,6 +76,8 @@ class Crew:
         except Exception as error:
             log.exception("a worker did not start")
             raise ModelUnavailable("?", detail=repr(error)) from error
+        finally:
+            self._fleet.coming -= 1
         self._fleet.ready.append(worker)
         self._watching[worker] = asyncio.create_task(self._watch(worker), name="watch a worker")
         if not (first_ready := self._begun()).done():

@@ -28,6 +28,7 @@ class Fleet:
     def __init__(self, drawing: Callable[[frozenset[JobId]], None]) -> None:
         """`drawing` is told for whom the workers work that would take this process down; also in their threads."""
         self.ready: list[Worker] = []
+        self.coming = 0  #: workers that are being started
         self.running: dict[JobId, tuple[Job, Worker]] = {}  #: jobs that workers have, drawing or standing
         self.alone: set[JobId] = set()  #: live jobs that are drawn with nothing beside them on their worker
         self._kept: dict[JobId, Worker] = {}  #: workers that take nothing more until a job that waits has them
@@ -107,12 +108,9 @@ class Fleet:
         return None
 
     def _ahead_of_one(self) -> int:
-        """Return the images that a worker without another one beside it is given in good time.
-
-        One elsewhere is of several, whose others may come at any moment.
-        """
+        """Return the images that a worker without another one beside it is given in good time."""
         (one,) = self.ready
-        return AHEAD if one.in_this_process else _near(one)
+        return _near(one) if self.coming else AHEAD
 
     def _placed(self, job: Job, queue: FairQueue, worth: float) -> Worker | None:
         """Choose a worker of several; None while the job waits for one."""

@@ -439,6 +439,12 @@ class TestLosingAWorkerElsewhere:
 
     async def test_the_first_of_several_that_comes_does_not_take_the_whole_line(self) -> None:
         class Roomy(FarWorker):
+            may_start = asyncio.Event()
+
+            async def start(self, drawing: Drawing = told_nobody) -> None:
+                await self.may_start.wait()
+                await super().start(drawing)
+
             def room(self, request: GenerationRequest) -> int:
                 return request.count
 
@@ -446,9 +452,14 @@ class TestLosingAWorkerElsewhere:
         for number in range(40):
             dispatcher.submit(job(str(number)))
         first, second = Roomy(4), Roomy(4)
-        for worker in (first, second):
-            await dispatcher.add(worker)
-            await soon()
+        second.may_start = asyncio.Event()
+        adding = [asyncio.create_task(dispatcher.add(worker)) for worker in (first, second)]
+        await soon()
+        first.may_start.set()
+        await soon()
+        second.may_start.set()
+        await asyncio.gather(*adding)
+        await soon()
         assert len(first.drawn) == len(second.drawn) == LEAST_AHEAD
         await dispatcher.close()
 
