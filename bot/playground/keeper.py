@@ -92,7 +92,8 @@ class BotKeeper:
             reason = self._asked or f"The bot has ended with exit code {code}"
             self._announce(f"{reason}. It starts again in {pause:g} s.")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._ending.wait()
         return code
 
     def _comes_back(self, code: int, tries: int) -> bool:

@@ -76,4 +76,5 @@ class PipeLink:
         if self._process.stdin is not None:
             self._process.stdin.close()
         with suppress(TimeoutError):  # one that hangs in the kernel ends when it is let go
-            await asyncio.wait_for(self._process.wait(), ENDING)
+            async with asyncio.timeout(ENDING):  # wait_for of Python 3.11 may swallow a cancellation
+                await self._process.wait()

@@ -147,7 +147,8 @@ class RayLink:
             return
         self._driver.end(self._number)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), ENDING)
+            async with asyncio.timeout(ENDING):
+                await self._over.wait()
 
 
 class RayCluster:
