@@ -70,6 +70,11 @@ class RayNode:
         """End one of its processes, such as `raylet`, at once."""
         os.kill(self._child(what), signal.SIGKILL)
 
+    def kill_unseen(self, what: str) -> None:
+        """The same, while the command that has started the node looks away: it would end the rest of it."""
+        self._process.send_signal(signal.SIGSTOP)
+        self.kill(what)
+
     def actors(self) -> list[int]:
         """The processes that draw."""
         raylet = self._child("raylet")
@@ -78,6 +83,7 @@ class RayNode:
 
     def close(self) -> None:
         """End it with all its processes."""
+        self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
         try:
             self._process.wait(20)

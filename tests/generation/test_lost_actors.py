@@ -197,7 +197,7 @@ def _kill(node: RayNode, what: str) -> None:
 async def test_what_is_drawn_when_the_head_is_killed_comes_and_the_rest_keeps_its_place(own_devices: Devices) -> None:
     devices = own_devices
     tickets = await devices.busy()
-    devices.nodes.nodes[0].kill("gcs_server")
+    devices.nodes.nodes[0].kill_unseen("gcs_server")
     await devices.drawn(*tickets)
     driver = devices.cluster.pid
     await until(lambda: devices.cluster.pid != driver, within=150)
