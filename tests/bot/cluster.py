@@ -7,6 +7,7 @@ from functools import partial
 from generation.device import DeviceState
 from generation.supervisor import Devices, Supervisor
 from generation.workers.fake import FakeWorker
+from tests.waiting import until
 
 
 class Cluster:
@@ -37,6 +38,4 @@ class Cluster:
 async def all_ready(supervisor: Supervisor, *devices: str) -> None:
     """Wait until these devices are there, each of them ready, and no other one."""
     wanted = {(name, DeviceState.READY) for name in devices}
-    async with asyncio.timeout(10):
-        while {(device.name, device.state) for device in supervisor.devices} != wanted:  # noqa: ASYNC110 - no Event tells
-            await asyncio.sleep(0)
+    await until(lambda: {(device.name, device.state) for device in supervisor.devices} == wanted, within=10)

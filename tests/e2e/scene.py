@@ -3,7 +3,6 @@
 The bot is a process on the playground's Discord with discord.py's own network stack; only its worker has no device.
 """
 
-import asyncio
 import itertools
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from bot.storage.inspection import inspect
 from tests.bot.discord_ui.world import RESULT
 from tests.e2e.launcher import Play
 from tests.e2e.records import rows
+from tests.waiting import until
 
 COMMAND = [sys.executable, "-m", "tests.e2e.launcher"]
 WORKER = Play(seconds=0.02)
@@ -69,10 +69,8 @@ class Scene:
 
     async def written(self, query: str) -> list[tuple[Any, ...]]:
         """Wait until the query finds something, and return that."""
-        async with asyncio.timeout(60):
-            while not (found := rows(self.settings.database, query)):  # noqa: ASYNC110 - a row tells no Event
-                await asyncio.sleep(0.1)
-        return found
+        await until(lambda: rows(self.settings.database, query), within=60)
+        return rows(self.settings.database, query)
 
     async def agrees(self) -> bool:
         """What `python -m bot check` says, and as many pictures as there are posts."""
@@ -84,9 +82,7 @@ class Scene:
 
 async def said(bot: BotProcess, words: str, *, times: int = 1) -> None:
     """Wait until its log has these words so often."""
-    async with asyncio.timeout(60):
-        while bot.text().count(words) < times:  # noqa: ASYNC110 - another process' file tells no Event
-            await asyncio.sleep(0.1)
+    await until(lambda: bot.text().count(words) >= times, within=60)
 
 
 #: With the record in a file, and on a server.

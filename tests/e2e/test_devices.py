@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from bot.storage.database import Database
 from bot.storage.inspection import inspect
 from tests.e2e.records import rows
 from tests.e2e.scene import LONG, QUICK, Scene
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.timeout(170),
@@ -62,13 +63,6 @@ def children_of(bot: BotProcess, word: str = "workers.child") -> list[int]:
             return False
 
     return [int(child) for child in listed if draws(child)]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what changes outside of the playground's Discord too."""
-    async with asyncio.timeout(90):
-        while not condition():  # noqa: ASYNC110 - what changes is no task of ours
-            await asyncio.sleep(0.05)
 
 
 async def both_draw(bot: BotProcess, times: int = 2) -> None:

@@ -18,8 +18,9 @@ import pytest_asyncio
 from bot.playground import Actors, BotProcess, PlaygroundServer
 from bot.process import EXIT_WORKER_LOST
 from tests.e2e.scene import LONG, QUICK, Scene
-from tests.e2e.test_devices import both_draw, children_of, drawn, ended_once_each, until
+from tests.e2e.test_devices import both_draw, children_of, drawn, ended_once_each
 from tests.ray_nodes import RayNodes, needs_ray
+from tests.waiting import until
 
 TOKEN = secrets.token_hex(32)
 KILLS = int(os.environ.get("KILLS_OF_DEVICES", "5"))

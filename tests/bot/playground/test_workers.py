@@ -15,6 +15,7 @@ import pytest
 from bot.playground import Actors, PlaygroundServer
 from bot.playground.keeper import BotKeeper
 from bot.playground.workers import actors_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc")
 
@@ -42,10 +43,9 @@ def node(address: str, called: str = "/usr/lib/ray/raylet") -> Iterator[list[int
 
 async def found(count: int) -> list[int] | None:
     """The actors of our cluster, once there are so many."""
-    async with asyncio.timeout(10):
-        while len(actors := actors_of(Actors(kind="FarActor", address=OURS)) or []) != count:  # noqa: ASYNC110 - /proc
-            await asyncio.sleep(0.01)
-    return actors
+    ours = Actors(kind="FarActor", address=OURS)
+    await until(lambda: len(actors_of(ours) or ()) == count, within=10)
+    return actors_of(ours)
 
 
 async def test_actors_are_known_by_their_title_and_by_the_cluster_of_the_node_that_has_started_them() -> None:
@@ -69,9 +69,7 @@ async def test_the_page_ends_an_actor_of_the_bots_cluster_and_of_no_other_one(se
         await found(2)
         keeper = keeper_of(server, OURS)
         running = asyncio.create_task(keeper.run())
-        async with asyncio.timeout(10):
-            while keeper.workers != 2:  # noqa: ASYNC110 - the bot's process tells no Event
-                await asyncio.sleep(0.01)
+        await until(lambda: keeper.workers == 2, within=10)
         for left in (1, 0):
             await keeper.kill_worker()
             await found(left)

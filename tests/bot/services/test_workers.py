@@ -22,7 +22,7 @@ async def test_the_pace_of_a_device_that_has_left_its_cluster_is_forgotten() -> 
     dispatcher = Dispatcher([], MemoryJournal())
     supervisor = Supervisor(dispatcher, {}, [cluster])
     workers = Workers(
-        dispatcher=dispatcher,  # type: ignore[arg-type]
+        dispatcher=dispatcher,
         supervisor=supervisor,
         clock=lambda: datetime.now(UTC),
     )

@@ -35,17 +35,17 @@ class Bot:
         self.dispatcher = Dispatcher(tuple(inside.values()), MemoryJournal(), clock=lambda: self.now)
         self.supervisor = Supervisor(self.dispatcher, {}, clusters, inside=inside)
         watched = Watched(
-            dispatcher=self.dispatcher,  # type: ignore[arg-type]
+            dispatcher=self.dispatcher,
             supervisor=self.supervisor,
             own=inside,
             seconds_in_line=lambda: self.line,
         )
         self.metrics = Metrics(watched)
-        self.dispatcher.listen(self.metrics)  # type: ignore[arg-type]
+        self.dispatcher.listen(self.metrics)
 
     def job(self, **changes: object) -> Job:
         spec = ModelSpec(name="tiny", source="builtin", native_size=64)
-        request = spec.request(DrawingOptions(**{"prompt": TELLING, "steps": 2, **changes}))  # type: ignore[arg-type]
+        request = spec.request(DrawingOptions(**{"prompt": TELLING, "steps": 2, **changes}))
         return Job(id=uuid4(), request=request, requester=REQUESTER)
 
     async def drawn(self, **changes: object) -> UUID:
