@@ -131,6 +131,7 @@ class Members:
         near = {tag.split("-")[0]: locale for tag, locale in tags.items()}
         locale = tags.get(language.lower()) or tags.get(base) or near.get(base) or discord.Locale.american_english
         self._world.backend.languages[self._world.member(member).id] = locale
+        self._world.touch()
         return locale
 
     def restrict(self, where: str, restricted: bool) -> None:

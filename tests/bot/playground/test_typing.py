@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from bot.playground import PlaygroundServer
 
@@ -58,6 +60,31 @@ async def test_other_text_is_sent_as_it_is(page: Page, server: PlaygroundServer)
     await page.keyboard.press("Enter")
     await server.until(lambda: server.messages(), what="a message")
     assert server.messages()[0].content == "/nothing like this"
+
+
+@pytest.mark.parametrize("of_the_page", ["configure_presentation", "autocomplete_command"])
+async def test_enter_while_the_page_asks_for_something_of_its_own_is_not_lost(
+    page: Page, server: PlaygroundServer, of_the_page: str
+) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        if f'"kind":"{of_the_page}"' in (route.request.post_data or ""):
+            asked.set()
+            await answered.wait()
+        await route.continue_()
+
+    await page.route("**/api/action", answer_late)
+    await page.reload()
+    await type_text(page, "/imagine a heart scheduler:ddim")
+    await expect(field(page, "scheduler")).to_have_value("ddim")
+    async with asyncio.timeout(10):
+        await asked.wait()
+    await page.keyboard.press("Enter")
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    answered.set()
+    await server.until(lambda: server.messages() and server.messages()[0].embeds, what="a picture")
+    assert len(server.messages()) == 1
 
 
 async def test_an_option_that_completes_shows_its_choices_before_anything_is_typed(
