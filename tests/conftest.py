@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,3 +18,9 @@ def postgres() -> Iterator[Server]:
     """A PostgreSQL server; the test is skipped, with the reason, where there can be none."""
     with running_server() as server:
         yield server
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run whole processes first: their files take the longest, and one at the end would keep a single worker busy."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: not (item.path.is_relative_to(here / "e2e") or item.path.is_relative_to(here / "load")))

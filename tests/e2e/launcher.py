@@ -3,7 +3,6 @@
 The environment variable PLAY says what, as JSON; see `Play`. Nothing of the bot knows that this exists.
 """
 
-import asyncio
 import functools
 import importlib
 import json
@@ -24,9 +23,8 @@ from generation.errors import KnownError
 from generation.events import WorkerEvent
 from generation.job import Job, JobId
 from generation.workers.base import Drawing, Worker, told_nobody
-from generation.workers.fake import FakeWorker
 from generation.workers.local import LocalWorker
-from generation.workers.stream import EventStream
+from tests.generation.workers.timed import TimedWorker
 
 VARIABLE = "PLAY"
 _WAS_KILLED = "was-killed"  #: a file in the data folder: once is enough
@@ -91,31 +89,6 @@ class HangingEngine:
 
     def idle(self) -> bool:
         return False
-
-
-class TimedWorker(FakeWorker):
-    """A FakeWorker that takes some time for a step, and says so."""
-
-    def __init__(self, seconds: float, room: int) -> None:
-        super().__init__(room, hold=True, device_seconds_per_image=seconds)
-        self._takes = seconds
-
-    def draw(self, job: Job) -> EventStream:
-        stream = super().draw(job)
-        self._step_later(job, stream, 1)
-        return stream
-
-    def _step_later(self, job: Job, stream: EventStream, step: int) -> None:
-        asyncio.get_running_loop().call_later(self._takes, self._make_step, job, stream, step)
-
-    def _make_step(self, job: Job, stream: EventStream, step: int) -> None:
-        if stream.closed:  # cancelled, or put back
-            return
-        if step < job.request.steps:
-            self.steps(job.id, step)
-            self._step_later(job, stream, step + 1)
-        else:
-            self.release(job.id)
 
 
 def _kill_once(place: str, when: str, marker: Path) -> None:

@@ -218,7 +218,7 @@ def test_ctrl_c_keeps_the_pictures_that_are_done(tmp_path: Path) -> None:
     """In a process of its own, with the real engine: four are drawn at a time, and one of twenty is there."""
     out = tmp_path / "out"
     prompts = ("a red heart", "a star", "a cat", "a dog", "a fox")
-    options = ("--steps", "150", "--count", "4", "--out", str(out))
+    options = ("--steps", "60", "--count", "4", "--out", str(out))
     command = [sys.executable, "-m", "generation", *prompts, *options]
     # A shell has what it starts in the background ignore Ctrl-C, and the tests may run there.
     here = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,5 @@
 """Fixtures: a world with the bot in it; everything it sends is checked against Discord's own description."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -17,7 +16,7 @@ from tests.bot.discord_ui.discord_spec import DiscordSpec
 from tests.bot.discord_ui.world import World
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Discord or the database refuses is tried again as often as ever, and at once."""
     for module in (deliveries, gallery, post, reviews, ways):
@@ -29,20 +28,6 @@ def discord_spec() -> DiscordSpec | None:
     """Discord's description of its API, where the environment names its file."""
     file = os.environ.get("DISCORD_OPENAPI")
     return DiscordSpec(Path(file)) if file else None
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file. Migrating takes longer than most tests here."""
-    file = tmp_path_factory.mktemp("database") / "empty.db"
-
-    async def migrate() -> None:
-        database = Database(f"sqlite:///{file}")
-        await database.open()
-        await database.close()
-
-    asyncio.run(migrate())
-    return file
 
 
 @pytest.fixture

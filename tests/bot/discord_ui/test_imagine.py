@@ -336,7 +336,6 @@ async def test_a_busy_database_does_not_take_a_shown_picture_back(
     assert (await world.jobs())[0].status is JobStatus.POSTED
 
 
-@pytest.mark.usefixtures("without_pauses")
 async def test_a_picture_that_can_never_be_written_down_stays_shown(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

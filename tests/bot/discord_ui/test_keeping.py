@@ -297,7 +297,6 @@ async def test_a_result_from_an_age_restricted_channel_is_copied_only_to_such_a_
     assert len(open_to_all.history()) == 1
 
 
-@pytest.mark.usefixtures("without_pauses")
 async def test_a_gallery_that_is_age_restricted_no_more_gets_no_copies_of_before(world: World) -> None:
     restrict(world, world.channel)
     shown = await gallery(world, restricted=True)
@@ -342,7 +341,6 @@ async def test_what_is_drawn_in_the_gallery_is_not_copied_there(world: World) ->
     assert [message.id for message in shown.history()] == [first.response.id]
 
 
-@pytest.mark.usefixtures("without_pauses")
 async def test_a_copy_that_could_not_be_posted_is_posted_later(world: World) -> None:
     shown = await gallery(world)
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
@@ -355,7 +353,6 @@ async def test_a_copy_that_could_not_be_posted_is_posted_later(world: World) -> 
         assert len(shown.history()) == 1
 
 
-@pytest.mark.usefixtures("without_pauses")
 async def test_a_copy_that_was_noted_before_a_crash_is_posted_after_the_start(world: World) -> None:
     shown = await gallery(world)
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
@@ -395,7 +392,6 @@ async def test_a_copy_goes_with_its_job(world: World, by_button: bool) -> None:
     assert await world.parts.stars.copy_of((await world.jobs())[0].id) is None
 
 
-@pytest.mark.usefixtures("without_pauses")
 @pytest.mark.parametrize("is_written_down", [True, False])
 async def test_a_copy_that_outlived_its_job_is_removed_after_the_start(world: World, is_written_down: bool) -> None:
     shown = await gallery(world)

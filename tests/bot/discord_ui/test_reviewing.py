@@ -341,7 +341,6 @@ async def test_a_moderators_channel_without_rights_gets_what_waits_when_it_has_t
     assert len(mods.history()) == 1
 
 
-@pytest.mark.usefixtures("without_pauses")
 async def test_a_review_that_could_not_be_posted_is_posted_later_once(world: World, mods: ChannelHandle) -> None:
     world.env.inject_error("POST", f"/channels/{mods.id}/messages", status=503, times=7)
     await asked(world)
@@ -394,7 +393,6 @@ async def test_what_was_delivered_before_a_crash_and_not_written_down_is_not_del
     assert (await only_job(world)).images[0].given_at is not None
 
 
-@pytest.mark.usefixtures("without_pauses")
 async def test_what_discord_does_not_take_for_a_while_is_delivered_later(world: World, mods: ChannelHandle) -> None:
     await asked(world)
     (shown,) = mods.history()
@@ -595,7 +593,6 @@ async def test_delete_takes_what_came_later_and_the_review_with_it(
     assert not mods.history()
 
 
-@pytest.mark.usefixtures("without_pauses")
 async def test_a_deleted_job_that_waits_goes_from_the_moderators_channel(world: World, mods: ChannelHandle) -> None:
     first = await asked(world)
     world.env.inject_error("DELETE", f"/channels/{mods.id}/messages/*", status=503, times=7)

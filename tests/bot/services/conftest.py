@@ -1,5 +1,6 @@
 """The real services on a real SQLite file, with a worker that only pretends and a clock that stands still."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -183,9 +184,13 @@ def database_url() -> str | None:
 
 
 @pytest.fixture
-async def open_house(tmp_path: Path, clock: HandClock, database_url: str | None) -> AsyncIterator[Callable]:
+async def open_house(
+    tmp_path: Path, clock: HandClock, database_url: str | None, empty_database: Path
+) -> AsyncIterator[Callable]:
     """Makes houses on one folder; the second one is what a restart finds."""
     houses: list[House] = []
+    if database_url is None:
+        shutil.copy(empty_database, tmp_path / "bot.db")
 
     async def opened(**parts: object) -> House:
         house = House(folder=tmp_path, clock=clock, database_url=database_url, **parts)  # type: ignore[arg-type]

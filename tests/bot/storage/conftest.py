@@ -1,5 +1,6 @@
 """A real SQLite file for each test."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +27,10 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
+async def database(url: str, empty_database: Path) -> AsyncIterator[Database]:
     database = Database(url)
+    if database.file is not None:
+        shutil.copy(empty_database, database.file)
     await database.open()
     yield database
     await database.close()

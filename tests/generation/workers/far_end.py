@@ -19,7 +19,7 @@ from generation.workers.base import Worker
 from generation.workers.fake import FakeWorker
 from generation.workers.messages import Make
 from generation.workers.stream import EventStream
-from tests.e2e.launcher import TimedWorker
+from tests.generation.workers.timed import TimedWorker
 
 
 class FarEnd:
