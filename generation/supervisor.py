@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from generation.device import Device, DeviceState
 from generation.dispatcher import Dispatcher
@@ -14,6 +14,8 @@ from generation.operator_words import operator_words
 from generation.workers.base import Worker
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 Pause: TypeAlias = Callable[[float], Awaitable[None]]
 Devices: TypeAlias = Mapping[str, Callable[[], Worker]]  #: what makes a worker for each, by the name the log has for it
@@ -94,7 +96,7 @@ class Supervisor:
         self._unwanted[name].set()
         if self._known[name].state is DeviceState.LOST:
             self._note(name, DeviceState.DRAINED, worker=None)
-        elif self._known[name].state is DeviceState.READY:
+        elif self._known[name].state in (DeviceState.READY, DeviceState.STARTING):
             self._note(name, DeviceState.LEAVING)
 
     def take_back(self, name: str) -> None:
@@ -187,7 +189,9 @@ class Supervisor:
             began = self._clock()
             self._note(device, DeviceState.STARTING, worker=worker)
             try:
-                await self._dispatcher.add(worker)
+                if not await self._until_unwanted(device, self._start(worker)):
+                    pause = 0.0
+                    continue
             except ShuttingDown:
                 return
             except KnownError as error:
@@ -202,7 +206,7 @@ class Supervisor:
                 self._unusable.pop(device, None)
                 self._note(device, DeviceState.READY)
                 log.info("the device %s is ready to draw", device)
-                lost = await self._lost_or_unwanted(device, worker)
+                lost = await self._until_unwanted(device, worker.lost())
                 if lost is None:
                     self._note(device, DeviceState.LEAVING)  # also one that was only starting when it was drained
                     await self._dispatcher.remove(worker, self._grace)
@@ -210,18 +214,23 @@ class Supervisor:
                     continue
                 self._note_loss(device)
                 log.error("the device %s is lost and will be started again: %s", device, operator_words(lost))
-            pause = await self._rest(pause, began)
+            pause = await self._until_unwanted(device, self._rest(pause, began)) or 0.0
 
-    async def _lost_or_unwanted(self, device: str, worker: Worker) -> WorkerLost | None:
-        """Wait until the worker is lost, and return why; None as soon as the device is to be drained."""
-        lost = asyncio.create_task(worker.lost())
+    async def _start(self, worker: Worker) -> bool:
+        await self._dispatcher.add(worker)
+        return True
+
+    async def _until_unwanted(self, device: str, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """Do this, and return what it returns; it is cancelled as soon as the device is to be drained: None."""
+        doing = asyncio.create_task(work)
         unwanted = asyncio.create_task(self._unwanted[device].wait())
         try:
-            await asyncio.wait({lost, unwanted}, return_when=asyncio.FIRST_COMPLETED)
-            return lost.result() if lost.done() else None
+            await asyncio.wait({doing, unwanted}, return_when=asyncio.FIRST_COMPLETED)
+            return doing.result() if doing.done() else None
         finally:
-            lost.cancel()
+            doing.cancel()
             unwanted.cancel()
+            await asyncio.gather(doing, unwanted, return_exceptions=True)
 
     async def _rest(self, pause: float, began: float) -> float:
         """Wait before what began then is tried again; return how long to wait the next time."""

@@ -21,12 +21,20 @@ DIED = WorkerLost(detail="its process ended with 1")
 class Child(FakeWorker):
     """A worker in another process, which may not start."""
 
-    def __init__(self, error: KnownError | None) -> None:
+    def __init__(self, error: KnownError | None, *, hangs: bool = False) -> None:
         super().__init__()
         self.in_this_process = False
+        self.is_closed = False
         self._error = error
+        self._hangs = hangs
+
+    async def close(self) -> None:
+        self.is_closed = True
+        await super().close()
 
     async def start(self, drawing: Drawing = told_nobody) -> None:
+        if self._hangs:
+            await asyncio.Event().wait()
         await super().start(drawing)
         if self._error is not None:
             raise self._error
@@ -56,7 +64,9 @@ class World:
         self.pauses: list[float] = []
         self.made: defaultdict[str, list[Child]] = defaultdict(list)
         self.errors: defaultdict[str, list[KnownError]] = defaultdict(list)  #: of the next starts
+        self.hangs = False  #: whether the next workers hang in their start
         self.fault: Exception | None = None  #: what goes wrong when the next worker is made
+        self.sleeps: asyncio.Event | None = None  #: what a pause lasts until; None: pauses are over at once
         self.dispatcher = Dispatcher([], MemoryJournal())
         self.cluster = Cluster()
         self.supervisor = Supervisor(
@@ -72,7 +82,7 @@ class World:
             if self.fault is not None:
                 raise self.fault
             errors = self.errors[device]
-            self.made[device].append(Child(errors.pop(0) if errors else None))
+            self.made[device].append(Child(errors.pop(0) if errors else None, hangs=self.hangs))
             return self.made[device][-1]
 
         return make
@@ -80,7 +90,7 @@ class World:
     async def _wait(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.now += seconds
-        await asyncio.sleep(0)
+        await (self.sleeps.wait() if self.sleeps is not None else asyncio.sleep(0))
 
     async def begin(self) -> asyncio.Task[None]:
         await self.dispatcher.start()
@@ -339,6 +349,38 @@ async def test_a_device_that_is_drained_while_it_pauses_is_not_started_until_it_
     world.supervisor.take_back("a")
     await soon()
     assert states(world)["a"] == "ready"
+    await world.end(running)
+
+
+async def test_a_device_that_is_drained_while_it_pauses_is_started_as_soon_as_it_is_taken_back() -> None:
+    world = World("a", "b")
+    world.errors["a"] = [NO_MEMORY, NO_MEMORY]
+    world.sleeps = asyncio.Event()  # nobody sets it
+    running = await world.begin()
+    assert (len(world.made["a"]), states(world)["a"]) == (2, "lost")
+    world.supervisor.drain("a")
+    await soon()
+    world.supervisor.take_back("a")
+    await soon()
+    assert (len(world.made["a"]), states(world)["a"]) == (3, "ready")
+    await world.end(running)
+
+
+async def test_a_device_that_hangs_in_its_start_is_drained_at_once_and_may_be_taken_back() -> None:
+    world = World("a", "b")
+    world.hangs = True
+    running = await world.begin()
+    assert states(world) == {"a": "starting", "b": "starting"}
+    world.supervisor.drain("a")
+    await soon()
+    assert states(world)["a"] == "drained"
+    assert world.made["a"][0].is_closed
+    assert [device.losses for device in world.supervisor.devices] == [0, 0]
+    world.hangs = False
+    world.supervisor.take_back("a")
+    await world.dispatcher.submit(job()).result()
+    await soon()
+    assert states(world) == {"a": "ready", "b": "starting"}
     await world.end(running)
 
 

@@ -111,9 +111,10 @@ async def test_a_worker_with_nothing_to_draw_is_drained_at_once_and_taken_back(
     await world.alice.slash(world.channel, "imagine", prompt="a cat")
     assert len(world.children[1].drawn) == 1
     await world.admin.click(answer.response, label="Take back 1 (cuda:0)")
-    await world.until(lambda: len(world.children) == 3)
+    await world.until(lambda: world.parts.supervisor.devices[0].state is DeviceState.READY)
     pressed = await world.admin.click(answer.response, label="Look again")
     assert "**1 (cuda:0)** 🟢 ready" in words(pressed.response)
+    assert len(world.children) == 3
 
 
 @TWO
@@ -170,7 +171,10 @@ async def test_a_press_is_judged_when_it_is_made(world: World, owned_by: Callabl
 async def test_a_worker_that_was_lost_is_shown_with_how_often(world: World, owned_by: Callable[..., None]) -> None:
     owned_by(world.admin)
     world.children[0].lose()
-    await world.until(lambda: len(world.children) == 3)
+    devices = world.parts.supervisor
+    await world.until(
+        lambda: len(world.children) == 3 and all(one.state is DeviceState.READY for one in devices.devices)
+    )
     seen = words((await world.admin.slash(world.channel, "admin workers")).response)
     assert "lost 1 time" in seen
     assert seen.count("🟢") == 2
