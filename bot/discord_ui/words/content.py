@@ -16,6 +16,7 @@ from bot.records import JobRecord
 from bot.services.answers import Shown
 from generation.errors import Postponed
 from generation.job import Job, JobId
+from generation.loras import loras_text
 from generation.request import GenerationRequest
 from generation.ticket import Progress
 
@@ -122,6 +123,7 @@ class Content:
             ("seed " if request.count == 1 else "seeds ") + ", ".join(f"`{seed}`" for seed in request.seeds),
             f"{width}×{height}{larger}",
             *((text.shown(request.model),) if names_model else ()),
+            *((text.shown(loras_text(request.loras), 200),) if request.loras else ()),
             f"taken {text.seconds(max(taken, 0.0))}, of the device {text.seconds(job.device_seconds)}",
         )
         said = f"✅ {text.counted(len(pictures), 'picture')} for {_by_name(requester)}\n-# {' · '.join(receipt)}"

@@ -96,6 +96,7 @@ async def test_imagine_takes_loras_which_the_models_and_the_record_tell(world: W
     uses = (("chalk", 0.8, LORAS.files[0].sha256), ("ink", -0.5, LORAS.files[1].sha256))
     assert tuple((use.name, use.weight, use.sha256) for use in job.request.loras) == uses
     assert answer.response.attachments
+    assert " · chalk:0.8, ink:-0.5 · taken " in answer.response.content
     assert "LoRAs (4): chalk (chalk drawing), ink" in words((await world.alice.slash(world.channel, "models")).response)
     told = words((await world.alice.click(answer.response, label="Info")).response)
     assert "<lora:chalk:0.8> <lora:ink:-0.5>" in told
