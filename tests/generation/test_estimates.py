@@ -13,7 +13,7 @@ from generation.journal import MemoryJournal
 from generation.request import GenerationRequest
 from generation.workers.fake import FakeWorker
 from tests.benchmarks.busy_hour import estimate_errors
-from tests.generation.test_dispatcher import job, soon
+from tests.generation.dispatching import job, soon
 
 
 def request(**wishes: Any) -> GenerationRequest:

@@ -6,7 +6,7 @@ from generation.fleet import Fleet
 from generation.job import Job
 from generation.queue import PASSING, FairQueue
 from generation.workers.fake import FakeWorker
-from tests.generation.test_dispatcher import job
+from tests.generation.dispatching import job
 
 
 def of_model(model: str, requester: str) -> Job:

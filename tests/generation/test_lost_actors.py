@@ -21,7 +21,7 @@ from generation.workers.messages import Make
 from generation.workers.ray_link import RayCluster, RayLink
 from generation.workers.remote import RemoteWorker
 from tests.generation.diffusion.conftest import make_job
-from tests.generation.test_dispatcher import error_of, job
+from tests.generation.dispatching import error_of, job
 from tests.generation.test_lost_children import POISONABLE, until
 from tests.generation.workers.far_end import FarEnd
 from tests.generation.workers.test_contract import follow

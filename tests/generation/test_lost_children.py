@@ -17,7 +17,7 @@ from generation.ticket import JobTicket
 from generation.workers.messages import Make
 from generation.workers.pipe_link import PipeLink
 from generation.workers.remote import RemoteWorker
-from tests.generation.test_dispatcher import error_of, job
+from tests.generation.dispatching import error_of, job
 
 POISONABLE = Make(function="tests.generation.workers.far_end:poisonable", arguments=(("room", 4),))
 

@@ -12,7 +12,7 @@ from generation.journal import MemoryJournal
 from generation.supervisor import LONGEST_PAUSE, STEADY, Devices, Supervisor
 from generation.workers.base import Drawing, told_nobody
 from generation.workers.fake import FakeWorker
-from tests.generation.test_dispatcher import error_of, job, soon
+from tests.generation.dispatching import error_of, job, soon
 
 NO_MEMORY = ModelUnavailable("m", detail="out of memory")
 DIED = WorkerLost(detail="its process ended with 1")
