@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import discord
 import pytest
 import simcord
+from simcord.builders import ChannelHandle
 
 from bot.discord_ui.delivery import deliveries, gallery, post, reviews, ways
 from bot.retrying import PATIENT
 from bot.storage.database import Database
 from tests.bot.discord_ui.discord_spec import DiscordSpec
 from tests.bot.discord_ui.world import World
+from tests.bot.fake_check import FakeCheck
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +68,23 @@ def env(started_world: World) -> simcord.Env:
 def world(started_world: World, env: simcord.Env) -> World:
     """What tests ask for."""
     return started_world
+
+
+@pytest.fixture
+def check(world: World) -> FakeCheck:
+    """What is asked for with the word "secret" is unsafe, whatever draws it."""
+    assert world.check is not None
+    world.check.by_words["secret"] = 0.9
+    return world.check
+
+
+@pytest.fixture
+async def mods(world: World, check: FakeCheck) -> ChannelHandle:
+    """The moderators' channel; all held pictures are shown there."""
+    hidden, seen = (discord.PermissionOverwrite(view_channel=may) for may in (False, True))
+    readers = {world.guild.me: seen, **{world.guild.roles[name]: seen for name in ("mods", "admins")}}
+    channel = world.guild.create_text_channel("mods", overwrites={world.guild.roles["@everyone"]: hidden, **readers})
+    await world.env.settle()
+    await world.admin.slash(world.channel, "admin safety review", channel=channel)
+    await world.admin.slash(world.channel, "admin safety set", policy="review")
+    return channel
