@@ -24,7 +24,7 @@ from tests.generation.diffusion.conftest import make_job
 from tests.generation.dispatching import error_of, job
 from tests.generation.test_lost_children import POISONABLE, until
 from tests.generation.workers.far_end import FarEnd
-from tests.generation.workers.test_contract import follow
+from tests.generation.workers.streams import follow
 from tests.generation.workers.test_pipe_link import drawn_with_inputs
 from tests.ray_nodes import RayNode, RayNodes, needs_ray
 

@@ -24,7 +24,7 @@ from generation.workers.remote import RemoteWorker
 from tests.generation.diffusion.conftest import make_job
 from tests.generation.diffusion.made_loras import make_lora
 from tests.generation.diffusion.tiny_models import make_pipeline, save_folder
-from tests.generation.workers.test_contract import follow
+from tests.generation.workers.streams import follow
 
 LORAS = ("chalk", "ink", "gone", "replaced")
 COLUMNS = 10  #: of rank 4 two fit

@@ -20,7 +20,7 @@ from generation.workers.pipe_link import PipeLink
 from generation.workers.remote import RemoteWorker
 from tests.generation.diffusion.conftest import make_job
 from tests.generation.workers.far_end import FarEnd
-from tests.generation.workers.test_contract import follow
+from tests.generation.workers.streams import follow
 
 SILENCE = 2.0  #: seconds
 SPEC = inspect_model(BUILTIN)
