@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Locator, Page, async_playwright
+from playwright.async_api import Locator, Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: No sandbox (containers), no services of Chromium's own.
@@ -21,6 +21,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 10_000.0  #: milliseconds that a page may take for anything, on a machine that is busy
+expect.set_options(timeout=PATIENCE)
 
 
 @asynccontextmanager
@@ -34,7 +36,7 @@ async def open_page(
         page = await browser.new_page(
             viewport={"width": width, "height": height}, timezone_id=timezone, locale=language
         )
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: mistakes.append(str(error)))
         await page.goto(url)
         yield page
