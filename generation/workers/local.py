@@ -12,12 +12,12 @@ from typing import Protocol
 from generation.catalog import ModelSpec
 from generation.diffusion.loading.devices import require_device
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
-from generation.events import ImageReady, JobCancelled, JobFailed, RowsChanged, StepDone, WorkerEvent
+from generation.events import JobCancelled, JobFailed, RowsChanged, StepDone, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
 from generation.workers.base import Drawing, told_nobody
 from generation.workers.libraries import import_libraries
-from generation.workers.stream import LAST, EventStream
+from generation.workers.stream import EventStream
 from generation.workers.watchdog import Watchdog
 from generation.workers.workload import PATIENCE, STANDING_BYTES, LiveJob, Workload
 
@@ -159,8 +159,7 @@ class LocalWorker:
         return self._work.room(request) if self._open else 0
 
     def draw(self, job: Job) -> EventStream:
-        live = LiveJob(job, EventStream(on_close=lambda: self._forget(job.id)), job.request.count)
-        self._work.jobs[job.id] = live
+        live = self._work.take(job, on_close=lambda: self._work.let_go(job.id))
         if self._lost is None:
             self._inbox.put(live)
             self._watchdog.watch()
@@ -184,8 +183,7 @@ class LocalWorker:
 
     async def close(self) -> None:
         self._open, self._closing = False, True
-        for live in self._work.jobs.values():
-            live.cancelled.set()
+        self._work.stop()
         self._inbox.put(None)
         if self._thread.is_alive() and self._lost is None:
             # A thread that loads or hangs cannot be told to stop; it is a daemon and ends with the process.
@@ -195,15 +193,7 @@ class LocalWorker:
             await asyncio.sleep(0)
         self._not_started(ShuttingDown())
         self._watchdog.rest()
-        for job_id, live in self._work.jobs.items():
-            live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
-
-    def _forget(self, job_id: JobId) -> None:
-        """Stop following a job. While its model is being loaded its place is kept: the thread is busy with it."""
-        if (live := self._work.jobs.get(job_id)) is not None:
-            live.cancelled.set()
-            if not self._work.waits_for_its_model(live):
-                del self._work.jobs[job_id]
+        self._work.end()
 
     # in the thread
 
@@ -323,20 +313,8 @@ class LocalWorker:
             self._work.learn(seconds, drawn)
             self.places = max(self.places, sum(drawn.values()))
             self._watchdog.watch()  # the budget may have shrunk
-        for event in events:
-            live = self._work.jobs.get(event.job_id)
-            if live is None:
-                continue
-            if isinstance(event, ImageReady):
-                live.images_owed -= 1
-            live.stream.put(event)
-            if isinstance(event, LAST):
-                live.over = True
-                if live.stream.closed:
-                    del self._work.jobs[event.job_id]
-        for event in events:
-            if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
-                self._lose(event.error)
+        if lost := self._work.pass_on(events):
+            self._lose(lost)
 
     def _hangs(self, seconds: float) -> None:
         self._lose(WorkerLost(detail=f"its thread was busy and gave no sign of life for {seconds:.0f} s"))
@@ -348,9 +326,7 @@ class LocalWorker:
         self._lost, self._open = error, False
         self._gone.set()
         self._watchdog.rest()
-        for job_id, live in self._work.jobs.items():
-            live.cancelled.set()  # should the thread come back, it shall not go on with these
-            live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
+        self._work.end(error)  # should the thread come back, it shall not go on with these
 
 
 def _fault(error: Exception) -> KnownError:

@@ -6,11 +6,11 @@ at the other end of a Link.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from generation.errors import KnownError, ModelUnavailable, ShuttingDown, WorkerFault, WorkerLost, new_reference
-from generation.events import ImageReady, JobCancelled, JobFailed
+from generation.events import JobCancelled, JobFailed, WorkerEvent
 from generation.job import Job, JobId, JobInputs
 from generation.request import GenerationRequest
 from generation.workers import base
@@ -33,7 +33,7 @@ from generation.workers.messages import (
     Report,
     versions,
 )
-from generation.workers.stream import LAST, EventStream
+from generation.workers.stream import EventStream
 from generation.workers.watchdog import Watchdog
 from generation.workers.workload import LOADING_PATIENCE, STANDING_BYTES, LiveJob, Workload
 
@@ -130,8 +130,7 @@ class RemoteWorker:
         return self._work.room(request) if self._open else 0
 
     def draw(self, job: Job) -> EventStream:
-        live = LiveJob(job, EventStream(on_close=lambda: self._forget(job.id)), job.request.count)
-        self._work.jobs[job.id] = live
+        live = self._work.take(job, on_close=lambda: self._forget(job.id))
         if self._lost is not None:
             self._lose(self._lost)
         elif job.request.source is None and job.request.mask is None:
@@ -154,8 +153,7 @@ class RemoteWorker:
 
     async def close(self) -> None:
         was_open, self._open, self._closing = self._open, False, True
-        for live in self._work.jobs.values():
-            live.cancelled.set()
+        self._work.stop()
         if was_open and self._reading is not None:
             self._link.tell(Close())
             await asyncio.wait({self._reading}, timeout=CLOSING_GRACE)
@@ -166,17 +164,12 @@ class RemoteWorker:
             self._reading.cancel()
             await asyncio.wait({self._reading})
         self._not_started(ShuttingDown())
-        for job_id, live in self._work.jobs.items():
-            live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
+        self._work.end()
 
     def _forget(self, job_id: JobId) -> None:
-        """Stop following a job. While its model is being loaded its place is kept: the other side is busy with it."""
-        if (live := self._work.jobs.get(job_id)) is not None:
-            live.cancelled.set()
-            if not live.over:
-                self._tell_about(job_id, Forget(job_id=job_id))
-            if not self._work.waits_for_its_model(live):
-                del self._work.jobs[job_id]
+        live = self._work.let_go(job_id)
+        if live is not None and not live.over:
+            self._tell_about(job_id, Forget(job_id=job_id))
 
     def _tell_about(self, job_id: JobId, order: Order) -> None:
         if job_id not in self._unsent:
@@ -197,9 +190,9 @@ class RemoteWorker:
             inputs = JobInputs()
         self._unsent.discard(job.id)
         if live.cancelled.is_set():
-            self._pass_on(Batch(events=(JobCancelled(job_id=job.id, device_seconds=0.0),)))
+            self._pass_on([JobCancelled(job_id=job.id, device_seconds=0.0)])
         elif failure is not None:
-            self._pass_on(Batch(events=(JobFailed(job_id=job.id, error=failure, device_seconds=0.0),)))
+            self._pass_on([JobFailed(job_id=job.id, error=failure, device_seconds=0.0)])
         else:
             self._link.tell(Draw(job_id=job.id, request=job.request, inputs=inputs))
 
@@ -236,7 +229,7 @@ class RemoteWorker:
                 self._take(report.device)
             case Batch():
                 self._loaded, self.places = report.loaded, report.places
-                self._pass_on(report)
+                self._pass_on(report.events)
             case Opened(error=None):
                 self._has_started()
             case Opened():
@@ -272,21 +265,9 @@ class RemoteWorker:
         if self._started is not None and not self._started.done():
             self._started.set_exception(error)
 
-    def _pass_on(self, batch: Batch) -> None:
-        for event in batch.events:
-            live = self._work.jobs.get(event.job_id)
-            if live is None:
-                continue
-            if isinstance(event, ImageReady):
-                live.images_owed -= 1
-            live.stream.put(event)
-            if isinstance(event, LAST):
-                live.over = True
-                if live.stream.closed:
-                    del self._work.jobs[event.job_id]
-        for event in batch.events:
-            if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
-                self._lose(event.error)
+    def _pass_on(self, events: Iterable[WorkerEvent]) -> None:
+        if lost := self._work.pass_on(events):
+            self._lose(lost)
 
     def _budget(self) -> float | None:
         if self._lost is not None:
@@ -305,6 +286,4 @@ class RemoteWorker:
         self._gone.set()
         self._watchdog.rest()
         self._not_started(error)
-        for job_id, live in self._work.jobs.items():
-            live.cancelled.set()
-            live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
+        self._work.end(error)

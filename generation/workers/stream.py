@@ -26,10 +26,10 @@ class EventStream(AsyncIterator[WorkerEvent]):
     drawing and to give the reserved room back. Used from the event loop's thread only.
     """
 
-    def __init__(self, *, on_close: Callable[[], None]) -> None:
+    def __init__(self, *, on_close: Callable[[], object]) -> None:
         self._events: deque[WorkerEvent] = deque()
         self._arrived: asyncio.Future[None] | None = None
-        self._on_close: Callable[[], None] | None = on_close
+        self._on_close: Callable[[], object] | None = on_close
         self._ended = False  #: the last event was put
         self._over = False  #: the last event was read
 

@@ -1,13 +1,15 @@
 """Workload is what a worker has taken on: how much more fits, and how long its thread may be silent over it."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from generation.errors import WorkerLost
+from generation.events import ImageReady, JobCancelled, JobFailed, WorkerEvent
 from generation.job import Job, JobId
 from generation.request import GenerationRequest
-from generation.workers.stream import EventStream
+from generation.workers.stream import LAST, EventStream
 
 Kind: TypeAlias = tuple[str, int, int]  #: model, width, height: what costs alike
 
@@ -54,6 +56,50 @@ class Workload:
         self._patience = patience
         self._is_loaded = is_loaded
         self._slowest: dict[Kind, float] = {}  #: seconds of a tick for each image in it
+
+    def take(self, job: Job, on_close: Callable[[], object]) -> LiveJob:
+        """Take a job on; `on_close` is called when nobody follows its stream any more."""
+        live = self.jobs[job.id] = LiveJob(job, EventStream(on_close=on_close), job.request.count)
+        return live
+
+    def pass_on(self, events: Iterable[WorkerEvent]) -> WorkerLost | None:
+        """Put what happened into the jobs' streams; return the error of a job which says that the worker is lost."""
+        lost: WorkerLost | None = None
+        for event in events:
+            live = self.jobs.get(event.job_id)
+            if live is not None:
+                if isinstance(event, ImageReady):
+                    live.images_owed -= 1
+                live.stream.put(event)
+                if isinstance(event, LAST):
+                    live.over = True
+                    if live.stream.closed:
+                        del self.jobs[event.job_id]
+            if isinstance(event, JobFailed) and isinstance(event.error, WorkerLost):
+                lost = event.error
+        return lost
+
+    def let_go(self, job_id: JobId) -> LiveJob | None:
+        """Stop following a job, and return it. While its model is being loaded its place is kept, as the thread is."""
+        if (live := self.jobs.get(job_id)) is not None:
+            live.cancelled.set()
+            if not self.waits_for_its_model(live):
+                del self.jobs[job_id]
+        return live
+
+    def stop(self) -> None:
+        """Let the thread go on with none of the jobs."""
+        for live in self.jobs.values():
+            live.cancelled.set()
+
+    def end(self, error: WorkerLost | None = None) -> None:
+        """End every stream: as failed with this error, or as cancelled."""
+        self.stop()
+        for job_id, live in self.jobs.items():
+            if error is not None:
+                live.stream.put(JobFailed(job_id=job_id, error=error, device_seconds=0.0))
+            else:
+                live.stream.put(JobCancelled(job_id=job_id, device_seconds=0.0))
 
     def waits_for_its_model(self, live: LiveJob) -> bool:
         """Whether the thread loads this job's model, or will, and listens to nothing meanwhile."""
