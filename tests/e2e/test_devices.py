@@ -21,7 +21,7 @@ from bot.settings import IMAGES
 from bot.storage.database import Database
 from bot.storage.inspection import inspect
 from tests.e2e.records import rows
-from tests.e2e.scene import LONG, QUICK, Scene
+from tests.e2e.scene import QUICK, Scene
 from tests.waiting import until
 
 pytestmark = [
@@ -42,6 +42,7 @@ async def scene(server: PlaygroundServer, tmp_path: Path) -> Scene:
     return Scene(server, tmp_path / "data")
 
 
+LONG = 80  #: steps: some seconds on two CPU devices
 KILLS = int(os.environ.get("KILLS_OF_DEVICES", "5"))
 
 
