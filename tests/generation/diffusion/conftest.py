@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from generation.catalog import ModelFamily, ModelSpec
+from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.families.placement import Placement
 from generation.diffusion.families.sdxl import StableDiffusionXL
 from generation.diffusion.families.stable_diffusion import StableDiffusion
 from generation.diffusion.loading.model import LoadedModel
+from generation.events import WorkerEvent
 from generation.job import Job
 from generation.loras import NO_LORAS, LoraOffer
 from generation.request import GenerationRequest, SchedulerName
@@ -50,6 +52,16 @@ def load_tiny(
     spec = replace(spec, guidance_embedded=pipeline.unet.config.time_cond_proj_dim is not None)
     family = family_class(pipeline, spec, device=torch.device("cpu"), dtype=dtype)
     return LoadedModel(family, model_hash=model_hash, placement=placement or Placement())
+
+
+def drive(engine: DiffusionEngine, *jobs: Job) -> list[WorkerEvent]:
+    """Draw jobs to their end; return all that happened."""
+    for job in jobs:
+        engine.admit(job)
+    events: list[WorkerEvent] = []
+    while engine.busy:
+        events += engine.step()
+    return events
 
 
 def make_job(prompt: str = "a red heart", **wishes: Any) -> Job:

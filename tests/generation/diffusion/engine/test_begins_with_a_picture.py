@@ -21,7 +21,7 @@ from generation.events import ImageReady, JobDone, JobFailed, StepDone, WorkerEv
 from generation.inputs import InputPicture
 from generation.job import Job, JobInputs
 from generation.request import Reframing
-from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.conftest import drive, load_tiny, make_job
 from tests.generation.diffusion.engine.test_inputs_equal_diffusers import begin_with
 from tests.generation.diffusion.tiny_models import make_pipeline
 from tests.pictures import png_of
@@ -50,15 +50,6 @@ PAIRS = (
     ("house", "red", "blue"),
 )
 HUES = {"red": 0, "orange": 28, "yellow": 50, "green": 125, "blue": 215, "purple": 280, "pink": 335}  #: degrees
-
-
-def drive(engine: DiffusionEngine, *jobs: Job) -> list[WorkerEvent]:
-    for job in jobs:
-        engine.admit(job)
-    events: list[WorkerEvent] = []
-    while engine.busy:
-        events += engine.step()
-    return events
 
 
 def pictures_of(events: list[WorkerEvent]) -> dict[Any, Image.Image]:

@@ -15,18 +15,8 @@ from generation.diffusion.engine.loop import DiffusionEngine
 from generation.diffusion.loading.model import LoadedModel
 from generation.errors import BrokenImage, DoesNotFit, WorkerFault
 from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, StepDone, WorkerEvent
-from generation.job import Job
 from generation.request import SchedulerName
-from tests.generation.diffusion.conftest import make_job
-
-
-def drive(engine: DiffusionEngine, *jobs: Job) -> list[WorkerEvent]:
-    for job in jobs:
-        engine.admit(job)
-    events: list[WorkerEvent] = []
-    while engine.busy:
-        events += engine.step()
-    return events
+from tests.generation.diffusion.conftest import drive, make_job
 
 
 def ends(events: list[WorkerEvent]) -> dict[Any, Any]:

@@ -13,7 +13,7 @@ from generation.errors import LoraUnavailable
 from generation.events import JobDone, JobFailed, StepDone, WorkerEvent
 from generation.job import Job
 from generation.loras import LoraFile, LoraOffer
-from tests.generation.diffusion.conftest import load_tiny, make_job
+from tests.generation.diffusion.conftest import drive, load_tiny, make_job
 from tests.generation.diffusion.engine.test_equals_diffusers import latents_in_a_crowd
 from tests.generation.diffusion.made_loras import MadeLora, make_lora, offer_of
 from tests.generation.diffusion.tiny_models import make_pipeline
@@ -28,15 +28,6 @@ def files(tmp_path: Path) -> list[MadeLora]:
 
 def job_with(*files: MadeLora, **settings: object) -> Job:
     return make_job(loras=tuple(file.use(0.8) for file in files), **settings)
-
-
-def drive(engine: DiffusionEngine, *jobs: Job) -> list[WorkerEvent]:
-    for job in jobs:
-        engine.admit(job)
-    events: list[WorkerEvent] = []
-    while engine.busy:
-        events += engine.step()
-    return events
 
 
 def end_of(events: list[WorkerEvent], job: Job) -> WorkerEvent:

@@ -17,8 +17,7 @@ from generation.events import ImageReady, JobCancelled, JobDone, JobFailed, Step
 from generation.inputs import fitted
 from generation.job import Job
 from generation.request import SchedulerName
-from tests.generation.diffusion.conftest import SIZE, make_job
-from tests.generation.diffusion.engine.test_begins_with_a_picture import drive
+from tests.generation.diffusion.conftest import SIZE, drive, make_job
 from tests.generation.diffusion.engine.test_equals_diffusers import latents_in_a_crowd
 from tests.generation.diffusion.engine.test_inputs_equal_diffusers import BOUND, begin_with, load, pipeline_of
 from tests.generation.diffusion.tiny_models import KINDS

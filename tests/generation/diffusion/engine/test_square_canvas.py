@@ -15,7 +15,7 @@ from generation.diffusion.loading.model import LoadedModel
 from generation.diffusion.loading.sources import inspect_model
 from generation.events import ImageReady, StepDone, WorkerEvent
 from generation.job import Job
-from tests.generation.diffusion.conftest import make_job
+from tests.generation.diffusion.conftest import drive, make_job
 from tests.png_parameters import parse_parameters
 
 
@@ -27,12 +27,7 @@ def square_model(tiny_model: LoadedModel) -> LoadedModel:
 
 def events_of(model: LoadedModel, *jobs: Job, clock: object = None) -> list[WorkerEvent]:
     engine = DiffusionEngine(model) if clock is None else DiffusionEngine(model, clock=clock)  # type: ignore[arg-type]
-    for job in jobs:
-        engine.admit(job)
-    events: list[WorkerEvent] = []
-    while engine.busy:
-        events += engine.step()
-    return events
+    return drive(engine, *jobs)
 
 
 def picture_of(model: LoadedModel, job: Job) -> Image.Image:

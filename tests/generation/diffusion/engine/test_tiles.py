@@ -20,8 +20,8 @@ from generation.inputs import InputPicture, fitted
 from generation.job import Job, JobInputs
 from generation.request import SchedulerName
 from generation.tiles import boxes
-from tests.generation.diffusion.conftest import SIZE, make_job
-from tests.generation.diffusion.engine.test_begins_with_a_picture import drive, pictures_of
+from tests.generation.diffusion.conftest import SIZE, drive, make_job
+from tests.generation.diffusion.engine.test_begins_with_a_picture import pictures_of
 from tests.generation.diffusion.engine.test_inputs_equal_diffusers import BOUND, load, pipeline_of
 from tests.pictures import png_of
 
