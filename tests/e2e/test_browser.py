@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, expect
 
 from bot.playground import PlaygroundServer
 from bot.playground.workers import workers_of
-from tests.bot.playground.browser import ARGUMENTS, CHROMIUM
+from tests.bot.playground.browser import CHROMIUM, open_page, save, type_text
 
 PATIENCE = 150_000  #: ms; the real bot draws on a CPU
 BOT = [sys.executable, "-m", "bot", "run"]
@@ -46,20 +46,9 @@ async def server(tmp_path: Path) -> AsyncIterator[PlaygroundServer]:
         yield server
 
 
-@asynccontextmanager
-async def browser_at(address: str) -> AsyncIterator[Page]:
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = await browser.new_page(viewport={"width": 1280, "height": 860})
-        await page.goto(address)
-        yield page
-        await browser.close()
-
-
-async def type_text(page: Page, text: str) -> None:
-    """Type into the message field, and go on where the page puts the focus."""
-    await page.locator("#channel-composer-input").click()
-    await page.keyboard.type(text)
+async def enter(page: Page, text: str) -> None:
+    """Type into the message field and send it."""
+    await type_text(page, text)
     await page.keyboard.press("Enter")
 
 
@@ -68,17 +57,12 @@ def results(page: Page) -> Locator:
     return page.locator(".channel-message", has=page.get_by_role("button", name="Rerun"))
 
 
-async def save(page: Page, name: str) -> None:
-    if "SCREENSHOTS" in os.environ:
-        await page.screenshot(path=Path(os.environ["SCREENSHOTS"]) / f"{name}.png")
-
-
 async def test_a_person_types_imagine_and_sees_the_picture(server: PlaygroundServer) -> None:
-    async with browser_at(server.page_url) as page:
+    async with open_page(server.page_url) as page:
         await expect(page.locator("#playground-side")).to_contain_text("Discord is simulated")
         await expect(page.locator("#playground-bot")).to_have_text("Bot: online")
         await expect(page.locator("#playground-workers")).to_be_hidden()
-        await type_text(page, "/imagine a red heart")
+        await enter(page, "/imagine a red heart")
 
         message = results(page)
         await expect(message).to_be_visible(timeout=PATIENCE)
@@ -94,8 +78,8 @@ async def test_a_person_types_imagine_and_sees_the_picture(server: PlaygroundSer
 
 
 async def test_a_bot_killed_in_mid_job_comes_back_and_each_picture_is_seen_once(server: PlaygroundServer) -> None:
-    async with browser_at(server.page_url) as page:
-        await type_text(page, "/imagine a red heart")
+    async with open_page(server.page_url) as page:
+        await enter(page, "/imagine a red heart")
         await expect(results(page)).to_be_visible(timeout=PATIENCE)
 
         await page.locator("#channel-composer-input").fill("/imagine a rainbow count:4 steps:150")
@@ -120,10 +104,10 @@ async def test_a_bot_killed_in_mid_job_comes_back_and_each_picture_is_seen_once(
 @pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
 async def test_a_worker_killed_in_mid_job_is_replaced_and_the_picture_comes_once(tmp_path: Path) -> None:
     two = {"workers": "generation.workers.child", "DEVICES": "cpu,cpu"}
-    async with playground(tmp_path / "data", **two) as server, browser_at(server.page_url) as page:
+    async with playground(tmp_path / "data", **two) as server, open_page(server.page_url) as page:
         workers = page.locator("#playground-workers")
         await expect(workers).to_contain_text("Workers that run: 2", timeout=PATIENCE)
-        await type_text(page, "/imagine a red heart")
+        await enter(page, "/imagine a red heart")
         await expect(results(page)).to_be_visible(timeout=PATIENCE)
 
         await page.locator("#channel-composer-input").fill("/imagine a rainbow count:4 steps:150")

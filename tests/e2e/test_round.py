@@ -16,9 +16,9 @@ from PIL import Image
 from playwright.async_api import FilePayload, Page, expect
 
 from bot.playground import PlaygroundServer
-from tests.bot.playground.browser import CHROMIUM, until_still
+from tests.bot.playground.browser import CHROMIUM, open_page, until_still
 from tests.e2e.records import rows
-from tests.e2e.test_browser import PATIENCE, browser_at, playground, results, type_text
+from tests.e2e.test_browser import PATIENCE, enter, playground, results
 from tests.generation.diffusion.engine.test_begins_with_a_picture import ink, share_of
 from tests.pictures import png_of
 
@@ -84,8 +84,8 @@ async def ask(page: Page, words: str, **files: Image.Image) -> None:
 
 
 async def test_a_red_heart_comes_back_blue_and_a_mask_keeps_half_of_it(server: PlaygroundServer, data: Path) -> None:
-    async with browser_at(server.page_url) as page:
-        await type_text(page, "/imagine a red heart")
+    async with open_page(server.page_url) as page:
+        await enter(page, "/imagine a red heart")
         await expect(results(page)).to_have_count(1, timeout=PATIENCE)
         (red,) = pictures(data)
 
@@ -107,9 +107,9 @@ async def test_a_red_heart_comes_back_blue_and_a_mask_keeps_half_of_it(server: P
 
 
 async def test_the_round_of_a_picture(server: PlaygroundServer, data: Path) -> None:
-    async with browser_at(server.page_url) as page:
+    async with open_page(server.page_url) as page:
         tour = Tour(page)
-        await type_text(page, "/imagine a fox on a blue background count:4")
+        await enter(page, "/imagine a fox on a blue background count:4")
         await expect(results(page)).to_have_count(1, timeout=PATIENCE)
         await tour.look()
         await page.get_by_role("button", name="Restart the bot").click()
@@ -137,7 +137,7 @@ async def test_the_round_of_a_picture(server: PlaygroundServer, data: Path) -> N
         await expect(results(page)).to_have_count(3, timeout=PATIENCE)
         await tour.look()
 
-        await type_text(page, "/history")
+        await enter(page, "/history")
         await page.keyboard.press("Enter")
         await expect(page.locator(".channel-message").last).to_contain_text("Your history", timeout=PATIENCE)
         await tour.look()
