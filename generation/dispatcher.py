@@ -392,12 +392,10 @@ class Dispatcher(Generic[R]):
         over = await asyncio.shield(loss.over)
         if (error := over.get(job.id)) is not None:
             self._leave(job, error)
-        elif self._closing:
-            self._leave(job, Postponed())
-        else:
-            if job.id in loss.drawn:
-                self._fleet.alone.add(job.id)
-            await self._again(job)
+            return
+        if job.id in loss.drawn:
+            self._fleet.alone.add(job.id)
+        await self._again(job)
 
     async def _move(self, job: Job, device_seconds: float) -> None:
         """Let a job of a worker that leaves wait again where it stood."""
@@ -409,10 +407,13 @@ class Dispatcher(Generic[R]):
         await self._again(job)
 
     async def _again(self, job: Job) -> None:
-        """Let a job whose worker is gone wait again, unless somebody wants it stopped meanwhile."""
+        """Let a job whose worker is gone wait again, unless somebody wants it stopped meanwhile, or everything."""
         self._between.discard(job.id)
         if job.id in self._cancelled:
             await self._end(job, JobStatus.CANCELLED, Cancelled(self._cancelled[job.id]), 0.0)
+            return
+        if self._closing:
+            self._leave(job, Postponed())
             return
         self._forecast.advance(job, -self._tickets[job.id].share_done)
         self._tickets[job.id].start_over()

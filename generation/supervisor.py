@@ -94,6 +94,7 @@ class Supervisor:
         """Let a device finish what it draws, and then leave it alone until it is taken back. Others draw the rest."""
         self._wanted[name].clear()
         self._unwanted[name].set()
+        self._unusable.pop(name, None)  # what nobody wants keeps the others from nothing
         if self._known[name].state is DeviceState.LOST:
             self._note(name, DeviceState.DRAINED, worker=None)
         elif self._known[name].state in (DeviceState.READY, DeviceState.STARTING):

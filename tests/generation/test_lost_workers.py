@@ -118,6 +118,22 @@ class FarWorker(FakeWorker):
         self.in_this_process = False
 
 
+class SlowJournal(MemoryJournal):
+    """One whose database is slow until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go = asyncio.Event()
+
+    async def worker_lost(self, drawn: Sequence[Job], standing: Sequence[Job]) -> Mapping[JobId, KnownError]:
+        await self.may_go.wait()
+        return await super().worker_lost(drawn, standing)
+
+    async def put_back(self, job: Job, device_seconds: float) -> None:
+        await self.may_go.wait()
+        await super().put_back(job, device_seconds)
+
+
 class TestLosingAWorkerElsewhere:
     """The process goes on, and so does every job that was not twice in such a death."""
 
@@ -241,15 +257,9 @@ class TestLosingAWorkerElsewhere:
         assert len(first.drawn) == len(second.drawn) == LEAST_AHEAD
         await dispatcher.close()
 
-    async def test_a_job_that_is_cancelled_while_its_loss_is_written_down_is_not_drawn_again(self) -> None:
-        class Slow(MemoryJournal):
-            may_go = asyncio.Event()
-
-            async def worker_lost(self, drawn: Sequence[Job], standing: Sequence[Job]) -> Mapping[JobId, KnownError]:
-                await self.may_go.wait()
-                return await super().worker_lost(drawn, standing)
-
-        journal, workers = Slow(), (FarWorker(), FarWorker())
+    @pytest.mark.parametrize("stops", [False, True])
+    async def test_a_job_that_is_cancelled_while_its_loss_is_written_down_is_not_drawn_again(self, stops: bool) -> None:
+        journal, workers = SlowJournal(), (FarWorker(), FarWorker())
         dispatcher = Dispatcher([], journal)
         await dispatcher.start()
         for worker in workers:
@@ -259,8 +269,13 @@ class TestLosingAWorkerElsewhere:
         next(worker for worker in workers if worker.drawn).lose()
         await soon()
         assert await dispatcher.cancel(ticket.job.id, by="a")
+        draining = asyncio.create_task(dispatcher.drain(5.0)) if stops else None
+        await soon()
         journal.may_go.set()
         assert isinstance(await error_of(ticket), Cancelled)
+        assert journal.history[-1] == (ticket.job.id, JobStatus.CANCELLED)
+        if draining is not None:
+            await draining
         assert sum(len(worker.drawn) for worker in workers) == 1
         await dispatcher.close()
 
@@ -330,6 +345,25 @@ class TestLosingAWorkerElsewhere:
         await asyncio.gather(long.result(), standing.result())
         assert not journal.crashes
         assert [one.requester for one in staying.drawn] == ["b", "c"], "where they stood"
+        await dispatcher.close()
+
+    async def test_a_stop_does_not_wait_for_jobs_of_a_worker_that_is_taken_out_meanwhile(self) -> None:
+        leaving, journal = FarWorker(), SlowJournal()
+        dispatcher = Dispatcher([], journal)
+        await dispatcher.start()
+        await dispatcher.add(leaving)
+        leaving.stands = True
+        ticket = dispatcher.submit(job())
+        await soon()
+        removing = asyncio.create_task(dispatcher.remove(leaving, 60.0))
+        await soon()
+        draining = asyncio.create_task(dispatcher.drain(60.0))
+        await soon()
+        journal.may_go.set()
+        await asyncio.wait_for(draining, 5)
+        await removing
+        assert isinstance(await error_of(ticket), Postponed)
+        assert journal.history == [(ticket.job.id, JobStatus.ACCEPTED)]
         await dispatcher.close()
 
     async def test_a_members_share_does_not_grow_with_the_number_of_workers_they_hit(self) -> None:

@@ -366,6 +366,22 @@ async def test_a_device_that_is_drained_while_it_pauses_is_started_as_soon_as_it
     await world.end(running)
 
 
+async def test_a_device_that_cannot_be_started_and_is_drained_keeps_the_bot_up() -> None:
+    world = World("a", "b")
+    world.errors["a"] = [NO_MEMORY] * 10
+    world.sleeps = asyncio.Event()  # nobody sets it
+    running = await world.begin()
+    world.supervisor.drain("a")
+    world.errors["b"] = [NO_MEMORY] * 10
+    world.made["b"][0].lose()
+    for _ in range(3):
+        await soon()
+    assert len(world.made["b"]) == 2
+    assert states(world) == {"a": "drained", "b": "lost"}
+    assert not running.done()
+    await world.end(running)
+
+
 async def test_a_device_that_hangs_in_its_start_is_drained_at_once_and_may_be_taken_back() -> None:
     world = World("a", "b")
     world.hangs = True

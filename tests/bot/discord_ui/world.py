@@ -228,7 +228,7 @@ class World:
 
     async def start(self) -> None:
         parts = await self.build()
-        self.env = simcord.Env(parts.bot, settle_timeout=2.0, check_errors=False, shard_count=1)
+        self.env = simcord.Env(parts.bot, settle_timeout=10.0, check_errors=False, shard_count=1)
         for worker in (parts.worker, *self.children):
             worker.env = self.env
         await self.env.start()
