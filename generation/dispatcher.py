@@ -160,7 +160,7 @@ class Dispatcher(Generic[R]):
             return None
         model = self._tickets[job_id].job.request.model
         loading = any(self._tickets[job.id].loading for job, _ in self._running.values() if job.request.model == model)
-        return Progress(place=place, loading=loading or not self._fleet.ready)
+        return Progress(place=place, loading=loading or (not self._fleet.ready and self._fleet.coming > 0))
 
     def seconds_left(self, job_id: JobId) -> float | None:
         """Estimate the seconds until a live job will be done; None while nothing was measured."""

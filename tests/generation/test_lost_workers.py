@@ -160,7 +160,7 @@ class TestLosingAWorkerElsewhere:
         assert dict(journal.crashes) == {ticket.job.id: 1 for ticket in drawn}
         assert [one.requester for one in dispatcher.waiting()] == ["a", "b", "c"]
         assert [ticket.progress.place for ticket in (*drawn, standing)] == [1, 2, 3]
-        assert (drawn[0].progress.step, drawn[0].progress.loading) == (0, True), "nothing of it is done any more"
+        assert (drawn[0].progress.step, drawn[0].progress.loading) == (0, False), "nothing of it is done any more"
         await dispatcher.add(second)
         assert [one.requester for one in second.drawn] == ["a"]
         second.release(drawn[0].job.id)
@@ -286,7 +286,7 @@ class TestLosingAWorkerElsewhere:
         await soon()
         ticket = dispatcher.submit(job())
         await soon()
-        assert (ticket.progress.place, ticket.progress.loading) == (1, True)
+        assert (ticket.progress.place, ticket.progress.loading) == (1, False)
         await dispatcher.add(other)
         await ticket.result()
         assert idle.drawn == []

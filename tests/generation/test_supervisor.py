@@ -321,6 +321,7 @@ async def test_a_drained_device_is_no_lost_one_and_jobs_wait_for_the_last_one_to
     waiting = world.dispatcher.submit(job())
     await soon()
     assert not waiting.done
+    assert (waiting.progress.place, waiting.progress.loading) == (1, False), "no model is loaded for it"
     assert not running.done()
     assert [device.losses for device in world.supervisor.devices] == [0, 0]
     world.now += 90
