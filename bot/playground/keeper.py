@@ -82,9 +82,12 @@ class BotKeeper:
         code = 0
         while not self._ending.is_set():
             self._connections, self._asked, started = self._gateway.identified, None, time.monotonic()
-            self._bot = BotProcess(self._command, self._env)
-            await self._bot.start()
-            code = await self._bot.wait()
+            bot = BotProcess(self._command, self._env)
+            await bot.start()
+            self._bot = bot
+            if self._ending.is_set():  # while it was started
+                await bot.stop(self._stop_within)
+            code = await bot.wait()
             tries = 0 if self._has_connected or self._asked else tries + 1
             if self._ending.is_set() or not self._comes_back(code, tries):
                 break

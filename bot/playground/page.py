@@ -23,6 +23,8 @@ _CONTENT_TYPES = {".css": "text/css", ".js": "application/javascript"}
 #: Where our own parts go into SimCord's page. A new SimCord may need others: `_compose` says so.
 _TITLE, _BODY = "<title>SimCord Preview</title>", "<body>"
 _EMPTY = '<p id="channel-empty" class="channel-empty" hidden>No messages in this channel.</p>'
+#: A command's text may be longer than a message, and is typed into the same field.
+_FIELD = '<textarea id="channel-composer-input" maxlength="2000"'
 _STYLE, _SCRIPT = '<link rel="stylesheet" href="/preview.css">', '<script type="module" src="/app.js"></script>'
 
 _THREAD = "thread-"
@@ -171,6 +173,7 @@ class Page:
                 "<title>Playground</title>\n"
                 f'    <meta name="playground-capability" content="{self._views[key].capability}">',
             ),
+            (_FIELD, '<textarea id="channel-composer-input"'),
             (_STYLE, f'{_STYLE}\n    <link rel="stylesheet" href="/playground.css">'),
             (_BODY, f"<body>\n{sidebar(self._world, key, self._note)}"),
             (_EMPTY, f'{welcome()}<p id="channel-empty" class="channel-empty" hidden></p>'),

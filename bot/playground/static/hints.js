@@ -47,5 +47,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
     say("The bot is still starting. Try again in a moment.");
+  } else if (!document.querySelector(".command-popup:not([hidden])")) {
+    say("Sent as a message: no command is called that. /help says what there is.");
   }
 }, true);

@@ -4,6 +4,7 @@ import { hasMessageMenu, openMenu } from "./menus.js";
 import { viewer } from "./viewer.js";
 
 const timeline = document.getElementById("channel-timeline");
+const form = document.getElementById("modal-root");
 const bar = document.createElement("div");
 bar.id = "playground-reactions";
 bar.hidden = true;
@@ -34,6 +35,7 @@ async function react(emoji) {
 
 /** @param {EventTarget | null} target */
 function showBar(target) {
+  if (form.childElementCount) { bar.hidden = true; return; } // it would lie above the form
   if (bar.contains(target)) return;
   const under = target instanceof Element ? target.closest(".channel-message[data-message-id]") : null;
   const over = under?.querySelector(".message-ephemeral-note") ? null : under; // nobody reacts to a private answer
@@ -51,3 +53,4 @@ document.addEventListener("pointermove", ({ target, clientX, clientY }) => {
   showBar(target);
 });
 timeline.addEventListener("scroll", () => showBar(document.elementFromPoint(pointer.x, pointer.y)));
+new MutationObserver(() => showBar(null)).observe(form, { childList: true });

@@ -79,6 +79,12 @@ class Edit(discord.ui.Modal, title="Edit picture"):
         )
 
 
+class Write(discord.ui.View):
+    @discord.ui.button(label="Write")
+    async def write(self, interaction: discord.Interaction, _: discord.ui.Button[Write]) -> None:
+        await interaction.response.send_modal(Form())
+
+
 class Choice(discord.ui.View):
     """A select in a private message."""
 
@@ -155,7 +161,7 @@ class SmallBot(discord.Client):
         intents.guilds = intents.guild_reactions = intents.dm_reactions = True
         super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none(), guild_ready_timeout=0)
         self.tree = app_commands.CommandTree(self)
-        for command in (album, choice, edit, form, imagine, panel, pictures_of, silent, surroundings, whisper):
+        for command in (album, choice, edit, form, greet, imagine, panel, pictures_of, silent, surroundings, whisper):
             self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
@@ -266,6 +272,11 @@ async def surroundings(interaction: discord.Interaction) -> None:
     adults = isinstance(channel, discord.TextChannel | discord.Thread) and channel.is_nsfw()
     languages = f"{interaction.locale}, {interaction.guild_locale}"
     await interaction.response.send_message(f"{languages}, {'adults' if adults else 'everybody'}", ephemeral=True)
+
+
+@app_commands.command(name="greet", description="Say hello to somebody")
+async def greet(interaction: discord.Interaction, member: discord.Member) -> None:
+    await interaction.response.send_message(f"hello {member.display_name}", view=Write())
 
 
 @app_commands.command(name="whisper", description="Answer in private")

@@ -63,3 +63,19 @@ async def test_a_reaction_is_given_on_the_page(page: Page, server: PlaygroundSer
     await page.locator(".channel-message", has_text="a message").hover()
     await page.get_by_title(f"React with {emoji}").click()
     await server.until(lambda: server.message(post).reactions == {emoji: ["Ben"]}, what="a reaction")
+
+
+async def test_nobody_can_react_through_a_form(page: Page, server: PlaygroundServer) -> None:
+    await server.slash("Ben", "greet", member="Cleo")
+    button = page.get_by_role("button", name="Write")
+    await button.hover()
+    bar = page.locator("#playground-reactions")
+    await expect(bar).to_be_visible()
+    place = await bar.bounding_box()
+    assert place is not None
+    await until_still(page)
+    await button.click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await expect(bar).to_be_hidden()
+    await page.mouse.move(place["x"] + 5, place["y"] + 5)
+    await expect(bar).to_be_hidden()

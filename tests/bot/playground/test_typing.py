@@ -62,6 +62,34 @@ async def test_other_text_is_sent_as_it_is(page: Page, server: PlaygroundServer)
     assert server.messages()[0].content == "/nothing like this"
 
 
+@pytest.mark.parametrize("hand", ["keyboard", "mouse"])
+async def test_a_member_who_is_chosen_is_sent_with_the_next_enter(
+    page: Page, server: PlaygroundServer, hand: str
+) -> None:
+    await type_text(page, "/greet Be")
+    found = page.locator(".command-suggestion", has_text="Ben")
+    await expect(found).to_be_visible()
+    await (page.keyboard.press("Enter") if hand == "keyboard" else found.click())
+    await expect(page.locator(".command-mention")).to_have_text("@Ben")
+    await page.keyboard.press("Enter")
+    await server.until(lambda: server.messages(), what="a message")
+    assert server.messages()[0].content == "hello Ben"
+
+
+async def test_a_prompt_longer_than_a_message_is_pasted_whole(page: Page) -> None:
+    prompt = "a heart " * 700 + "and a star"
+    await page.locator("#channel-composer-input").fill(f"/imagine {prompt}")
+    await expect(field(page, "prompt")).to_have_value(prompt)
+
+
+async def test_a_command_that_there_is_not_is_told_to_whoever_typed_it(page: Page, server: PlaygroundServer) -> None:
+    await expect(page.locator("#playground-bot")).to_have_text("Bot: online")
+    await type_text(page, "/imagin a cat")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#playground-hint")).to_contain_text("no command is called that")
+    await server.until(lambda: server.messages(), what="a message")
+
+
 @pytest.mark.parametrize("of_the_page", ["configure_presentation", "autocomplete_command"])
 async def test_enter_while_the_page_asks_for_something_of_its_own_is_not_lost(
     page: Page, server: PlaygroundServer, of_the_page: str
