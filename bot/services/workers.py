@@ -68,11 +68,15 @@ class Workers:
         return tuple(self._state(device) for device in self._supervisor.devices)
 
     def needs_consent(self, operator: Member, name: str) -> WorkerState | None:
-        """The worker, if draining it would be felt: it has jobs, or no other one draws. Raises UnknownWorker."""
-        device = self._known(operator, name)
-        ready = [one for one in self._supervisor.devices if one.state is DeviceState.READY]
-        state = self._state(device)
-        return state if state.jobs or ready == [device] else None
+        """The worker, if draining it would be felt: it has jobs, or nothing else draws or is about to.
+
+        Raises UnknownWorker.
+        """
+        device, state = self._known(operator, name), DeviceState
+        as_good = {state.READY: (state.READY,), state.STARTING: (state.READY, state.STARTING)}.get(device.state, ())
+        others = [one for one in self._supervisor.devices if one.state in as_good and one.name != device.name]
+        felt = self._state(device)
+        return felt if felt.jobs or (as_good and not others) else None
 
     def drain(self, operator: Member, name: str) -> None:
         """Let a worker finish what it draws, and give its device back until it is taken back. Raises UnknownWorker."""

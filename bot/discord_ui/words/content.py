@@ -132,7 +132,7 @@ class Content:
         return cls(
             job_id=job.id,
             text=said,
-            embed=_embed(request, " ".join(filter(None, (text.unread(job.unread) if job.unread else None, hint)))),
+            embed=_embed(request, "\n".join(filter(None, (text.unread(job.unread) if job.unread else None, hint)))),
             buttons=_RESULT_BUTTONS,
             attachments=tuple(Attachment.picture(picture, request.texts_of(picture.seed)[0]) for picture in pictures),
         )

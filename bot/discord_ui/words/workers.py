@@ -13,7 +13,7 @@ _STATES = {
     DeviceState.STARTING: "⏳ starting, begun {since}",
     DeviceState.READY: "🟢 ready, started {since}",
     DeviceState.LOST: "🔴 lost {since}, and started again soon",
-    DeviceState.LEAVING: "🟡 leaving: it finishes what it draws",
+    DeviceState.LEAVING: "🟡 leaving{what}",
     DeviceState.DRAINED: "⚪ drained {since}",
 }
 _MOST = 4000  #: characters, of the 4,096 of a description
@@ -46,7 +46,8 @@ def consent(worker: WorkerState) -> str:
 
 
 def _worker(worker: WorkerState) -> str:
-    state = _STATES[worker.state].format(since=text.relative(worker.since))
+    what = ": it finishes what it draws" if worker.jobs else ""
+    state = _STATES[worker.state].format(since=text.relative(worker.since), what=what)
     known = [text.shown(worker.device)] if worker.device else []
     if worker.jobs:
         known.append(f"{text.counted(worker.jobs, 'job')}, {text.counted(worker.images, 'picture')}")

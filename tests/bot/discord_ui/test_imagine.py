@@ -236,15 +236,13 @@ async def test_nobody_to_answer_means_no_job(world: World) -> None:
     assert job.status is JobStatus.CANCELLED
 
 
-@pytest.mark.parametrize("started_world", [{"options": {"answer_deadline": 2.5}}], indirect=True)
+@pytest.mark.parametrize("started_world", [{"options": {"answer_deadline": 0.2}}], indirect=True)
 async def test_an_answer_that_would_come_too_late_is_a_kind_no(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def slow(*_: object, **__: object) -> None:
         await asyncio.sleep(60)
 
     monkeypatch.setattr(world.parts.images, "imagine", slow)
     answer = await world.alice.slash(world.channel, "imagine", prompt="a cat")
-    assert not answer.acknowledged, "SimCord settles for less than the 2.5 s"
-    await world.env.advance_time(2.6)
     assert answer.ephemeral
     assert "very busy" in answer.response.content
     assert not world.parts.worker.drawn

@@ -9,7 +9,8 @@ from simcord.actors import MemberActor
 
 from bot.discord_ui.words.workers import workers
 from bot.discord_ui.worker_buttons import MOST, worker_rows
-from bot.services.workers import WorkerState
+from bot.records import Member
+from bot.services.workers import Workers, WorkerState
 from generation.device import DeviceState
 from generation.result import DrawnWith
 from tests.bot.discord_ui.world import World, words
@@ -104,7 +105,7 @@ async def test_a_worker_with_nothing_to_draw_is_drained_at_once_and_taken_back(
     owned_by(world.admin)
     answer = await world.admin.slash(world.channel, "admin workers")
     pressed = await world.admin.click(answer.response, label="Drain 1 (cuda:0)")
-    assert "**1 (cuda:0)** 🟡 leaving" in words(pressed.response)
+    assert "**1 (cuda:0)** 🟡 leaving\n" in words(pressed.response), "it draws nothing"
     await drained(world, 0)
     pressed = await world.admin.click(answer.response, label="Look again")
     assert "**1 (cuda:0)** ⚪ drained <t:" in words(pressed.response)
@@ -131,6 +132,22 @@ async def test_the_last_one_that_draws_is_drained_after_a_question_only(
     await world.admin.click(asked.response, label="Drain 2 (cuda:1)")
     await drained(world, 1)
     assert not world.parts.dispatcher.can_draw
+
+
+@TWO
+async def test_the_only_one_that_is_being_started_is_drained_after_a_question_only(world: World) -> None:
+    supervisor = world.parts.supervisor
+    service = Workers(dispatcher=world.parts.dispatcher, supervisor=supervisor, clock=lambda: datetime.now(UTC))
+    operator = Member(id="1", name="Ada", server=None, channel="5", is_operator=True)
+    first, second = (device.name for device in supervisor.devices)
+    for number, name in enumerate((first, second)):
+        supervisor.drain(name)
+        await drained(world, number)
+    assert service.needs_consent(operator, first) is None
+    supervisor.take_back(first)
+    asked = service.needs_consent(operator, first)
+    assert asked is not None
+    assert asked.state is DeviceState.STARTING
 
 
 @HELD
