@@ -68,8 +68,8 @@ class HeldPictures:
         """Remove whatever else shows pictures of a deleted job: what came later, and what moderators see."""
         job = await self._reviews.deleted(job_id)
         for image in job.images if job is not None else ():
-            if job is not None and image.held_at is not None:
-                await self._guarded(image.id, partial(self._remove, job, image.id))
+            if image.held_at is not None:
+                await self._guarded(image.id, partial(self._remove, job_id, image.id))
 
     async def catch_up(self) -> None:
         """Do what is left to do, one after the other: nobody is in a hurry. Raises StorageFault."""
@@ -257,7 +257,10 @@ class HeldPictures:
 
     # What was deleted
 
-    async def _remove(self, job: JobRecord, image_id: UUID) -> None:
+    async def _remove(self, job_id: JobId, image_id: UUID) -> None:
+        job = await self._reviews.deleted(job_id)  # as it is now: it may just have been delivered
+        if job is None:
+            return
         channel = self._client.get_partial_messageable(int(job.place.channel))
         image = next(one for one in job.images if one.id == image_id)
         if image.given_at is not None and image.decided_at is not None:
