@@ -105,6 +105,14 @@ async def test_models_are_listed_with_their_schedulers(world: World) -> None:
     assert "DPM++ 2M Karras" in seen
 
 
+async def test_models_that_do_not_fit_into_one_answer_are_counted(world: World) -> None:
+    spec = world.catalog.default
+    specs = [replace(spec, name=f"model {number}", description="long " * 150) for number in range(12)]
+    world.parts.images.catalog = ModelCatalog(specs)
+    (shown,) = (await world.alice.slash(world.channel, "models")).response.embeds
+    assert f"{12 - len(shown.fields)} more models" in shown.description
+
+
 async def test_what_a_small_model_knows_is_listed_by_group(world: World) -> None:
     things = [Thing(name="cat", group="animals"), Thing(name="key"), Thing(name="dog", group="animals")]
     reading = Reading(things, styles={"flat": ()})
