@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import discord
 import pytest
 
+from bot.discord_ui.client import ANSWERS
 from bot.errors import UnknownJob
 from bot.records import Member
 from bot.services.answers import Usage
@@ -146,6 +148,13 @@ async def test_suggestions_that_fail_are_none(world: World, monkeypatch: pytest.
 
     monkeypatch.setattr(world.parts.images, "live_jobs", broken)
     assert await world.alice.autocomplete(world.channel, "cancel", "job", "") == []
+
+
+async def test_every_press_is_answered_before_the_bot_disconnects(world: World) -> None:
+    listeners = [one for cog in world.parts.bot.cogs.values() for one in cog.get_listeners()]
+    presses = {name for name, answer in listeners if "interaction" in signature(answer).parameters}
+    assert len(presses) > 5
+    assert not [name for name in presses if not f"discord.py: {name}".startswith(ANSWERS)]
 
 
 async def test_a_command_in_flight_is_answered_before_the_bot_disconnects(
