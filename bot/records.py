@@ -60,7 +60,7 @@ class ImageRecord:
     decision: Decision | None = None  #: None: not held, or waits for one
     decided_by: str | None = None
     decided_at: datetime | None = None
-    given_at: datetime | None = None  #: when one that was let through was delivered
+    given_at: datetime | None = None  #: when one that was let through was delivered, or all knew that it is kept back
 
     @property
     def is_held(self) -> bool:

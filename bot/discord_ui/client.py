@@ -20,12 +20,15 @@ log = logging.getLogger(__name__)
 CONNECTIONS = 50  #: to Discord at the same time; more than the results that may be on their way at once
 ANSWERED_WITHIN = 3.0  #: seconds; Discord waits no longer for a first answer
 #: What discord.py calls the tasks that answer commands, buttons, forms and reactions.
-_ANSWERS = (
+ANSWERS = (
     "CommandTree-invoker",
     "discord-ui-view-dispatch",
     "discord-ui-dynamic-item",
     "discord-ui-modal-dispatch",
+    "discord.py: on_interaction",
     "discord.py: on_job_button",
+    "discord.py: on_job_choice",
+    "discord.py: on_batch_button",
     "discord.py: on_history_page",
     "discord.py: on_replay",
     "discord.py: on_favourites_page",
@@ -105,7 +108,7 @@ class ImageBot(commands.AutoShardedBot):
 
     async def close(self) -> None:
         """Let those who are being answered have their answer, then disconnect. May be called twice."""
-        if answering := [task for task in asyncio.all_tasks() if task.get_name().startswith(_ANSWERS)]:
+        if answering := [task for task in asyncio.all_tasks() if task.get_name().startswith(ANSWERS)]:
             await asyncio.wait(answering, timeout=ANSWERED_WITHIN)
         await super().close()
 

@@ -49,10 +49,8 @@ class CommandRights(commands.Cog):
             client = self._tree.client
             commands = self._tree.registered or {one.name: one for one in await self._tree.fetch_commands()}
             # What is set for the whole application holds for commands that have nothing of their own.
-            for target in (commands[self._command].id, client.application_id or 0):
-                self._set[server] = await _fetched(client, server, target)
-                if self._set[server]:
-                    break
+            said = await _fetched(client, server, commands[self._command].id)
+            self._set[server] = said or await _fetched(client, server, client.application_id or 0)
         return self._set[server]
 
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from generation.request import MAX_PROMPT
 MOST_TYPED = 4000  #: characters of a form's field, Discord's limit
 MOST_OPTIONS = 25  #: of a list, Discord's limit
 _MOST_OPEN = 1000  #: forms that are remembered; nobody types in so many at once
+_OPEN_FOR = 3600.0  #: seconds; Discord does not say when a form is closed without being sent
 
 #: What a sent form does.
 Send: TypeAlias = Callable[[discord.Interaction, Any], Awaitable[None]]
@@ -29,29 +31,39 @@ class Forms:
     def __init__(self) -> None:
         self._open: deque[str] = deque(maxlen=_MOST_OPEN)
 
-    async def open(self, interaction: discord.Interaction, form: ui.Modal) -> None:
+    async def open(self, interaction: discord.Interaction, form: "Form") -> None:
         """Show it to whoever has just pressed something, as the answer."""
         self._open.append(form.custom_id)
+        form.forget = self._forget
         await interaction.response.send_modal(form)
 
     def knows(self, interaction: discord.Interaction) -> bool:
         """Whether the form that was sent is one that was opened here."""
         return str(dict(interaction.data or {}).get("custom_id")) in self._open
 
+    def _forget(self, custom_id: str) -> None:
+        with suppress(ValueError):  # so many were opened since that it is forgotten already
+            self._open.remove(custom_id)
 
-class _Form(ui.Modal):
-    """A form whose errors are told as everywhere else."""
+
+class Form(ui.Modal):
+    """A form whose errors are told as everywhere else, and that is known for an hour."""
 
     def __init__(self, title: str, doing: str) -> None:
-        super().__init__(title=title, timeout=None, custom_id=f"form:{uuid4().hex}")
+        super().__init__(title=title, timeout=_OPEN_FOR, custom_id=f"form:{uuid4().hex}")
         self._doing = doing
+        self.forget: Callable[[str], None] = lambda _: None
+
+    async def on_timeout(self) -> None:
+        """Nobody has sent it: discord.py forgets it now."""
+        self.forget(self.custom_id)
 
     async def on_error(self, interaction: discord.Interaction, error: Exception, /) -> None:
         """Whatever a sent form raises."""
         await private.answer(interaction, error, doing=self._doing)
 
 
-class EditForm(_Form):
+class EditForm(Form):
     """Words, strength and mask of a result, filled with what was. A text too long for a form's field stays as it is."""
 
     def __init__(self, *, prompt: str, negative_prompt: str, send: Send, doing: str) -> None:
@@ -82,7 +94,7 @@ class EditForm(_Form):
         await self._send(interaction, (edit, masks[0] if masks else None))
 
 
-class PictureForm(_Form):
+class PictureForm(Form):
     """What to make of a picture of anybody's, and of which one where there are several."""
 
     def __init__(self, title: str, *, prompt: str, strength: float, pictures: int, send: Send, doing: str) -> None:

@@ -58,7 +58,7 @@ class Refusals:
         self._client.dispatch("refused", error)
         words = _with_names_of_roles(words, self._client.get_guild(payload.guild_id or 0))
         now = self._clock()
-        self._told = {member: at for member, at in self._told.items() if now - at < _REFUSED_EVERY}
+        self._told = {member: at for member, at in self._told.items() if abs(now - at) < _REFUSED_EVERY}
         if payload.user_id not in self._told:
             self._told[payload.user_id] = now
             message = f"{payload.guild_id or '@me'}/{payload.channel_id}/{payload.message_id}"

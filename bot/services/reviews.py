@@ -133,6 +133,16 @@ class Reviews:
         now = self._clock()
         await self._database.write(lambda transaction: holds.given(transaction, {image_id}, now))
 
+    async def kept_back(self) -> tuple[UUID, ...]:
+        """What a person kept back in the last days, and not everybody knows yet. Raises StorageFault."""
+        since = self._clock() - LOOKED_AFTER
+        return await self._database.read(lambda transaction: reviews.kept_back(transaction, since, MOST_AT_ONCE))
+
+    async def told(self, image_id: UUID) -> None:
+        """Its requester and the moderators know that it is kept back. Raises StorageFault."""
+        now = self._clock()
+        await self._database.write(lambda transaction: reviews.told(transaction, image_id, now))
+
     async def to_show(self) -> tuple[HeldPicture, ...]:
         """What waits on servers that have a moderators' channel, and is not shown in it yet. Raises StorageFault."""
 

@@ -150,7 +150,7 @@ class Keeping(commands.Cog):
 
     async def _send(self, user_id: int, job: JobRecord) -> None:
         now, key = self._clock(), (user_id, job.id)
-        self._sent = {sent: at for sent, at in self._sent.items() if now - at < _SENT_EVERY}
+        self._sent = {sent: at for sent, at in self._sent.items() if abs(now - at) < _SENT_EVERY}
         if key in self._sent:
             return
         self._sent[key] = now

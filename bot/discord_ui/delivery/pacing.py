@@ -79,7 +79,9 @@ class EditPacer:
     @contextmanager
     def posting(self, channel: str) -> Generator[None, None, None]:
         """A result is on its way to this channel: its progress waits, and the edit counts."""
-        self._spent.append(self._now())
+        now = self._now()
+        self._forget(now)
+        self._spent.append(now)
         self._posting[channel] = self._posting.get(channel, 0) + 1
         try:
             yield

@@ -66,6 +66,8 @@ class Desk:
     pacer: EditPacer = field(default_factory=EditPacer)
     #: How many results may be on their way at once; a thousand would only be told to wait.
     lines: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(20))
+    #: How many results may be in memory for that: a few more, which are judged before it is their turn.
+    in_memory: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(30))
 
 
 class JobPost:
@@ -129,16 +131,17 @@ class JobPost:
         What fails only for the moment leaves the row as it is and is tried again later, then `quietly`.
         """
         try:
-            # Before others wait for its turn.
-            seen = await SeenResult.judged(self._desk.client, self._images, job, self._place.channel)
-            async with self._posting():
-                self._place, is_private = await hand_over(
-                    self._messages,
-                    self._place,
-                    partial(seen.content, requester=self._requester, hint=self._hint, remark=self._desk.remark),
-                    job.requester,
-                    check_wanted=partial(self._images.job, job.id),
-                )
+            async with self._desk.in_memory:
+                # Before others wait for its turn.
+                seen = await SeenResult.judged(self._desk.client, self._images, job, self._place.channel)
+                async with self._posting():
+                    self._place, is_private = await hand_over(
+                        self._messages,
+                        self._place,
+                        partial(seen.content, requester=self._requester, hint=self._hint, remark=self._desk.remark),
+                        job.requester,
+                        check_wanted=partial(self._images.job, job.id),
+                    )
         except UnknownJob:
             return  # deleted meanwhile
         except UNSENT as error:

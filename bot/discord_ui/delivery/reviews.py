@@ -68,8 +68,8 @@ class HeldPictures:
         """Remove whatever else shows pictures of a deleted job: what came later, and what moderators see."""
         job = await self._reviews.deleted(job_id)
         for image in job.images if job is not None else ():
-            if job is not None and image.held_at is not None:
-                await self._guarded(image.id, partial(self._remove, job, image.id))
+            if image.held_at is not None:
+                await self._guarded(image.id, partial(self._remove, job_id, image.id))
 
     async def catch_up(self) -> None:
         """Do what is left to do, one after the other: nobody is in a hurry. Raises StorageFault."""
@@ -79,6 +79,8 @@ class HeldPictures:
             await self.settle(held.image.id)
         for held in await self._reviews.to_give():
             await self.settle(held.image.id, of_before=True)
+        for image_id in await self._reviews.kept_back():
+            await self.settle(image_id)
         for held in await self._reviews.to_show():
             await self.show(held.image.id, of_before=True)
         for image_id in await self._reviews.of_deleted():
@@ -186,15 +188,21 @@ class HeldPictures:
         if decision.is_let_through:
             if held.image.given_at is None:
                 await self._give(held, of_before=of_before)
-        else:
-            job = held.job
-            is_over = job.status is JobStatus.FAILED and job.error_code == KeptBack.code
-            if is_over:
-                await self._deliveries.tell_end(job)
-            await self._tell(job, words.told_kept_back(held, self._name(job), strikes))
-            if not is_over:
-                await self._mend_message(job.id)
-        await self._tell_moderators(held)
+            await self._tell_moderators(held)
+        elif held.image.given_at is None:
+            await self._keep_back(held, strikes)
+
+    async def _keep_back(self, held: HeldPicture, strikes: Strikes | None) -> None:
+        job, image_id = held.job, held.image.id
+        await self._tell_moderators(held)  # first: where that fails all is done again, and its requester is told once
+        is_over = job.status is JobStatus.FAILED and job.error_code == KeptBack.code
+        if is_over:
+            await self._deliveries.tell_end(job)
+        await self._tell(job, words.told_kept_back(held, self._name(job), strikes))
+        if not is_over:
+            await self._mend_message(job.id)
+        doing = f"that picture {image_id} is kept back"
+        await retried(lambda: self._reviews.told(image_id), PATIENT, passing=is_storage_fault, doing=doing)
 
     async def _give(self, held: HeldPicture, *, of_before: bool) -> None:
         job, image = held.job, held.image
@@ -257,10 +265,13 @@ class HeldPictures:
 
     # What was deleted
 
-    async def _remove(self, job: JobRecord, image_id: UUID) -> None:
+    async def _remove(self, job_id: JobId, image_id: UUID) -> None:
+        job = await self._reviews.deleted(job_id)  # as it is now: it may just have been delivered
+        if job is None:
+            return
         channel = self._client.get_partial_messageable(int(job.place.channel))
         image = next(one for one in job.images if one.id == image_id)
-        if image.given_at is not None and image.decided_at is not None:
+        if not image.is_held and image.given_at is not None and image.decided_at is not None:
             messages = Messages(self._client, self._clock, sent_since=(image.decided_at, image.given_at))
             late = await messages.sent_before(channel, words.late_id(image_id))
             for message in (late, job.place.message):  # Delete was pressed below one of them

@@ -21,6 +21,7 @@ from generation.request import SchedulerName
 COLOUR = discord.Colour(0x5865F2)
 MOST_LINES = 15  #: of one kind in an embed
 MAX_DESCRIPTION = 4096  #: characters, Discord's limit
+_MOST_IN_EMBED = 5800  #: characters; Discord takes 6000, and what is left out is to be said
 _SOME = 8  #: things of a group that are named
 _MOST_PARAMETERS = 3500  #: characters in a message; what is longer comes as a file
 
@@ -117,11 +118,17 @@ def models(catalog: ModelCatalog, note: Callable[[str], str | None], *, used: st
     `note` says by a model's name whom it is for, if not for everybody; `used` is what draws where none is named.
     """
     embed = discord.Embed(title="Models", colour=COLOUR)
-    for spec in list(catalog)[:MOST_LINES]:
+    embed.set_footer(text="Schedulers: " + ", ".join(SchedulerName))
+    specs = list(catalog)
+    for spec in specs[:MOST_LINES]:
         said = [note(spec.name), "Used when you name no model." if spec.name == used else None]
         value = _cut("\n".join([*filter(None, said), *_model(spec)]), 1024)
-        embed.add_field(name=_cut(spec.name, 256), value=value, inline=False)
-    embed.set_footer(text="Schedulers: " + ", ".join(SchedulerName))
+        name = _cut(spec.name, 256)
+        if len(embed) + len(name) + len(value) > _MOST_IN_EMBED:
+            break
+        embed.add_field(name=name, value=value, inline=False)
+    if left := len(specs) - len(embed.fields):
+        embed.description = f"{text.counted(left, 'more model')} of `/imagine` do not fit here."
     return embed
 
 

@@ -1,15 +1,20 @@
 """Getting pictures to their requester: past tokens, size limits, closed places, and once only."""
 
 import io
+from datetime import timedelta
 from typing import Any
 
 import discord
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
 from bot.records import JobRecord, Member
 from bot.services.answers import Shown
+from bot.services.images import ImageService
 from bot.services.policies import Where
+from bot.storage.image_files import ImageFiles
+from bot.storage.tables import JOBS
 from generation.job import JobStatus
 from tests.bot.discord_ui.world import RESULT, World, labels, words
 
@@ -24,6 +29,32 @@ async def test_a_picture_that_takes_longer_than_the_token_lives_is_posted(world:
     await world.until(lambda: labels(answer.response) == RESULT)
     assert len(answer.response.attachments) == 1
     assert world.edits()[-1].path.startswith("/channels/")
+
+
+async def test_of_many_results_that_wait_to_be_posted_few_are_in_memory(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        await world.alice.slash(world.channel, "imagine", prompt=f"cat {number}")
+    long_ago = discord.utils.utcnow() - timedelta(hours=1)
+    unposted = update(JOBS).values(status=JobStatus.RENDERED, ended_at=None, rendered_at=long_ago)
+    await world.database.write(lambda transaction: transaction.execute(unposted).rowcount)
+    in_memory: list[int] = [0]
+    read, posted = ImageFiles.read, ImageService.posted
+
+    async def reading(*args: Any) -> bytes:
+        in_memory.append(in_memory[-1] + 1)
+        return await read(*args)
+
+    async def posting(*args: Any, **options: Any) -> bool:
+        in_memory.append(in_memory[-1] - 1)
+        return await posted(*args, **options)
+
+    monkeypatch.setattr(ImageFiles, "read", reading)
+    monkeypatch.setattr(ImageService, "posted", posting)
+    await world.try_again()
+    assert in_memory[-1] == 0, "all are posted"
+    assert 1 < max(in_memory) <= 30
 
 
 @pytest.mark.parametrize("status", [503, 500, 429])

@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import discord
 import pytest
 
+from bot.discord_ui.client import ANSWERS
 from bot.errors import UnknownJob
 from bot.records import Member
 from bot.services.answers import Usage
@@ -105,6 +107,14 @@ async def test_models_are_listed_with_their_schedulers(world: World) -> None:
     assert "DPM++ 2M Karras" in seen
 
 
+async def test_models_that_do_not_fit_into_one_answer_are_counted(world: World) -> None:
+    spec = world.catalog.default
+    specs = [replace(spec, name=f"model {number}", description="long " * 150) for number in range(12)]
+    world.parts.images.catalog = ModelCatalog(specs)
+    (shown,) = (await world.alice.slash(world.channel, "models")).response.embeds
+    assert f"{12 - len(shown.fields)} more models" in shown.description
+
+
 async def test_what_a_small_model_knows_is_listed_by_group(world: World) -> None:
     things = [Thing(name="cat", group="animals"), Thing(name="key"), Thing(name="dog", group="animals")]
     reading = Reading(things, styles={"flat": ()})
@@ -138,6 +148,13 @@ async def test_suggestions_that_fail_are_none(world: World, monkeypatch: pytest.
 
     monkeypatch.setattr(world.parts.images, "live_jobs", broken)
     assert await world.alice.autocomplete(world.channel, "cancel", "job", "") == []
+
+
+async def test_every_press_is_answered_before_the_bot_disconnects(world: World) -> None:
+    listeners = [one for cog in world.parts.bot.cogs.values() for one in cog.get_listeners()]
+    presses = {name for name, answer in listeners if "interaction" in signature(answer).parameters}
+    assert len(presses) > 5
+    assert not [name for name in presses if not f"discord.py: {name}".startswith(ANSWERS)]
 
 
 async def test_a_command_in_flight_is_answered_before_the_bot_disconnects(

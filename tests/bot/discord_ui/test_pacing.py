@@ -1,5 +1,6 @@
 """The budget of progress edits, on a clock that the test moves."""
 
+import tracemalloc
 from collections import Counter
 
 from hypothesis import given
@@ -86,6 +87,21 @@ def test_results_count_towards_the_budget_of_edits() -> None:
     assert pacer.ask("job", "elsewhere", 0) > 0
     clock.now += 1.0
     assert pacer.ask("job", "elsewhere", 0) == 0
+
+
+def test_results_that_nobody_watched_are_not_remembered() -> None:
+    clock = Clock()
+    pacer = EditPacer(now=clock)
+    tracemalloc.start()
+    try:
+        for _ in range(10_000):
+            clock.now += 1.0
+            with pacer.posting("a"):
+                pass
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 20_000, "bytes; 10,000 moments take 300,000"
 
 
 def test_who_leaves_stands_in_nobodys_way() -> None:

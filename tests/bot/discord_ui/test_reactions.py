@@ -1,10 +1,15 @@
 """Reactions on results."""
 
 import asyncio
+from datetime import timedelta
+from typing import Any
 
+import discord
 import pytest
 
 from bot.discord_ui.delivery.deliveries import ANSWER_DEADLINE
+from bot.discord_ui.reactions import Refusals
+from bot.errors import NothingToCancel
 from bot.records import JobRecord, Member
 from generation.job import JobId
 from tests.bot.discord_ui.world import World, words
@@ -95,6 +100,19 @@ async def test_refused_reactions_send_one_direct_message_a_member_and_minute(wor
     assert len(world.mod.user.dm_channel.history()) == 1, "each member has a minute of their own"
     await world.env.advance_time(61)
     await world.bob.react(first.response, "🔁")
+    assert len(world.bob.user.dm_channel.history()) == 2
+
+
+async def test_refused_reactions_are_told_of_after_a_clock_that_was_ahead_is_set_back(world: World) -> None:
+    now = [discord.utils.utcnow() + timedelta(days=1)]
+    refusals = Refusals(world.parts.bot, lambda: now[0])
+    emoji = discord.PartialEmoji(name="🔁")
+    ids: Any = {"channel_id": world.channel.id, "message_id": 1, "user_id": world.bob.id, "type": 0}
+    reaction = discord.RawReactionActionEvent(ids, emoji, "REACTION_ADD")
+    with world.env.time_context():
+        await refusals.tell(reaction, NothingToCancel())
+        now[0] -= timedelta(days=1)
+        await refusals.tell(reaction, NothingToCancel())
     assert len(world.bob.user.dm_channel.history()) == 2
 
 

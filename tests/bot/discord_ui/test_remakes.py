@@ -168,6 +168,15 @@ async def test_a_form_from_before_a_restart_is_not_known_any_more(world: World) 
     assert len(await world.jobs()) == 1
 
 
+async def test_a_form_that_was_left_open_for_over_an_hour_is_not_known_any_more(world: World) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    form = await world.alice.click(first.response, label="Edit")
+    await world.env.advance_time(3601)
+    answer = await world.alice.submit_modal(form, {"prompt": "a dog"})
+    assert answer.ephemeral
+    assert len(await world.jobs()) == 1
+
+
 async def test_a_picture_that_is_no_longer_kept_cannot_be_varied(world: World) -> None:
     first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
     await world.remove_pictures()

@@ -96,6 +96,44 @@ async def test_what_was_approved_before_a_crash_is_delivered_after_the_start_onc
     assert len([one for one in told(world) if "let your picture through" in one]) == 1
 
 
+async def test_what_was_kept_back_before_a_crash_leaves_the_moderators_channel_at_the_start(
+    world: World, mods: ChannelHandle
+) -> None:
+    await asked(world)
+    before = len(told(world))
+    # The row, and then the process ends.
+    admin = Member(
+        id=str(world.admin.id), name="admin", server=str(world.guild.id), channel=str(mods.id), is_admin=True
+    )
+    reviews = Reviews(database=world.database, clock=discord.utils.utcnow)
+    await reviews.decide((await only_job(world)).images[0].id, Decision.KEPT_BACK, admin)
+    for _ in range(2):
+        await world.restart(crash=True)
+        (shown,) = mods.history()
+        assert "Kept back" in shown.content
+        assert not shown.attachments
+        assert not labels(shown)
+    assert len(told(world)) == before + 1
+
+
+async def test_what_is_kept_back_leaves_the_moderators_channel_when_discord_is_back(
+    world: World, mods: ChannelHandle
+) -> None:
+    await asked(world)
+    before = len(told(world))
+    answer = await world.admin.slash(world.channel, "admin safety queue")
+    world.env.inject_error("PATCH", f"/channels/{mods.id}/messages/*", status=503, times=7)
+    await world.admin.click(answer.response, label="Keep back")
+    await world.env.settle()
+    (shown,) = mods.history()
+    assert shown.attachments
+    for _ in range(2):
+        await world.look_after_held()
+        (shown,) = mods.history()
+        assert not shown.attachments
+    assert len(told(world)) == before + 1
+
+
 async def test_what_was_delivered_before_a_crash_and_not_written_down_is_not_delivered_again(
     world: World, mods: ChannelHandle
 ) -> None:

@@ -1,12 +1,16 @@
 """The queue of held pictures, strikes, the list of unwanted pictures, and Delete by a moderator."""
 
+import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 from simcord.builders import ChannelHandle
 
-from bot.records import Decision
+from bot.records import Decision, JobRecord
+from bot.services.reviews import Reviews
 from bot.storage import holds
+from generation.job import JobId
 from tests.bot.discord_ui.moderating import DECISIONS, asked, only_job, told
 from tests.bot.discord_ui.world import World, labels, words
 from tests.bot.fake_check import FakeCheck
@@ -150,6 +154,33 @@ async def test_delete_takes_what_came_later_and_the_review_with_it(
     await world.alice.click(late if below_the_late_one else first.response, label="Delete")
     await world.env.settle()
     assert not {shown, late.id} & {message.id for message in world.channel.history()}
+    assert not mods.history()
+
+
+async def test_delete_takes_what_is_being_delivered_at_that_moment(
+    world: World, mods: ChannelHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await asked(world)
+    posted, is_deleted, given, deleted = asyncio.Event(), asyncio.Event(), Reviews.given, Reviews.deleted
+
+    async def given_late(reviews: Reviews, image_id: UUID) -> None:
+        posted.set()
+        await world.env.external_wait(is_deleted.wait(), reason="a slow database")
+        await given(reviews, image_id)
+
+    async def deleted_before(reviews: Reviews, job_id: JobId) -> JobRecord | None:
+        job = await deleted(reviews, job_id)
+        is_deleted.set()
+        return job
+
+    monkeypatch.setattr(Reviews, "given", given_late)
+    monkeypatch.setattr(Reviews, "deleted", deleted_before)
+    await world.mod.click(mods.last_message, label="Approve")
+    await posted.wait()
+    assert len(world.channel.last_message.attachments) == 1
+    await world.alice.click(first.response, label="Delete")
+    await world.env.settle()
+    assert not world.channel.history()
     assert not mods.history()
 
 

@@ -83,6 +83,25 @@ async def test_what_is_set_for_the_whole_application_holds_where_the_command_has
     assert (await reruns(world, world.bob))[0] == 0
 
 
+async def test_what_is_set_for_the_whole_application_holds_after_a_lookup_that_failed_halfway(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.alice.slash(world.channel, "imagine", prompt="a cat")
+    faults: list[Exception] = [OSError("Discord is away")]
+
+    async def said_of(http: HTTPClient, application: int, server: int, target: int) -> dict[str, Any]:
+        if target == application and faults:
+            raise faults.pop()
+        for_all = {"type": Target.role.value, "id": str(world.guild.id), "permission": False}
+        return {"permissions": [for_all] if target == application else []}
+
+    monkeypatch.setattr(HTTPClient, "get_application_command_permissions", said_of)
+    for _ in range(3):
+        await world.bob.click(first.response, label="Rerun")
+    assert not faults
+    assert len(await world.jobs()) == 1
+
+
 async def test_a_change_of_what_is_set_holds_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await reruns(world, world.bob))[0] == 2
     set_for_imagine(monkeypatch, (Target.user, world.bob.id, False))
