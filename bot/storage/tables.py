@@ -137,7 +137,7 @@ IMAGES = sa.Table(
     sa.Column("decision", sa.String(16)),  # what became of it then
     sa.Column("decided_by", Snowflake),
     sa.Column("decided_at", UtcDateTime()),
-    sa.Column("given_at", UtcDateTime()),  # when one that was let through was delivered
+    sa.Column("given_at", UtcDateTime()),  # when one let through was delivered, or all knew that it is kept back
     sa.UniqueConstraint("job_id", "index"),
     sa.UniqueConstraint("file"),
     sa.Index("ix_images_on_disk", "made_at", "size", **_where("cleared_at IS NULL")),  # retention

@@ -22,6 +22,8 @@ IMAGE = ImageRecord(id=JOB, index=0, seed=1, width=64, height=64, file="1.png", 
 ACCOUNTS = {("1001", "9000"), ("1001", None)}
 WEEK_AGO = NOON - timedelta(days=7)
 WORKS: dict[str, Callable[[Connection], Any]] = {
+    "reviews kept back": lambda c: reviews.kept_back(c, WEEK_AGO, 100),
+    "review told": lambda c: reviews.told(c, JOB, NOON),
     "get": lambda c: jobs.get(c, JOB),
     "shown as": lambda c: jobs.shown_as(c, "5000", "6000"),
     "live": jobs.live,
