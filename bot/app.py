@@ -231,6 +231,10 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         await patiently(restart.learn_costs, "learning what jobs cost")
         recovery = await patiently(restart.recover, "looking for unfinished jobs")
         clock_check = ClockCheck()
+
+        async def clock_is_right() -> bool:
+            return await clock_check.is_right(front.bot.ask_the_time)
+
         point_at(settings.api_base, settings.gateway_url)
         front = await open_front_end(
             images=images,
@@ -241,7 +245,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             words=words,
             access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             server_safety=ServerSafety(database=database, clock=utc_now),
-            reviews=Reviews(database=database, clock=utc_now),
+            reviews=Reviews(database=database, clock=utc_now, clock_is_right=clock_is_right),
             workers=Workers(dispatcher=dispatcher, supervisor=supervisor, clock=utc_now),
             clock=utc_now,
             is_checked=settings.safety != "off",
@@ -255,7 +259,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             files=files,
             input_files=input_files,
             clock=utc_now,
-            clock_is_right=lambda: clock_check.is_right(front.bot.ask_the_time),
+            clock_is_right=clock_is_right,
             days=settings.retention_days,
             gigabytes=settings.retention_gb,
         )

@@ -1,7 +1,7 @@
 """What people decide about held pictures: once each, in the audit, and what follows from it for the picture's job, its
 requester and its server."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -46,9 +46,11 @@ class QueuePage:
 class Reviews:
     """Decisions are rows first; delivering and telling follow from them, and are caught up with after a crash."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(self, *, database: Database, clock: Clock, clock_is_right: Callable[[], Awaitable[bool]]) -> None:
+        """`clock_is_right` is asked before anything expires: by a clock a year ahead everything would."""
         self._database = database
         self._clock = clock
+        self._clock_is_right = clock_is_right
 
     async def held(self, image_id: UUID) -> HeldPicture:
         """A picture that was held, whatever became of it. Raises UnknownJob, for one of a deleted job too."""
@@ -92,9 +94,13 @@ class Reviews:
     async def expire(self) -> tuple[HeldPicture, ...]:
         """Keep back what nobody has decided about in EXPIRES_AFTER; returns what was. Raises StorageFault."""
         now = self._clock()
+        overdue = await self._database.read(
+            lambda transaction: holds.overdue(transaction, now - EXPIRES_AFTER, MOST_AT_ONCE)
+        )
+        if not overdue or not await self._clock_is_right():
+            return ()
 
         def put(transaction: Transaction) -> tuple[HeldPicture, ...]:
-            overdue = holds.overdue(transaction, now - EXPIRES_AFTER, MOST_AT_ONCE)
             expired = [
                 image.id for _, image in overdue if holds.decide(transaction, image.id, Decision.EXPIRED, None, now)
             ]

@@ -21,6 +21,7 @@ from bot.services.policies import Policy, Where
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.reviews import Reviews
 from bot.services.safety import Safety
 from bot.services.stars import Stars
 from bot.services.words import Words
@@ -68,6 +69,7 @@ class House:
     check: FakeCheck | None = field(default_factory=FakeCheck)
     direct_policy: Policy = Policy.WITHHOLD
     exempts_builtin: bool = True
+    clock_check: ClockCheck | None = None  #: None: the clock is believed
     database_url: str | None = None  #: by default a SQLite file in the folder
 
     def __post_init__(self) -> None:
@@ -154,20 +156,24 @@ class House:
         )
         return shown.pictures
 
-    def retention(self, check: ClockCheck | None = None, **bounds: float) -> Retention:
-        """What keeps these bounds, by a clock that is right or is to be checked."""
+    async def clock_is_right(self) -> bool:
+        """By the check, where there is one."""
+        return self.clock_check is None or await self.clock_check.is_right(nothing_asked)
 
-        async def is_right() -> bool:
-            return check is None or await check.is_right(nothing_asked)
-
+    def retention(self, **bounds: float) -> Retention:
+        """What keeps these bounds."""
         return Retention(
             database=self.database,
             files=self.files,
             input_files=self.input_files,
             clock=self.clock,
-            clock_is_right=is_right,
+            clock_is_right=self.clock_is_right,
             **bounds,
         )
+
+    def reviews(self) -> Reviews:
+        """What is decided about held pictures."""
+        return Reviews(database=self.database, clock=self.clock, clock_is_right=self.clock_is_right)
 
     def pictures_on_disk(self) -> list[Path]:
         return [path for path in (self.folder / "images").rglob("*") if path.is_file()]

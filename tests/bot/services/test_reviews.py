@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
+from bot.clock import ClockCheck
 from bot.errors import AlreadyDecided, NotAllowed, PictureGone, TooManyStrikes, UnknownJob
 from bot.records import Change, Decision, Place
 from bot.services.policies import SafetySettings
-from bot.services.reviews import EXPIRES_AFTER, Reviews
+from bot.services.reviews import EXPIRES_AFTER
 from bot.services.safety_settings import ServerSafety
 from bot.services.strikes import Strikes, standing
 from bot.storage import holds, jobs, pictures, unfinished
@@ -21,7 +22,7 @@ REVIEW_CHANNEL = "5009"
 
 @pytest.fixture
 def reviews(house):
-    return Reviews(database=house.database, clock=house.clock)
+    return house.reviews()
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ async def test_a_decision_outlives_the_process_that_made_it(house, open_house, r
     job = await held(ann)
     await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
     next_house = await open_house()
-    after = Reviews(database=next_house.database, clock=next_house.clock)
+    after = next_house.reviews()
     (owed,) = await after.to_give()
     assert (owed.image.id, owed.image.decided_by) == (job.images[0].id, judge.id)
     with pytest.raises(AlreadyDecided):
@@ -217,6 +218,17 @@ async def test_what_nobody_decides_about_is_kept_back_after_two_weeks_and_counts
         await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
     assert late.value.by is None
     assert (await reviews.held(young.images[0].id)).image.waits
+
+
+async def test_nothing_expires_by_a_clock_that_is_a_year_ahead(house, reviews, held, ann, judge, clock):
+    job = await held(ann)
+    house.clock_check = ClockCheck(clock=clock, monotonic=lambda: 0)
+    house.clock_check.hear("Fri, 17 May 2030 12:00:00 GMT")
+    clock.pass_(days=365)
+    assert await reviews.expire() == ()
+    clock.pass_(days=-365)
+    decided = await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
+    assert decided.job.status is JobStatus.POSTED
 
 
 # The queue
