@@ -49,7 +49,9 @@ _STRIKES = (
     select(_J.requester, _J.server, _I.decided_at, _RESET.at.label("reset_at"))
     .join(JOBS, _J.id == _I.job_id)
     .outerjoin(STRIKE_RESETS, (_RESET.server == _J.server) & (_RESET.member == _J.requester))
-    .where(text(KEPT_BACK), _I.decided_at >= bindparam("since"), _THEIRS.correlate(IMAGES).exists())
+    # What a clock that was ahead has written is not of these days.
+    .where(text(KEPT_BACK), _I.decided_at >= bindparam("since"), _I.decided_at <= bindparam("now"))
+    .where(_THEIRS.correlate(IMAGES).exists())
     .order_by(_I.decided_at)
 )
 _RESET_OF = (_RESET.server == bindparam("server_"), _RESET.member == bindparam("member_"))
@@ -133,13 +135,14 @@ def given(transaction: Transaction, images: Collection[UUID], at: datetime) -> N
 
 
 def strikes(
-    transaction: Transaction, members: Collection[Account], since: datetime
+    transaction: Transaction, members: Collection[Account], since: datetime, now: datetime
 ) -> dict[Account, tuple[datetime, ...]]:
     """When a person kept a picture of each of these members back, since then and since their strikes count anew."""
     asked = {
         "people": list({member for member, _ in members}),
         "servers": list({server for _, server in members if server is not None}),
         "since": since,
+        "now": now,
     }
     found: dict[Account, tuple[datetime, ...]] = dict.fromkeys(members, ())
     for row in transaction.execute(_STRIKES, asked):

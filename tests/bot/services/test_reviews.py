@@ -279,6 +279,16 @@ async def test_three_kept_back_pictures_block_for_a_week(house, reviews, held, a
     await house.images.imagine(house.request(), ann, at=Place(channel="5000"))
 
 
+async def test_strikes_of_a_clock_that_was_ahead_block_nobody(house, reviews, held, ann, judge, admin, here, clock):
+    jobs_held = [await held(ann) for _ in range(3)]
+    clock.pass_(days=365)
+    for job in jobs_held:
+        await reviews.decide(job.images[0].id, Decision.KEPT_BACK, judge)
+    clock.pass_(days=-365)
+    assert await reviews.strikes(admin, ann.id) == Strikes(counted=0, blocks_at=3)
+    await house.images.imagine(house.request(), ann, at=here)
+
+
 async def test_a_reset_lets_a_member_begin_anew(house, reviews, held, ann, judge, admin):
     assert await reviews.reset_strikes(admin, ann.id) is False
     for _ in range(3):

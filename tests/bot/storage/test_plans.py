@@ -78,7 +78,7 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "overdue": lambda c: holds.overdue(c, NOON, 100),
     "to give": lambda c: holds.to_give(c, WEEK_AGO, 100),
     "given": lambda c: holds.given(c, [JOB], NOON),
-    "strikes": lambda c: holds.strikes(c, ACCOUNTS, WEEK_AGO),
+    "strikes": lambda c: holds.strikes(c, ACCOUNTS, WEEK_AGO, NOON),
     "unwanted": lambda c: holds.unwanted(c, "9000"),
     "wanted again": lambda c: holds.remove_unwanted(c, "9000", "0" * 64),
     "review": lambda c: holds.review_of(c, JOB),
