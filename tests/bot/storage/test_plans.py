@@ -124,6 +124,15 @@ def test_a_page_of_history_is_never_sorted(plans: tuple[Connection, list[str]], 
     assert not [step for step in steps if "TEMP B-TREE" in step]
 
 
+def test_what_a_member_has_live_is_counted_without_reading_all_they_ever_asked_for(
+    plans: tuple[Connection, list[str]],
+) -> None:
+    connection, steps = plans
+    WORKS["used"](connection)
+    searches = [step for step in steps if "SEARCH" in step]
+    assert all("accepted_at>? AND accepted_at<?" in step or "requester=? AND status=?" in step for step in searches)
+
+
 async def test_what_a_crash_left_is_looked_up_by_name(database, tmp_path: Path, new_record) -> None:
     await database.write(lambda transaction: jobs.insert(transaction, new_record(status=JobStatus.STARTED)))
     (tmp_path / "images").mkdir()
