@@ -79,7 +79,7 @@ class StoredJournal(Journal[JobRecord]):
             raise
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
-        """The job ended without pictures; one that is over already stays as it is.
+        """The job ended without pictures; of one that was cancelled before, only what it has cost is written.
 
         What cannot be written now is kept, and written by `catch_up`.
         """
@@ -153,18 +153,24 @@ class StoredJournal(Journal[JobRecord]):
     async def _ended(
         self, job: Job, status: JobStatus, error: KnownError, device_seconds: float, now: datetime
     ) -> None:
-        await self._database.write(
-            lambda transaction: jobs.finish(
+        spent = device_seconds or None  # what an earlier run has spent stays
+        by = error.by if isinstance(error, Cancelled) else None
+
+        def end(transaction: Transaction) -> None:
+            is_first = jobs.finish(
                 transaction,
                 job.id,
                 status,
                 now,
                 error_code=error.code,
-                ended_by=error.by if isinstance(error, Cancelled) else None,
-                device_seconds=device_seconds or None,  # what an earlier run has spent stays
+                ended_by=by,
+                device_seconds=spent,
                 among=jobs.LIVE,
             )
-        )
+            if not is_first and spent is not None:
+                jobs.spend(transaction, job.id, spent)
+
+        await self._database.write(end)
 
     async def _discard(self, images: list[ImageRecord]) -> None:
         await self._files.delete([image.file for image in images])  # those that stay are orphans
