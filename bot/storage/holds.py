@@ -124,7 +124,7 @@ def withhold(transaction: Transaction, job_id: JobId, at: datetime) -> None:
 def to_give(transaction: Transaction, since: datetime, most: int) -> tuple[OfJob, ...]:
     """The pictures that were let through since then and are not delivered yet, the first decided first.
 
-    What cannot be delivered at all is to be noted as given, too: until then retention passes over it.
+    What cannot be delivered at all is to be noted as given, too: until then, or for so long, retention passes over it.
     """
     return _found(transaction, _TO_GIVE, since=since, most=most)
 

@@ -190,11 +190,16 @@ async def test_a_decision_outlives_the_process_that_made_it(house, open_house, r
     assert await reviews.to_give() == ()
 
 
-async def test_what_cannot_be_delivered_for_a_week_is_tried_no_longer(house, reviews, held, ann, judge):
+async def test_what_cannot_be_delivered_for_a_week_is_tried_no_longer_and_makes_room(house, reviews, held, ann, judge):
     job = await held(ann)
+    house.clock.pass_(days=2)
     await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
-    house.clock.pass_(days=8)
+    house.clock.pass_(days=6)
+    assert len(await reviews.to_give()) == 1
+    assert await house.retention(days=1).sweep() == 0
+    house.clock.pass_(days=2)
     assert await reviews.to_give() == ()
+    assert await house.retention(days=1).sweep() == 1
 
 
 # Time
