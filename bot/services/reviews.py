@@ -147,8 +147,7 @@ class Reviews:
                 HeldPicture(job=job, image=image)
                 for server, by_name in servers.settings_about(transaction, TOPIC).items()
                 if (channel := SafetySettings.of(by_name).review_channel) is not None
-                for job, image in holds.waiting(transaction, server, MOST_AT_ONCE)
-                if not _is_shown(holds.review_of(transaction, image.id), channel)
+                for job, image in holds.to_show(transaction, server, channel, MOST_AT_ONCE)
             )
 
         return await self._database.read(found)
@@ -276,10 +275,6 @@ def _unwant(
     for image in images:
         if image.look is not None:
             holds.add_unwanted(transaction, server, Unwanted(look=image.look, job=job.id, by=by.id, at=at))
-
-
-def _is_shown(review: Review | None, channel: str) -> bool:
-    return review is not None and review.channel == channel and review.message is not None
 
 
 def _key(held: HeldPicture) -> tuple[datetime | None, UUID]:

@@ -42,6 +42,10 @@ _TO_GIVE = (
     .where(_OF_JOB.where(_J.status == JobStatus.POSTED).exists())
     .order_by(_I.decided_at)
 )
+_IS_SHOWN = select(_REVIEW.image_id).where(
+    _REVIEW.image_id == _I.id, _REVIEW.channel == bindparam("channel_"), _REVIEW.message.is_not(None)
+)
+_TO_SHOW = _ON_SERVER.where(~_IS_SHOWN.exists())
 _THEIRS = _OF_JOB.where(
     _J.requester.in_(bindparam("people", expanding=True)), _J.server.in_(bindparam("servers", expanding=True))
 )
@@ -79,6 +83,11 @@ def waiting(transaction: Transaction, server: str | None, most: int) -> tuple[Of
     if server is None:
         return _found(transaction, _IN_DIRECT_MESSAGES, most=most)
     return _found(transaction, _ON_SERVER, server_=server, most=most)
+
+
+def to_show(transaction: Transaction, server: str, channel: str, most: int) -> tuple[OfJob, ...]:
+    """Those of them that this channel of moderators does not show yet."""
+    return _found(transaction, _TO_SHOW, server_=server, channel_=channel, most=most)
 
 
 def overdue(transaction: Transaction, before: datetime, most: int) -> tuple[OfJob, ...]:

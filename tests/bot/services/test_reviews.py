@@ -374,6 +374,16 @@ async def test_what_waits_is_to_be_shown_until_it_is_and_again_where_the_channel
     assert await reviews.review_of(image_id) == elsewhere
 
 
+async def test_what_moderators_see_already_hides_nothing_else(house, reviews, held, ann, judge, monkeypatch):
+    monkeypatch.setattr("bot.services.reviews.MOST_AT_ONCE", 1)
+    shown = (await held(ann)).images[0].id
+    await reviews.noted(shown, REVIEW_CHANNEL)
+    await reviews.shown_as(shown, "7001")
+    house.clock.pass_(minutes=1)
+    missed = (await held(ann)).images[0].id
+    assert [one.image.id for one in await reviews.to_show()] == [missed]
+
+
 async def test_reviews_of_deleted_jobs_are_found_until_they_are_forgotten(house, reviews, held, ann, judge):
     job = await held(ann)
     await reviews.noted(job.images[0].id, REVIEW_CHANNEL)

@@ -75,6 +75,7 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "decided": lambda c: holds.decide(c, JOB, Decision.APPROVED, "1001", NOON),
     "waiting": lambda c: holds.waiting(c, "9000", 10),
     "waiting in direct messages": lambda c: holds.waiting(c, None, 10),
+    "to show": lambda c: holds.to_show(c, "9000", "5009", 100),
     "overdue": lambda c: holds.overdue(c, NOON, 100),
     "to give": lambda c: holds.to_give(c, WEEK_AGO, 100),
     "given": lambda c: holds.given(c, [JOB], NOON),
