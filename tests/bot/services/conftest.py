@@ -32,7 +32,7 @@ from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
-from generation.job import JobId
+from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest
 from generation.workers.fake import FakeWorker
 from tests.bot.fake_check import FakeCheck
@@ -69,6 +69,7 @@ class House:
     check: FakeCheck | None = field(default_factory=FakeCheck)
     direct_policy: Policy = Policy.WITHHOLD
     exempts_builtin: bool = True
+    ended: list[JobStatus] = field(default_factory=list[JobStatus])  #: how jobs ended, but for those in the dispatcher
     clock_check: ClockCheck | None = None  #: None: the clock is believed
     database_url: str | None = None  #: by default a SQLite file in the folder
 
@@ -104,6 +105,7 @@ class House:
             safety=self.safety,
             clock=self.clock,
             direct_messages=self.direct_messages,
+            ended=self.ended.append,
         )
         self.restart = Restart(
             database=self.database,
@@ -116,7 +118,7 @@ class House:
         )
         self.history = History(database=self.database)
         self.stars = Stars(database=self.database, clock=self.clock)
-        self.results = Results(database=self.database, clock=self.clock)
+        self.results = Results(database=self.database, clock=self.clock, ended=self.ended.append)
         self.access = ServerAccess(database=self.database, catalog=self.catalog, clock=self.clock)
         self.admin = AdminService(
             database=self.database,
@@ -173,7 +175,9 @@ class House:
 
     def reviews(self) -> Reviews:
         """What is decided about held pictures."""
-        return Reviews(database=self.database, clock=self.clock, clock_is_right=self.clock_is_right)
+        return Reviews(
+            database=self.database, clock=self.clock, clock_is_right=self.clock_is_right, ended=self.ended.append
+        )
 
     def pictures_on_disk(self) -> list[Path]:
         return [path for path in (self.folder / "images").rglob("*") if path.is_file()]

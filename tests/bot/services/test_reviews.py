@@ -165,6 +165,13 @@ async def test_what_is_kept_back_counts_no_more_and_is_wanted_no_more(house, rev
     }
 
 
+@pytest.mark.parametrize(("decision", "end"), [(Decision.APPROVED, "posted"), (Decision.KEPT_BACK, "failed")])
+async def test_a_decision_that_ends_a_job_is_told_as_its_end_once(house, reviews, held, ann, judge, decision, end):
+    for image in (await held(ann, count=2, held=2)).images:
+        await reviews.decide(image.id, decision, judge)
+    assert house.ended == [end]
+
+
 async def test_each_decision_is_in_the_audit(house, reviews, held, ann, judge, admin):
     for decision in (Decision.APPROVED, Decision.KEPT_BACK, Decision.FALSE_POSITIVE):
         job = await held(ann)
@@ -216,6 +223,7 @@ async def test_what_nobody_decides_about_is_kept_back_after_two_weeks_and_counts
     (expired,) = await reviews.expire()
     assert expired.image.id == job.images[0].id
     assert (expired.image.decision, expired.image.decided_by) == (Decision.EXPIRED, None)
+    assert house.ended == [JobStatus.FAILED]
     assert await outcome(house, job) == (JobStatus.FAILED, "kept_back")
     assert (await reviews.strikes(admin, ann.id)).counted == 0
     assert await reviews.unwanted(admin) == ()
