@@ -52,6 +52,7 @@ from generation.diffusion.families.lora_headers import find_loras, with_loras
 from generation.diffusion.loading.sources import inspect_model
 from generation.dispatcher import Dispatcher
 from generation.estimates import Estimates
+from generation.job import JobStatus
 from generation.supervisor import Supervisor
 from generation.workers import child
 from generation.workers.base import Worker
@@ -196,6 +197,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             direct_policy=settings.direct_policy,
             exempts_builtin=settings.safety != "demonstration",
         )
+        ended: Callable[[JobStatus], None] = metrics.ended if metrics is not None else lambda status: None
         images = ImageService(
             database=database,
             files=files,
@@ -207,7 +209,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             safety=safety,
             clock=utc_now,
             direct_messages=settings.direct_messages,
-            ended=metrics.ended if metrics is not None else lambda status: None,
+            ended=ended,
         )
         parts.push_async_callback(images.close)
         admin = AdminService(
@@ -231,17 +233,21 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
         await patiently(restart.learn_costs, "learning what jobs cost")
         recovery = await patiently(restart.recover, "looking for unfinished jobs")
         clock_check = ClockCheck()
+
+        async def clock_is_right() -> bool:
+            return await clock_check.is_right(front.bot.ask_the_time)
+
         point_at(settings.api_base, settings.gateway_url)
         front = await open_front_end(
             images=images,
-            results=Results(database=database, clock=utc_now),
+            results=Results(database=database, clock=utc_now, ended=ended),
             history=History(database=database),
             stars=Stars(database=database, clock=utc_now),
             admin=admin,
             words=words,
             access=ServerAccess(database=database, catalog=catalog, clock=utc_now),
             server_safety=ServerSafety(database=database, clock=utc_now),
-            reviews=Reviews(database=database, clock=utc_now),
+            reviews=Reviews(database=database, clock=utc_now, clock_is_right=clock_is_right, ended=ended),
             workers=Workers(dispatcher=dispatcher, supervisor=supervisor, clock=utc_now),
             clock=utc_now,
             is_checked=settings.safety != "off",
@@ -255,7 +261,7 @@ async def _run(settings: Settings, make_worker: MakeWorker) -> int:
             files=files,
             input_files=input_files,
             clock=utc_now,
-            clock_is_right=lambda: clock_check.is_right(front.bot.ask_the_time),
+            clock_is_right=clock_is_right,
             days=settings.retention_days,
             gigabytes=settings.retention_gb,
         )

@@ -359,6 +359,8 @@ class ImageService:
 
         record, is_first = await self._database.write(hide)
         if is_first:
+            if record.status is JobStatus.RENDERED:  # the dispatcher has told of no end
+                self._ended(JobStatus.CANCELLED)
             await clear(self._database, self._files, record.images, now)
             await self.inputs.discard(named_by(record.request))
         return record

@@ -50,7 +50,7 @@ class Pictures:
             raise Held
         if image.decision is not None:  # a person has let it through, whatever the check says of it
             picture = await asyncio.to_thread(InputPicture.decode, shown.pictures[0].png)
-            self.safety.trust(picture.sha256)
+            self.safety.trust(picture.sha256, where)
         return shown.pictures[0]
 
     async def first(self, job: JobRecord, where: Where) -> Picture | None:

@@ -1,5 +1,7 @@
 """A member's own results, for when they were not there as the pictures came, or could not be given them."""
 
+from collections.abc import Callable
+
 from bot.clock import Clock
 from bot.errors import NoResult, UnknownJob
 from bot.records import JobRecord, Member
@@ -14,8 +16,12 @@ MOST_RESULTS = 25  #: to choose one from
 class Results:
     """Finds a member's jobs that have pictures. Only ever their own."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, clock: Clock, ended: Callable[[JobStatus], None] = lambda status: None
+    ) -> None:
+        """`ended` is told of jobs that end here."""
         self._database = database
+        self._ended = ended
         self._clock = clock
 
     async def of(self, member: Member) -> tuple[JobRecord, ...]:
@@ -47,12 +53,13 @@ class Results:
         if not job.is_kept:
             return
 
-        def note(transaction: Transaction) -> None:
+        def note(transaction: Transaction) -> bool:
             if not shown.pictures:
                 holds.withhold(transaction, job.id, now)
-                return
+                return False
             if let_through := shown.let_through:
                 holds.given(transaction, let_through, now)
-            jobs.finish(transaction, job.id, JobStatus.POSTED, now, among={JobStatus.RENDERED})
+            return jobs.finish(transaction, job.id, JobStatus.POSTED, now, among={JobStatus.RENDERED})
 
-        await self._database.write(note)
+        if await self._database.write(note):
+            self._ended(JobStatus.POSTED)

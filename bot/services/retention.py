@@ -8,6 +8,7 @@ from itertools import accumulate
 from uuid import UUID
 
 from bot.clock import Clock
+from bot.services.reviews import LOOKED_AFTER
 from bot.storage import inputs, pictures
 from bot.storage.clearing import AT_ONCE, clear, clear_rest, discard
 from bot.storage.database import Database
@@ -55,15 +56,18 @@ class Retention:
             return 0
         now = self._clock()
         await clear_rest(self._database, self._files, now)
+        owed_since = now - LOOKED_AFTER
         removed = 0
         if self._age is not None:
             before = now - self._age
-            while batch := await self._database.read(lambda tx: pictures.oldest(tx, AT_ONCE, before)):
+            while batch := await self._database.read(lambda tx: pictures.oldest(tx, AT_ONCE, owed_since, before)):
                 removed += len(batch)
                 freed += await self._remove(batch, now)
         if self._room is not None:
             excess = await self._database.read(pictures.bytes_on_disk) + sum(sizes.values()) - freed - self._room
-            while excess > 0 and (batch := await self._database.read(lambda tx: pictures.oldest(tx, AT_ONCE))):
+            while excess > 0 and (
+                batch := await self._database.read(lambda tx: pictures.oldest(tx, AT_ONCE, owed_since))
+            ):
                 began_with = await self._began_with(batch)
                 takes = (
                     picture.size + sum(sizes.get(digest, 0) for digest in began_with[picture.id]) for picture in batch

@@ -1,7 +1,7 @@
 """What people decide about held pictures: once each, in the audit, and what follows from it for the picture's job, its
 requester and its server."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,7 +16,7 @@ from bot.services.stars import Position
 from bot.services.strikes import Strikes, standing_of_all
 from bot.storage import holds, jobs, reviews, servers
 from bot.storage.database import Database, Transaction
-from generation.job import JobId
+from generation.job import JobId, JobStatus
 
 EXPIRES_AFTER = timedelta(days=14)  #: a held picture about which nobody decides is kept back then
 LOOKED_AFTER = timedelta(days=7)  #: how long a picture that was let through is tried to be delivered
@@ -46,9 +46,20 @@ class QueuePage:
 class Reviews:
     """Decisions are rows first; delivering and telling follow from them, and are caught up with after a crash."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        clock_is_right: Callable[[], Awaitable[bool]],
+        ended: Callable[[JobStatus], None] = lambda status: None,
+    ) -> None:
+        """`clock_is_right` is asked before anything expires: by a clock a year ahead everything would. `ended` is told
+        of jobs that end here."""
+        self._ended = ended
         self._database = database
         self._clock = clock
+        self._clock_is_right = clock_is_right
 
     async def held(self, image_id: UUID) -> HeldPicture:
         """A picture that was held, whatever became of it. Raises UnknownJob, for one of a deleted job too."""
@@ -65,9 +76,10 @@ class Reviews:
         What is kept back is put on the server's list of unwanted pictures. Raises NotAllowed, UnknownJob,
         AlreadyDecided, and PictureGone for one whose file is gone.
         """
-        now = self._clock()
+        now, is_over = self._clock(), False
 
         def put(transaction: Transaction) -> HeldPicture:
+            nonlocal is_over
             held = _held(transaction, image_id)
             server = held.job.server
             if server is None or server != member.server:
@@ -85,22 +97,36 @@ class Reviews:
                 _unwant(transaction, server, held.job, (held.image,), member, now)
                 strikes = standing_of_all(transaction, {account}, now)[account]
             after = _held(transaction, image_id)
+            is_over = after.job.status is not held.job.status
             return HeldPicture(job=after.job, image=after.image, strikes=strikes)
 
-        return await self._database.write(put)
+        decided = await self._database.write(put)
+        if is_over:
+            self._ended(decided.job.status)
+        return decided
 
     async def expire(self) -> tuple[HeldPicture, ...]:
         """Keep back what nobody has decided about in EXPIRES_AFTER; returns what was. Raises StorageFault."""
         now = self._clock()
+        overdue = await self._database.read(
+            lambda transaction: holds.overdue(transaction, now - EXPIRES_AFTER, MOST_AT_ONCE)
+        )
+        if not overdue or not await self._clock_is_right():
+            return ()
 
         def put(transaction: Transaction) -> tuple[HeldPicture, ...]:
-            overdue = holds.overdue(transaction, now - EXPIRES_AFTER, MOST_AT_ONCE)
             expired = [
                 image.id for _, image in overdue if holds.decide(transaction, image.id, Decision.EXPIRED, None, now)
             ]
             return tuple(_held(transaction, image_id) for image_id in expired)
 
-        return await self._database.write(put)
+        kept_back = await self._database.write(put)
+        before = {job.id: job.status for job, _ in overdue}
+        after = {held.job.id: held.job.status for held in kept_back}
+        for job_id, status in after.items():
+            if status is not before[job_id]:
+                self._ended(status)
+        return kept_back
 
     async def queue(self, admin: Member, at: Position | None = None) -> QueuePage:
         """A picture that waits on the admin's server: the first that was held, or the one next to this position.
@@ -151,8 +177,7 @@ class Reviews:
                 HeldPicture(job=job, image=image)
                 for server, by_name in servers.settings_about(transaction, TOPIC).items()
                 if (channel := SafetySettings.of(by_name).review_channel) is not None
-                for job, image in holds.waiting(transaction, server, MOST_AT_ONCE)
-                if not _is_shown(holds.review_of(transaction, image.id), channel)
+                for job, image in holds.to_show(transaction, server, channel, MOST_AT_ONCE)
             )
 
         return await self._database.read(found)
@@ -280,10 +305,6 @@ def _unwant(
     for image in images:
         if image.look is not None:
             holds.add_unwanted(transaction, server, Unwanted(look=image.look, job=job.id, by=by.id, at=at))
-
-
-def _is_shown(review: Review | None, channel: str) -> bool:
-    return review is not None and review.channel == channel and review.message is not None
 
 
 def _key(held: HeldPicture) -> tuple[datetime | None, UUID]:

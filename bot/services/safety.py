@@ -9,6 +9,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from uuid import UUID
 
 from bot.clock import Clock
@@ -26,11 +27,14 @@ from generation.errors import Refusal
 from generation.job import JobStatus
 from generation.request import GenerationRequest
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 log = logging.getLogger(__name__)
 
 ALIKE = 12  #: bits of a look; what differs in no more is the same picture to people
 PATIENCE = 60.0  #: seconds; a check that has not answered by then never will
-_REMEMBERED = 1000  #: pictures to begin with whose scores are known without looking again
+_REMEMBERED = 1000  #: pictures to begin with of which something is known without looking again
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +91,9 @@ class Safety:
         self._patience = patience
         self._is_out = False  #: the last picture could not be checked
         self._listeners: list[Callable[[JobRecord], None]] = []
-        self._inputs = OrderedDict[str, float]()  #: the scores of the last pictures to begin with, by sha256
+        # Of the last pictures to begin with, by sha256: their scores, and on which servers they were let through.
+        self._scores = OrderedDict[str, float]()
+        self._trusted = OrderedDict[tuple[str | None, str], None]()
 
     def listen(self, listener: Callable[[JobRecord], None]) -> None:
         """Have this called with each job of which a picture was just held back."""
@@ -122,21 +128,21 @@ class Safety:
 
     async def check_source(self, digest: str, png: bytes, where: Where) -> None:
         """Whether a picture may be drawn from there. Raises UnsafeInput, CheckFault, StorageFault."""
-        if (check := self._check) is None:
+        if (check := self._check) is None or (where.server, digest) in self._trusted:
             return
         rules = await self._rules(where, None)
         if rules.policy is Policy.OFF:
             return
-        score = self._inputs.get(digest)
+        score = self._scores.get(digest)
         if score is None:
             score = await self._score(check, png, "")
-            self._remember(digest, score)
+            _remember(self._scores, digest, score)
         if rules.settings.verdict(rules.policy, score) is Verdict.HOLD:
             raise UnsafeInput("image")
 
-    def trust(self, digest: str) -> None:
-        """Somebody has let this picture through: it may be drawn from."""
-        self._remember(digest, 0.0)
+    def trust(self, digest: str, where: Where) -> None:
+        """Somebody has let this picture through: it may be drawn from on that server."""
+        _remember(self._trusted, (where.server, digest), None)
 
     async def hides_previews(self, request: GenerationRequest, where: Where) -> bool:
         """Whether what is unfinished may be seen there as blocks of colour only. Raises StorageFault."""
@@ -214,11 +220,12 @@ class Safety:
         except Refusal:  # not on offer any more
             return False
 
-    def _remember(self, digest: str, score: float) -> None:
-        self._inputs[digest] = score
-        self._inputs.move_to_end(digest)
-        if len(self._inputs) > _REMEMBERED:
-            self._inputs.popitem(last=False)
+
+def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > _REMEMBERED:
+        known.popitem(last=False)
 
 
 def _without_check(image: ImageRecord) -> Verdict:

@@ -12,7 +12,7 @@ from bot.storage.database import Database, Transaction
 from generation.job import JobId
 
 A_PAGE = 5  #: favourites
-MOST_AT_ONCE = 100  #: copies that are looked after in one go
+MOST_AT_ONCE = 100  #: copies of one server that are looked after in one go
 LOOKED_AFTER = timedelta(days=7)  #: how long a copy is tried that cannot be posted or removed
 
 

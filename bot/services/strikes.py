@@ -42,5 +42,5 @@ def standing_of_all(transaction: Transaction, members: Collection[Account], now:
     stored = servers.settings_of_all(transaction, {server for _, server in members if server is not None}, TOPIC)
     settings = {server: SafetySettings.of(stored.get(server or "", {})) for _, server in members}
     days = max((one.strike_days + one.block_days for one in settings.values()), default=0)
-    kept_back = holds.strikes(transaction, members, now - timedelta(days=days))
+    kept_back = holds.strikes(transaction, members, now - timedelta(days=days), now)
     return {account: standing(settings[account[1]], moments, now) for account, moments in kept_back.items()}

@@ -42,6 +42,10 @@ _TO_GIVE = (
     .where(_OF_JOB.where(_J.status == JobStatus.POSTED).exists())
     .order_by(_I.decided_at)
 )
+_IS_SHOWN = select(_REVIEW.image_id).where(
+    _REVIEW.image_id == _I.id, _REVIEW.channel == bindparam("channel_"), _REVIEW.message.is_not(None)
+)
+_TO_SHOW = _ON_SERVER.where(~_IS_SHOWN.exists())
 _THEIRS = _OF_JOB.where(
     _J.requester.in_(bindparam("people", expanding=True)), _J.server.in_(bindparam("servers", expanding=True))
 )
@@ -49,7 +53,9 @@ _STRIKES = (
     select(_J.requester, _J.server, _I.decided_at, _RESET.at.label("reset_at"))
     .join(JOBS, _J.id == _I.job_id)
     .outerjoin(STRIKE_RESETS, (_RESET.server == _J.server) & (_RESET.member == _J.requester))
-    .where(text(KEPT_BACK), _I.decided_at >= bindparam("since"), _THEIRS.correlate(IMAGES).exists())
+    # What a clock that was ahead has written is not of these days.
+    .where(text(KEPT_BACK), _I.decided_at >= bindparam("since"), _I.decided_at <= bindparam("now"))
+    .where(_THEIRS.correlate(IMAGES).exists())
     .order_by(_I.decided_at)
 )
 _RESET_OF = (_RESET.server == bindparam("server_"), _RESET.member == bindparam("member_"))
@@ -77,6 +83,11 @@ def waiting(transaction: Transaction, server: str | None, most: int) -> tuple[Of
     if server is None:
         return _found(transaction, _IN_DIRECT_MESSAGES, most=most)
     return _found(transaction, _ON_SERVER, server_=server, most=most)
+
+
+def to_show(transaction: Transaction, server: str, channel: str, most: int) -> tuple[OfJob, ...]:
+    """Those of them that this channel of moderators does not show yet."""
+    return _found(transaction, _TO_SHOW, server_=server, channel_=channel, most=most)
 
 
 def overdue(transaction: Transaction, before: datetime, most: int) -> tuple[OfJob, ...]:
@@ -122,7 +133,7 @@ def withhold(transaction: Transaction, job_id: JobId, at: datetime) -> None:
 def to_give(transaction: Transaction, since: datetime, most: int) -> tuple[OfJob, ...]:
     """The pictures that were let through since then and are not delivered yet, the first decided first.
 
-    What cannot be delivered at all is to be noted as given, too: until then retention passes over it.
+    What cannot be delivered at all is to be noted as given, too: until then, or for so long, retention passes over it.
     """
     return _found(transaction, _TO_GIVE, since=since, most=most)
 
@@ -133,13 +144,14 @@ def given(transaction: Transaction, images: Collection[UUID], at: datetime) -> N
 
 
 def strikes(
-    transaction: Transaction, members: Collection[Account], since: datetime
+    transaction: Transaction, members: Collection[Account], since: datetime, now: datetime
 ) -> dict[Account, tuple[datetime, ...]]:
     """When a person kept a picture of each of these members back, since then and since their strikes count anew."""
     asked = {
         "people": list({member for member, _ in members}),
         "servers": list({server for _, server in members if server is not None}),
         "since": since,
+        "now": now,
     }
     found: dict[Account, tuple[datetime, ...]] = dict.fromkeys(members, ())
     for row in transaction.execute(_STRIKES, asked):

@@ -43,6 +43,7 @@ _LIVE_OF_OR_ON = _LIVE.where(or_(_THEIRS, _C.server == bindparam("server_")))
 _LIVE_SERVERS = select(_C.id, _C.server).where(_C.status.in_(LIVE))
 _IMAGES_OF = select(IMAGES).where(IMAGES.c.job_id.in_(bindparam("ids", expanding=True))).order_by(IMAGES.c.index)
 _CHANGE = update(JOBS).where(_THIS)
+_SPEND = _CHANGE.where(_C.status == JobStatus.CANCELLED)
 _DELETE = _CHANGE.where(_C.deleted_at.is_(None))
 #: The one place where a status changes: only from one of these, so that no two ends can both win.
 _MOVE = {among: _CHANGE.where(_C.status.in_(among)) for among in (LIVE, UNFINISHED)} | {
@@ -133,6 +134,11 @@ def finish(
     if device_seconds is not None:
         values["device_seconds"] = device_seconds
     return move(transaction, job_id, among, status, interaction_token=None, token_expires=None, **values)
+
+
+def spend(transaction: Transaction, job_id: JobId, device_seconds: float) -> None:
+    """What was spent on a cancelled job, where the device stopped after its row said that it is over."""
+    transaction.execute(_SPEND, {"id_": job_id, "device_seconds": device_seconds})
 
 
 def post(transaction: Transaction, job_id: JobId, at: datetime, message: str | None, channel: str | None) -> bool:

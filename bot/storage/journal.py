@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from bot.clock import Clock
 from bot.errors import Quarantined, StorageFault, is_storage_fault
@@ -47,6 +47,7 @@ class StoredJournal(Journal[JobRecord]):
         self._clock = clock
         self._pause = pause
         self._owed: dict[JobId, Callable[[], Awaitable[None]]] = {}  #: ends that are not written yet
+        self._doubtful: dict[JobId, list[ImageRecord]] = {}  #: pictures on disk of which rows may or may not know
 
     def drawing(self, jobs: frozenset[JobId]) -> None:
         """A device works for these jobs next: the next start finds them, if this process dies of it."""
@@ -73,13 +74,14 @@ class StoredJournal(Journal[JobRecord]):
                 lambda: self._rendered(job, result, written), doing=f"the pictures of job {job.id}"
             )
         except StorageFault:
-            raise  # the row may have been written, and only the answer lost: then the files are needed
+            self._doubtful[job.id] = written  # the row may have been written, and only the answer lost
+            raise
         except Exception:
             await self._discard(written)
             raise
 
     async def ended(self, job: Job, status: JobStatus, error: KnownError, device_seconds: float) -> None:
-        """The job ended without pictures; one that is over already stays as it is.
+        """The job ended without pictures; of one that was cancelled before, only what it has cost is written.
 
         What cannot be written now is kept, and written by `catch_up`.
         """
@@ -100,11 +102,14 @@ class StoredJournal(Journal[JobRecord]):
         return frozenset(self._owed)
 
     async def catch_up(self) -> None:
-        """Write what could not be written before, as far as that is possible now. Raises StorageFault."""
+        """Write what could not be written before, as far as that is possible now, and remove files that no row has come
+        to know. Raises StorageFault."""
         for job_id, write in tuple(self._owed.items()):
             await write()
             del self._owed[job_id]
             log.info("the end of job %s is written now", job_id)
+        for job_id, written in tuple(self._doubtful.items()):
+            await self._settle(job_id, written)
 
     async def put_back(self, job: Job, device_seconds: float) -> None:
         """The job was not finished and waits again. One attempt: the process is about to stop. Raises StorageFault."""
@@ -153,18 +158,32 @@ class StoredJournal(Journal[JobRecord]):
     async def _ended(
         self, job: Job, status: JobStatus, error: KnownError, device_seconds: float, now: datetime
     ) -> None:
-        await self._database.write(
-            lambda transaction: jobs.finish(
+        spent = device_seconds or None  # what an earlier run has spent stays
+        by = error.by if isinstance(error, Cancelled) else None
+
+        def end(transaction: Transaction) -> None:
+            is_first = jobs.finish(
                 transaction,
                 job.id,
                 status,
                 now,
                 error_code=error.code,
-                ended_by=error.by if isinstance(error, Cancelled) else None,
-                device_seconds=device_seconds or None,  # what an earlier run has spent stays
+                ended_by=by,
+                device_seconds=spent,
                 among=jobs.LIVE,
             )
-        )
+            if not is_first and spent is not None:
+                jobs.spend(transaction, job.id, spent)
+
+        await self._database.write(end)
+
+    async def _settle(self, job_id: JobId, written: list[ImageRecord]) -> None:
+        record = await self._database.read(lambda transaction: jobs.get(transaction, job_id))
+        if record is not None and record.status in jobs.LIVE:
+            return  # the row may still come to know them
+        known = {image.id for image in record.images} if record is not None else set[UUID]()
+        await self._discard([image for image in written if image.id not in known])
+        del self._doubtful[job_id]
 
     async def _discard(self, images: list[ImageRecord]) -> None:
         await self._files.delete([image.file for image in images])  # those that stay are orphans

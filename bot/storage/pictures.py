@@ -24,7 +24,12 @@ SHOWN = (_HAS_FILE, _C.removed_at.is_(None))
 _BYTES = select(func.coalesce(func.sum(_C.size), 0)).where(_HAS_FILE)
 _PICTURES = select(_C.id, _C.file, _C.size)
 #: Nobody is still to decide about it, or to be given it.
-_SETTLED = or_(_C.held_at.is_(None), _C.decision.in_({Decision.KEPT_BACK, Decision.EXPIRED}), _C.given_at.is_not(None))
+_SETTLED = or_(
+    _C.held_at.is_(None),
+    _C.decision.in_({Decision.KEPT_BACK, Decision.EXPIRED}),
+    _C.given_at.is_not(None),
+    _C.decided_at < bindparam("owed_since"),
+)
 # A join would begin at the jobs: there are many more of those than pictures on the disk.
 _OVER = select(JOBS.c.id).where(JOBS.c.id == _C.job_id, JOBS.c.status.in_(_FINAL))
 _IN_ORDER = _PICTURES.where(*SHOWN, _SETTLED).order_by(_C.made_at).limit(bindparam("most"))
@@ -50,14 +55,17 @@ def bytes_on_disk(transaction: Transaction) -> int:
     return int(transaction.scalar(_BYTES) or 0)
 
 
-def oldest(transaction: Transaction, most: int, before: datetime | None = None) -> tuple[PictureFile, ...]:
+def oldest(
+    transaction: Transaction, most: int, owed_since: datetime, before: datetime | None = None
+) -> tuple[PictureFile, ...]:
     """The pictures that may go, the first drawn first; never one that is still owed to somebody.
 
-    `before` leaves out those that were drawn or whose job ended later.
+    One that was let through before `owed_since` is owed no longer. `before` leaves out those that were drawn or whose
+    job ended later.
     """
     if before is None:
-        return _found(transaction, _OLDEST, most=most)
-    return _found(transaction, _OLDER, most=most, before=before)
+        return _found(transaction, _OLDEST, most=most, owed_since=owed_since)
+    return _found(transaction, _OLDER, most=most, owed_since=owed_since, before=before)
 
 
 def to_clear(transaction: Transaction, most: int) -> tuple[PictureFile, ...]:

@@ -1,10 +1,11 @@
 """Who has starred which job, a server's gallery, and which jobs were copied there."""
 
+from collections import Counter
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, or_, select, update
 
 from bot.records import Gallery, GalleryCopy, Star
 from bot.storage.database import Transaction
@@ -42,7 +43,7 @@ _THIS_COPY = _COPY.job_id == bindparam("job_")
 _COPY_OF = select(GALLERY_COPIES).where(_THIS_COPY)
 #: Of jobs that are posted, to galleries that are still where they were.
 _TO_POST = (
-    select(_COPY.job_id)
+    select(_COPY.job_id, _J.server)
     .join(JOBS, _J.id == _COPY.job_id)
     .join(GALLERIES, GALLERIES.c.server == _J.server)
     .where(
@@ -53,13 +54,11 @@ _TO_POST = (
         _J.deleted_at.is_(None),
     )
     .order_by(_COPY.at)
-    .limit(bindparam("most"))
 )
 _TO_REMOVE = (
-    select(_COPY.job_id)
+    select(_COPY.job_id, _J.server)
     .join(JOBS, _J.id == _COPY.job_id)
     .where(_J.deleted_at.is_not(None), _J.deleted_at >= bindparam("since"))
-    .limit(bindparam("most"))
 )
 
 
@@ -138,13 +137,26 @@ def forget_copy(transaction: Transaction, job_id: JobId) -> None:
 
 
 def to_post(transaction: Transaction, since: datetime, most: int) -> tuple[JobId, ...]:
-    """The jobs whose copies were noted since then and have no message yet, the oldest first."""
-    return tuple(transaction.scalars(_TO_POST, {"since": since, "most": most}))
+    """The jobs whose copies were noted since then and have no message yet, the oldest first: so many of each server."""
+    return _of_each_server(transaction, _TO_POST, since, most)
 
 
 def to_remove(transaction: Transaction, since: datetime, most: int) -> tuple[JobId, ...]:
-    """The jobs that were deleted since then and whose copies may still be there."""
-    return tuple(transaction.scalars(_TO_REMOVE, {"since": since, "most": most}))
+    """The jobs that were deleted since then and whose copies may still be there: so many of each server."""
+    return _of_each_server(transaction, _TO_REMOVE, since, most)
+
+
+def _of_each_server(
+    transaction: Transaction, statement: Select[Any, Any], since: datetime, most: int
+) -> tuple[JobId, ...]:
+    """The first of each server: one where nothing can be done at present keeps no other waiting."""
+    taken: Counter[str] = Counter()
+    found: list[JobId] = []
+    for row in transaction.execute(statement, {"since": since}):
+        taken[row.server] += 1
+        if taken[row.server] <= most:
+            found.append(row.job_id)
+    return tuple(found)
 
 
 def _found(transaction: Transaction, statement: Any, **values: Any) -> tuple[Star, ...]:

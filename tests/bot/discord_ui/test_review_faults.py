@@ -11,7 +11,7 @@ from bot.records import Decision, Member
 from bot.services.reviews import Reviews
 from generation.job import JobStatus
 from tests.bot.discord_ui.moderating import asked, only_job, told
-from tests.bot.discord_ui.world import World, labels, words
+from tests.bot.discord_ui.world import World, clock_is_right, labels, words
 
 
 async def test_another_moderators_channel_takes_over_what_waits(world: World, mods: ChannelHandle) -> None:
@@ -86,7 +86,7 @@ async def test_what_was_approved_before_a_crash_is_delivered_after_the_start_onc
     admin = Member(
         id=str(world.admin.id), name="admin", server=str(world.guild.id), channel=str(mods.id), is_admin=True
     )
-    reviews = Reviews(database=world.database, clock=discord.utils.utcnow)
+    reviews = Reviews(database=world.database, clock=discord.utils.utcnow, clock_is_right=clock_is_right)
     await reviews.decide(job.images[0].id, Decision.APPROVED, admin)
     for _ in range(2):
         await world.restart(crash=True)

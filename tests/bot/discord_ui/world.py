@@ -75,6 +75,11 @@ CATALOG = ModelCatalog(
 )
 
 
+async def clock_is_right() -> bool:
+    """Discord would say the same time."""
+    return True
+
+
 class ParkedWorker(FakeWorker):
     """A FakeWorker whose held jobs SimCord knows as waiting for the outside, so that it does not wait for them."""
 
@@ -202,7 +207,7 @@ class World:
             words=server_words,
             access=ServerAccess(database=self.database, catalog=self.catalog, clock=discord.utils.utcnow),
             server_safety=ServerSafety(database=self.database, clock=discord.utils.utcnow),
-            reviews=Reviews(database=self.database, clock=discord.utils.utcnow),
+            reviews=Reviews(database=self.database, clock=discord.utils.utcnow, clock_is_right=clock_is_right),
             workers=Workers(dispatcher=dispatcher, supervisor=supervisor, clock=discord.utils.utcnow),
             clock=discord.utils.utcnow,
             command_hash_file=self.folder / "commands.hash",
@@ -346,15 +351,12 @@ class World:
         """What retention does when there is no room at all."""
         files = ImageFiles(self.folder / "images")
 
-        async def is_right() -> bool:
-            return True
-
         retention = Retention(
             database=self.database,
             files=files,
             input_files=InputFiles(self.folder / "inputs"),
             clock=discord.utils.utcnow,
-            clock_is_right=is_right,
+            clock_is_right=clock_is_right,
             gigabytes=1e-9,
         )
         await retention.sweep()

@@ -21,6 +21,7 @@ from bot.services.policies import Policy, Where
 from bot.services.recovery import Restart
 from bot.services.results import Results
 from bot.services.retention import Retention
+from bot.services.reviews import Reviews
 from bot.services.safety import Safety
 from bot.services.stars import Stars
 from bot.services.words import Words
@@ -31,7 +32,7 @@ from bot.storage.journal import StoredJournal
 from bot.storage.suspects import SUSPECTS, SuspectsFile
 from generation.catalog import DrawingOptions, ModelCatalog, ModelSpec
 from generation.dispatcher import Dispatcher
-from generation.job import JobId
+from generation.job import JobId, JobStatus
 from generation.request import GenerationRequest
 from generation.workers.fake import FakeWorker
 from tests.bot.fake_check import FakeCheck
@@ -68,6 +69,8 @@ class House:
     check: FakeCheck | None = field(default_factory=FakeCheck)
     direct_policy: Policy = Policy.WITHHOLD
     exempts_builtin: bool = True
+    ended: list[JobStatus] = field(default_factory=list[JobStatus])  #: how jobs ended, but for those in the dispatcher
+    clock_check: ClockCheck | None = None  #: None: the clock is believed
     database_url: str | None = None  #: by default a SQLite file in the folder
 
     def __post_init__(self) -> None:
@@ -102,6 +105,7 @@ class House:
             safety=self.safety,
             clock=self.clock,
             direct_messages=self.direct_messages,
+            ended=self.ended.append,
         )
         self.restart = Restart(
             database=self.database,
@@ -114,7 +118,7 @@ class House:
         )
         self.history = History(database=self.database)
         self.stars = Stars(database=self.database, clock=self.clock)
-        self.results = Results(database=self.database, clock=self.clock)
+        self.results = Results(database=self.database, clock=self.clock, ended=self.ended.append)
         self.access = ServerAccess(database=self.database, catalog=self.catalog, clock=self.clock)
         self.admin = AdminService(
             database=self.database,
@@ -154,19 +158,25 @@ class House:
         )
         return shown.pictures
 
-    def retention(self, check: ClockCheck | None = None, **bounds: float) -> Retention:
-        """What keeps these bounds, by a clock that is right or is to be checked."""
+    async def clock_is_right(self) -> bool:
+        """By the check, where there is one."""
+        return self.clock_check is None or await self.clock_check.is_right(nothing_asked)
 
-        async def is_right() -> bool:
-            return check is None or await check.is_right(nothing_asked)
-
+    def retention(self, **bounds: float) -> Retention:
+        """What keeps these bounds."""
         return Retention(
             database=self.database,
             files=self.files,
             input_files=self.input_files,
             clock=self.clock,
-            clock_is_right=is_right,
+            clock_is_right=self.clock_is_right,
             **bounds,
+        )
+
+    def reviews(self) -> Reviews:
+        """What is decided about held pictures."""
+        return Reviews(
+            database=self.database, clock=self.clock, clock_is_right=self.clock_is_right, ended=self.ended.append
         )
 
     def pictures_on_disk(self) -> list[Path]:

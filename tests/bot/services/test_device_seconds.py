@@ -5,6 +5,7 @@ import pytest
 from bot.discord_ui.words.errors import end_in_row, member_words
 from bot.errors import LimitReached
 from bot.records import LimitScope, Place
+from bot.services import images
 from generation.errors import BrokenImage, Cancelled, LoraUnavailable
 from generation.job import JobStatus
 
@@ -66,6 +67,22 @@ async def test_stopping_again_and_again_does_not_walk_around_the_limit(house, an
 
     with pytest.raises(LimitReached):
         await house.images.imagine(house.request(), ann, at=here)
+
+
+async def test_a_job_deleted_before_its_device_notices_costs_its_member_what_it_cost(house, ann, here, monkeypatch):
+    async def notices_nothing(_):
+        pass
+
+    monkeypatch.setattr(images, "STOPS_WITHIN", 0)
+    monkeypatch.setattr(house.worker, "cancel", notices_nothing)
+    ticket = await house.images.imagine(house.request(), ann, at=here)
+    await house.images.delete(ticket.job.id, ann)
+    assert await seconds_of(house, ann) == 0
+
+    house.worker.release()
+    with pytest.raises(Cancelled):
+        await ticket.result()
+    assert await seconds_of(house, ann) == 0.5
 
 
 async def test_what_a_moderator_stops_counts_nothing(house, ann, moderator, here):

@@ -54,3 +54,17 @@ async def test_results_of_other_members_are_unknown(house, kept, bob, ann, here)
     waiting = await house.images.imagine(house.request(), bob, at=here)
     with pytest.raises(NoResult):
         await house.results.one(waiting.job.id, bob)
+
+
+async def test_a_result_that_is_fetched_and_one_that_is_deleted_before_it_is_posted_are_told_as_ended(house, ann, here):
+    drawn = []
+    for _ in range(2):
+        ticket = await house.images.imagine(house.request(), ann, at=here)
+        house.worker.release(ticket.job.id)
+        drawn.append((await ticket.result()).id)
+    await house.images.keep(drawn[0], "discord_50007")
+    shown = await house.images.pictures.shown(await house.images.job(drawn[0]), Where.of(ann))
+    for _ in range(2):
+        await house.results.fetched(shown)
+        await house.images.delete(drawn[1], ann)
+    assert house.ended == [JobStatus.POSTED, JobStatus.CANCELLED]

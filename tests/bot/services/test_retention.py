@@ -64,28 +64,28 @@ async def test_the_oldest_go_until_the_rest_fits(house, ann, clock):
 @pytest.mark.parametrize("bounds", [{"days": 30}, {"gigabytes": 1e-9}])
 async def test_nothing_goes_by_a_clock_that_is_a_year_ahead(house, ann, clock, caplog, bounds):
     await house.drawn(ann)
-    check = ClockCheck(clock=clock, monotonic=lambda: 0)
-    check.hear("Fri, 17 May 2030 12:00:00 GMT")
+    house.clock_check = ClockCheck(clock=clock, monotonic=lambda: 0)
+    house.clock_check.hear("Fri, 17 May 2030 12:00:00 GMT")
     clock.pass_(days=365)
-    assert await house.retention(check, **bounds).sweep() == 0
+    assert await house.retention(**bounds).sweep() == 0
     assert len(house.pictures_on_disk()) == 1
     assert "8760.0 hours ahead of Discord's: no picture is removed" in caplog.text
 
 
 async def test_a_wrong_clock_is_said_though_nothing_is_to_be_removed(house, clock, caplog):
-    check = ClockCheck(clock=clock, monotonic=lambda: 0)
-    check.hear("Fri, 17 May 2030 12:00:00 GMT")
+    house.clock_check = ClockCheck(clock=clock, monotonic=lambda: 0)
+    house.clock_check.hear("Fri, 17 May 2030 12:00:00 GMT")
     clock.pass_(days=1)
-    assert await house.retention(check).sweep() == 0
+    assert await house.retention().sweep() == 0
     assert "24.0 hours ahead of Discord's" in caplog.text
 
 
 async def test_a_bot_that_was_off_for_a_month_sweeps_as_usual(house, ann, clock):
     await house.drawn(ann)
     clock.pass_(days=31)
-    check = ClockCheck(clock=clock, monotonic=lambda: 0)
-    check.hear("Mon, 17 Jun 2030 12:00:00 GMT")
-    assert await house.retention(check, days=30).sweep() == 1
+    house.clock_check = ClockCheck(clock=clock, monotonic=lambda: 0)
+    house.clock_check.hear("Mon, 17 Jun 2030 12:00:00 GMT")
+    assert await house.retention(days=30).sweep() == 1
 
 
 async def test_what_is_still_owed_never_goes(house, kept_and_posted, clock):

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
+from bot.clock import ClockCheck
 from bot.errors import AlreadyDecided, NotAllowed, PictureGone, TooManyStrikes, UnknownJob
 from bot.records import Change, Decision, Place
 from bot.services.policies import SafetySettings
-from bot.services.reviews import EXPIRES_AFTER, Reviews
+from bot.services.reviews import EXPIRES_AFTER
 from bot.services.safety_settings import ServerSafety
 from bot.services.strikes import Strikes, standing
 from bot.storage import holds, jobs, pictures, unfinished
@@ -21,7 +22,7 @@ REVIEW_CHANNEL = "5009"
 
 @pytest.fixture
 def reviews(house):
-    return Reviews(database=house.database, clock=house.clock)
+    return house.reviews()
 
 
 @pytest.fixture
@@ -164,6 +165,13 @@ async def test_what_is_kept_back_counts_no_more_and_is_wanted_no_more(house, rev
     }
 
 
+@pytest.mark.parametrize(("decision", "end"), [(Decision.APPROVED, "posted"), (Decision.KEPT_BACK, "failed")])
+async def test_a_decision_that_ends_a_job_is_told_as_its_end_once(house, reviews, held, ann, judge, decision, end):
+    for image in (await held(ann, count=2, held=2)).images:
+        await reviews.decide(image.id, decision, judge)
+    assert house.ended == [end]
+
+
 async def test_each_decision_is_in_the_audit(house, reviews, held, ann, judge, admin):
     for decision in (Decision.APPROVED, Decision.KEPT_BACK, Decision.FALSE_POSITIVE):
         job = await held(ann)
@@ -180,7 +188,7 @@ async def test_a_decision_outlives_the_process_that_made_it(house, open_house, r
     job = await held(ann)
     await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
     next_house = await open_house()
-    after = Reviews(database=next_house.database, clock=next_house.clock)
+    after = next_house.reviews()
     (owed,) = await after.to_give()
     assert (owed.image.id, owed.image.decided_by) == (job.images[0].id, judge.id)
     with pytest.raises(AlreadyDecided):
@@ -189,11 +197,16 @@ async def test_a_decision_outlives_the_process_that_made_it(house, open_house, r
     assert await reviews.to_give() == ()
 
 
-async def test_what_cannot_be_delivered_for_a_week_is_tried_no_longer(house, reviews, held, ann, judge):
+async def test_what_cannot_be_delivered_for_a_week_is_tried_no_longer_and_makes_room(house, reviews, held, ann, judge):
     job = await held(ann)
+    house.clock.pass_(days=2)
     await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
-    house.clock.pass_(days=8)
+    house.clock.pass_(days=6)
+    assert len(await reviews.to_give()) == 1
+    assert await house.retention(days=1).sweep() == 0
+    house.clock.pass_(days=2)
     assert await reviews.to_give() == ()
+    assert await house.retention(days=1).sweep() == 1
 
 
 # Time
@@ -210,6 +223,7 @@ async def test_what_nobody_decides_about_is_kept_back_after_two_weeks_and_counts
     (expired,) = await reviews.expire()
     assert expired.image.id == job.images[0].id
     assert (expired.image.decision, expired.image.decided_by) == (Decision.EXPIRED, None)
+    assert house.ended == [JobStatus.FAILED]
     assert await outcome(house, job) == (JobStatus.FAILED, "kept_back")
     assert (await reviews.strikes(admin, ann.id)).counted == 0
     assert await reviews.unwanted(admin) == ()
@@ -217,6 +231,17 @@ async def test_what_nobody_decides_about_is_kept_back_after_two_weeks_and_counts
         await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
     assert late.value.by is None
     assert (await reviews.held(young.images[0].id)).image.waits
+
+
+async def test_nothing_expires_by_a_clock_that_is_a_year_ahead(house, reviews, held, ann, judge, clock):
+    job = await held(ann)
+    house.clock_check = ClockCheck(clock=clock, monotonic=lambda: 0)
+    house.clock_check.hear("Fri, 17 May 2030 12:00:00 GMT")
+    clock.pass_(days=365)
+    assert await reviews.expire() == ()
+    clock.pass_(days=-365)
+    decided = await reviews.decide(job.images[0].id, Decision.APPROVED, judge)
+    assert decided.job.status is JobStatus.POSTED
 
 
 # The queue
@@ -265,6 +290,16 @@ async def test_three_kept_back_pictures_block_for_a_week(house, reviews, held, a
     assert (await reviews.held(still.images[0].id)).image.waits, "what they asked for before goes on"
     house.clock.pass_(days=7)
     await house.images.imagine(house.request(), ann, at=Place(channel="5000"))
+
+
+async def test_strikes_of_a_clock_that_was_ahead_block_nobody(house, reviews, held, ann, judge, admin, here, clock):
+    jobs_held = [await held(ann) for _ in range(3)]
+    clock.pass_(days=365)
+    for job in jobs_held:
+        await reviews.decide(job.images[0].id, Decision.KEPT_BACK, judge)
+    clock.pass_(days=-365)
+    assert await reviews.strikes(admin, ann.id) == Strikes(counted=0, blocks_at=3)
+    await house.images.imagine(house.request(), ann, at=here)
 
 
 async def test_a_reset_lets_a_member_begin_anew(house, reviews, held, ann, judge, admin):
@@ -345,6 +380,16 @@ async def test_what_waits_is_to_be_shown_until_it_is_and_again_where_the_channel
     elsewhere = await reviews.noted(image_id, "5010")
     assert (elsewhere.channel, elsewhere.message) == ("5010", None)
     assert await reviews.review_of(image_id) == elsewhere
+
+
+async def test_what_moderators_see_already_hides_nothing_else(house, reviews, held, ann, judge, monkeypatch):
+    monkeypatch.setattr("bot.services.reviews.MOST_AT_ONCE", 1)
+    shown = (await held(ann)).images[0].id
+    await reviews.noted(shown, REVIEW_CHANNEL)
+    await reviews.shown_as(shown, "7001")
+    house.clock.pass_(minutes=1)
+    missed = (await held(ann)).images[0].id
+    assert [one.image.id for one in await reviews.to_show()] == [missed]
 
 
 async def test_reviews_of_deleted_jobs_are_found_until_they_are_forgotten(house, reviews, held, ann, judge):

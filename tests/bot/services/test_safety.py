@@ -289,6 +289,20 @@ async def test_a_picture_to_begin_with_is_looked_at_before_it_is_drawn_from(hous
     assert await house.images.imagine(request, ann, at=here, pictures=[begun])
 
 
+async def test_what_one_server_lets_through_is_not_drawn_from_on_another(house, ann, stranger, here):
+    house.check.score_of_all = 0.9
+    job = (await house.images.pictures.shown(await drawn(house, ann, here), HERE)).job
+    await house.images.withheld(job.id)
+    await house.database.write(lambda tx: holds.decide(tx, job.images[0].id, Decision.APPROVED, "7", house.clock()))
+    await house.images.pictures.one(await row(house, job), 0, HERE)
+
+    begun = picture(house)
+    request = house.request(source=begun.sha256)
+    with pytest.raises(UnsafeInput):
+        await house.images.imagine(request, stranger, at=here, pictures=[begun])
+    assert await house.images.imagine(request, ann, at=here, pictures=[begun])
+
+
 async def test_a_rerun_looks_again_at_what_a_job_begins_with(house, ann, here, open_house):
     await drawn(house, ann, here)
     begun = picture(house)

@@ -159,6 +159,20 @@ async def test_a_copy_goes_nowhere_while_the_gallery_is_off_or_elsewhere(house, 
     assert await house.stars.copies_to_post() == (job,)
 
 
+async def test_copies_that_wait_on_one_server_keep_no_other_servers_waiting(house, ann, admin, stranger, monkeypatch):
+    monkeypatch.setattr("bot.services.stars.MOST_AT_ONCE", 1)
+    await house.admin.set_gallery(admin, Gallery(channel="5500", stars=1))
+    await house.admin.set_gallery(stranger, Gallery(channel="5600", stars=1))
+    first, second, elsewhere = [await house.drawn(member) for member in (ann, ann, stranger)]
+    for job_id, channel in ((first, "5500"), (second, "5500"), (elsewhere, "5600")):
+        assert await house.stars.star(job_id, "1006", copy_to=channel)
+        house.clock.pass_(minutes=1)
+    assert await house.stars.copies_to_post() == (first, elsewhere)
+    for job_id, member in ((first, ann), (second, ann), (elsewhere, stranger)):
+        await house.images.delete(job_id, member)
+    assert elsewhere in await house.stars.copies_to_remove()
+
+
 async def test_a_copy_of_a_deleted_job_is_to_be_removed_until_it_is_gone(house, job, ann):
     for member in ("1006", "1007"):
         await house.stars.star(job, member, copy_to="5500")

@@ -174,18 +174,18 @@ async def test_strikes_are_what_a_person_kept_back_of_a_member_since_they_count(
     await write(holds.decide, elsewhere.images[0].id, Decision.KEPT_BACK, "7", now)
 
     accounts = {(ANN, "9000"), (ANN, "9001"), ("2", "9000"), (ANN, None)}
-    assert await read(holds.strikes, accounts, now) == {
+    assert await read(holds.strikes, accounts, now, moments[2]) == {
         (ANN, "9000"): tuple(moments),
         (ANN, "9001"): (now,),
         ("2", "9000"): (),
         (ANN, None): (),
     }
-    assert (await read(holds.strikes, {(ANN, "9000")}, moments[1]))[ANN, "9000"] == tuple(moments[1:])
+    assert (await read(holds.strikes, {(ANN, "9000")}, moments[1], moments[2]))[ANN, "9000"] == tuple(moments[1:])
 
     await write(servers.ensure, "9000")
     for at in (now, moments[1]):
         await write(holds.reset_strikes, "9000", ANN, at)
-    assert (await read(holds.strikes, {(ANN, "9000")}, now))[ANN, "9000"] == (moments[2],)
+    assert (await read(holds.strikes, {(ANN, "9000")}, now, moments[2]))[ANN, "9000"] == (moments[2],)
 
 
 async def test_what_a_server_does_not_want_again_is_listed_once_and_can_be_taken_back(read, write, now):

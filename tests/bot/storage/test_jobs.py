@@ -111,3 +111,11 @@ async def test_costs_of_a_model_are_those_of_its_last_file(database, new_record,
         await moved(database, jobs.post, record.id, at, None, None)
     costs = await database.read(lambda transaction: usage.measured(transaction, 500))
     assert [cost[1:] for cost in costs] == [(5.0, "of 5.0"), (6.0, "of 6.0")]
+
+
+async def test_jobs_of_one_prompt_count_as_one_whether_they_wait_or_run(database, new_record, now):
+    together = [new_record(batch=UUID(int=7), status=status) for status in sorted(jobs.LIVE)]
+    await moved(database, jobs.insert, *together, new_record(), new_record(status=JobStatus.POSTED, ended_at=now))
+    account = (together[0].requester, "9000")
+    used = await database.read(lambda transaction: usage.of_members(transaction, {account}, now, now))
+    assert used[account].waiting_or_running == 2

@@ -235,6 +235,30 @@ async def test_an_end_that_cannot_be_written_is_written_as_soon_as_it_can_be(
     assert durable.owed == frozenset()
 
 
+@pytest.mark.parametrize("arrives", [False, True])
+async def test_pictures_that_no_row_could_be_told_of_go_once_that_is_certain(
+    durable, database, job, result, row, tmp_path, monkeypatch, arrives
+):
+    write = database.write
+
+    async def fails(work):
+        if arrives:
+            await write(work)
+        raise StorageFault(detail="connection closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "write", fails)
+        patch.setattr(database, "read", fails)
+        with pytest.raises(StorageFault) as fault:
+            await durable.rendered(job, result)
+    await durable.catch_up()
+    assert len(on_disk(tmp_path)) == 2, "its row may still come to know them"
+
+    await durable.ended(job, JobStatus.FAILED, fault.value, 0.5)
+    await durable.catch_up()
+    assert len(on_disk(tmp_path)) == len((await row()).images) == (2 if arrives else 0)
+
+
 async def test_our_own_mistake_in_the_row_leaves_no_file(durable, database, job, result, tmp_path, monkeypatch):
     async def fails(work):
         raise IntegrityError("INSERT", {}, Exception("UNIQUE"))

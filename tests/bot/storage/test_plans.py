@@ -50,8 +50,8 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "audit": lambda c: servers.audit_of(c, "9000"),
     "audit of one kind": lambda c: servers.audit_of(c, "9000", action="block"),
     "bytes on disk": pictures.bytes_on_disk,
-    "oldest pictures": lambda c: pictures.oldest(c, 200),
-    "old pictures": lambda c: pictures.oldest(c, 200, WEEK_AGO),
+    "oldest pictures": lambda c: pictures.oldest(c, 200, WEEK_AGO),
+    "old pictures": lambda c: pictures.oldest(c, 200, WEEK_AGO, WEEK_AGO),
     "to clear": lambda c: pictures.to_clear(c, 200),
     "inputs needed": lambda c: inputs.needed(c, ["0" * 64]),
     "inputs named": lambda c: inputs.named(c, ["0" * 64]),
@@ -77,10 +77,11 @@ WORKS: dict[str, Callable[[Connection], Any]] = {
     "decided": lambda c: holds.decide(c, JOB, Decision.APPROVED, "1001", NOON),
     "waiting": lambda c: holds.waiting(c, "9000", 10),
     "waiting in direct messages": lambda c: holds.waiting(c, None, 10),
+    "to show": lambda c: holds.to_show(c, "9000", "5009", 100),
     "overdue": lambda c: holds.overdue(c, NOON, 100),
     "to give": lambda c: holds.to_give(c, WEEK_AGO, 100),
     "given": lambda c: holds.given(c, [JOB], NOON),
-    "strikes": lambda c: holds.strikes(c, ACCOUNTS, WEEK_AGO),
+    "strikes": lambda c: holds.strikes(c, ACCOUNTS, WEEK_AGO, NOON),
     "unwanted": lambda c: holds.unwanted(c, "9000"),
     "wanted again": lambda c: holds.remove_unwanted(c, "9000", "0" * 64),
     "review": lambda c: holds.review_of(c, JOB),
@@ -124,6 +125,15 @@ def test_a_page_of_history_is_never_sorted(plans: tuple[Connection, list[str]], 
     WORKS[name](connection)
     assert len([step for step in steps if "ix_jobs_requester_accepted_at_id" in step]) == 1
     assert not [step for step in steps if "TEMP B-TREE" in step]
+
+
+def test_what_a_member_has_live_is_counted_without_reading_all_they_ever_asked_for(
+    plans: tuple[Connection, list[str]],
+) -> None:
+    connection, steps = plans
+    WORKS["used"](connection)
+    searches = [step for step in steps if "SEARCH" in step]
+    assert all("accepted_at>? AND accepted_at<?" in step or "requester=? AND status=?" in step for step in searches)
 
 
 async def test_what_a_crash_left_is_looked_up_by_name(database, tmp_path: Path, new_record) -> None:
