@@ -105,7 +105,7 @@ async def test_what_was_kept_back_before_a_crash_leaves_the_moderators_channel_a
     admin = Member(
         id=str(world.admin.id), name="admin", server=str(world.guild.id), channel=str(mods.id), is_admin=True
     )
-    reviews = Reviews(database=world.database, clock=discord.utils.utcnow)
+    reviews = Reviews(database=world.database, clock=discord.utils.utcnow, clock_is_right=clock_is_right)
     await reviews.decide((await only_job(world)).images[0].id, Decision.KEPT_BACK, admin)
     for _ in range(2):
         await world.restart(crash=True)

@@ -12,6 +12,7 @@ from generation.job import JobStatus
 from generation.loras import LoraUse
 from generation.workers.fake import FakeWorker
 from tests.bot.services.conftest import House
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -35,9 +36,10 @@ async def asked(house, member, here, *prompts):
 
 
 async def begun(house):
-    """Wait until the rows of what runs say so."""
-    for job in house.dispatcher.running():
-        async with asyncio.timeout(5):
+    """Wait until something runs, and the rows of what runs say so."""
+    await until(house.dispatcher.running, within=5)
+    async with asyncio.timeout(5):
+        for job in house.dispatcher.running():
             while (await house.images.job(job.id)).status is not JobStatus.STARTED:
                 pass  # each look waits for the database, so that the others get on
 
