@@ -163,4 +163,5 @@ async def test_the_control_api_does_what_a_member_does(server: PlaygroundServer)
         assert picture["text"] == "a heart\nddim for all"
         clicked = await post("/control/click", member="Cleo", message=picture["id"], label="Rerun")
         assert clicked["post"]["content"] == "again 7 for Cleo"  # type: ignore[index]
-        assert state["commands"] == ["album", "choice", "form", "imagine", "panel", "silent", "surroundings", "whisper"]
+        shown = ["album", "choice", "form", "greet", "imagine", "panel", "silent", "surroundings", "whisper"]
+        assert state["commands"] == shown
