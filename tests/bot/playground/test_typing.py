@@ -115,6 +115,27 @@ async def test_enter_while_the_page_asks_for_something_of_its_own_is_not_lost(
     assert len(server.messages()) == 1
 
 
+async def test_enter_while_the_commands_are_on_their_way_sends_the_command_once(
+    page: Page, server: PlaygroundServer
+) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        asked.set()
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/api/commands", answer_late)
+    await page.reload()
+    async with asyncio.timeout(10):
+        await asked.wait()
+    await type_text(page, "/imagine a heart")
+    await page.keyboard.press("Enter")
+    answered.set()
+    await server.until(lambda: server.messages() and server.messages()[0].embeds, what="a picture")
+    assert len(server.messages()) == 1
+
+
 async def test_an_option_that_completes_shows_its_choices_before_anything_is_typed(
     page: Page, server: PlaygroundServer
 ) -> None:
