@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from .posts import Post, post_of
 from .world import World
 
 _NAME = 100  #: characters
+#: Seconds to fill in a form, fewer than anybody needs. discord.py knows a form only once it has heard that it is shown,
+#: and drops one that is sent before that.
+_FILLING = 0.2
 
 
 class Members:
@@ -102,6 +106,7 @@ class Members:
 
     async def submit(self, member: str | int, form: Answer, values: Mapping[str, Any]) -> Answer:
         """Send the form that an answer showed; values by custom_id, the others as the form has them."""
+        await asyncio.sleep(_FILLING)
         actor = self._world.member(member)
         hand = actor if form.result._interaction.guild_id is not None else actor.user
         sent = forms.filled(form.modal or {}, values)
