@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -90,27 +92,33 @@ async def test_a_command_that_there_is_not_is_told_to_whoever_typed_it(page: Pag
     await server.until(lambda: server.messages(), what="a message")
 
 
-@pytest.mark.parametrize("of_the_page", ["configure_presentation", "autocomplete_command"])
-async def test_enter_while_the_page_asks_for_something_of_its_own_is_not_lost(
-    page: Page, server: PlaygroundServer, of_the_page: str
-) -> None:
+@asynccontextmanager
+async def answered_late(page: Page, address: str, words: str = "") -> AsyncIterator[asyncio.Event]:
+    """The page anew; its requests to there with these words are answered in the end only. Yields that one was made."""
     asked, answered = asyncio.Event(), asyncio.Event()
 
-    async def answer_late(route: Route) -> None:
-        if f'"kind":"{of_the_page}"' in (route.request.post_data or ""):
+    async def answer(route: Route) -> None:
+        if words in (route.request.post_data or ""):
             asked.set()
             await answered.wait()
         await route.continue_()
 
-    await page.route("**/api/action", answer_late)
+    await page.route(address, answer)
     await page.reload()
-    await type_text(page, "/imagine a heart scheduler:ddim")
-    await expect(field(page, "scheduler")).to_have_value("ddim")
-    async with asyncio.timeout(10):
-        await asked.wait()
-    await page.keyboard.press("Enter")
-    await page.evaluate("new Promise(requestAnimationFrame)")
+    yield asked
     answered.set()
+
+
+@pytest.mark.parametrize("of_the_page", ["configure_presentation", "autocomplete_command"])
+async def test_enter_while_the_page_asks_for_something_of_its_own_is_not_lost(
+    page: Page, server: PlaygroundServer, of_the_page: str
+) -> None:
+    async with answered_late(page, "**/api/action", f'"kind":"{of_the_page}"') as asked:
+        await type_text(page, "/imagine a heart scheduler:ddim")
+        await expect(field(page, "scheduler")).to_have_value("ddim")
+        await asyncio.wait_for(asked.wait(), 10)
+        await page.keyboard.press("Enter")
+        await page.evaluate("new Promise(requestAnimationFrame)")
     await server.until(lambda: server.messages() and server.messages()[0].embeds, what="a picture")
     assert len(server.messages()) == 1
 
@@ -118,20 +126,10 @@ async def test_enter_while_the_page_asks_for_something_of_its_own_is_not_lost(
 async def test_enter_while_the_commands_are_on_their_way_sends_the_command_once(
     page: Page, server: PlaygroundServer
 ) -> None:
-    asked, answered = asyncio.Event(), asyncio.Event()
-
-    async def answer_late(route: Route) -> None:
-        asked.set()
-        await answered.wait()
-        await route.continue_()
-
-    await page.route("**/api/commands", answer_late)
-    await page.reload()
-    async with asyncio.timeout(10):
-        await asked.wait()
-    await type_text(page, "/imagine a heart")
-    await page.keyboard.press("Enter")
-    answered.set()
+    async with answered_late(page, "**/api/commands") as asked:
+        await asyncio.wait_for(asked.wait(), 10)
+        await type_text(page, "/imagine a heart")
+        await page.keyboard.press("Enter")
     await server.until(lambda: server.messages() and server.messages()[0].embeds, what="a picture")
     assert len(server.messages()) == 1
 
